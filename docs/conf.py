@@ -1,0 +1,43 @@
+"""Configuration of the documentation, which `make docs` builds without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sknn
+
+project = "sknn"
+author = "The sknn developers"
+project_copyright = f"2026, {author}"
+version = release = sknn.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+smartquotes = False
+
+html_theme = "furo"
+html_title = f"sknn {version}"
+html_show_sourcelink = False
+
+# One page a public class or function, made from its docstring. The signature carries no types:
+# the list of parameters does.
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+numpydoc_show_class_members = False
+
+
+def skip_members_from_elsewhere(
+    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out what scikit-learn documents: `get_params`, `set_fit_request` and their like."""
+    module = getattr(member, "__module__", None) or "sknn"
+    return None if module.partition(".")[0] == "sknn" else True
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", skip_members_from_elsewhere)

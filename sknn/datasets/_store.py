@@ -1,0 +1,153 @@
+"""Find the files of a data set in the data home, or download them into it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+# Some publishers refuse requests that carry the default name of a Python HTTP library.
+_REQUEST_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; sknn)"}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that a publisher offers, and its place in the data home.
+
+    Parameters
+    ----------
+    path : str
+        Path relative to the data home, with forward slashes.
+    url : str
+        Address to download it from. Its last part is the name of the file, so that a download by
+        hand needs no renaming.
+    known_hash : str
+        Published hash, as ``"algorithm:hexadecimal digits"``.
+    """
+
+    path: str
+    url: str
+    known_hash: str
+
+
+def resolve_data_home(data_home: str | os.PathLike[str] | None) -> Path:
+    """Return the data home: the argument, else ``SKNN_DATA``, else ``~/sknn_data``."""
+    if data_home is None:
+        data_home = os.environ.get("SKNN_DATA") or "~/sknn_data"
+    return Path(data_home).expanduser().absolute()
+
+
+def locate(
+    file: RemoteFile,
+    data_home: str | os.PathLike[str] | None,
+    download_if_missing: bool,
+    *,
+    wanted: str | None = None,
+) -> Path:
+    """Return the path of a file in the data home; download it if it is not there.
+
+    Parameters
+    ----------
+    file : RemoteFile
+        What to look for.
+    data_home : str, path-like or None
+        As in the ``fetch_*`` functions.
+    download_if_missing : bool
+        Whether a missing file may be downloaded.
+    wanted : str or None, default=None
+        What is missing in the reader's eyes, where that is not the file itself but a part of it.
+
+    Raises
+    ------
+    OSError
+        The file is missing and was not, or could not be, downloaded.
+    ImportError
+        A download is needed, and pooch is not installed.
+    """
+    path = resolve_data_home(data_home) / file.path
+    if not path.is_file():
+        if not download_if_missing:
+            raise OSError(
+                f"{wanted or path.name} is not in {path.parent}, and `download_if_missing` is "
+                f"False. Set it to True, {_by_hand(file, path)}"
+            )
+        _download(file, path)
+    return path
+
+
+def require_writable(folder: Path) -> None:
+    """Make sure that the folder exists and takes new files, or say what to do instead."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"The folder {folder} cannot be written to ({error}). Name a folder that can be "
+            "written to in `data_home` or in the environment variable SKNN_DATA."
+        ) from error
+
+
+def corrupt_file(path: Path, problem: str) -> ValueError:
+    """Return the error for a file whose content is not what it should be."""
+    return ValueError(
+        f"{path} is damaged or is another file: {problem}. Delete it and call the function again "
+        "to download it, or replace it by the published file."
+    )
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Turn the errors of decompression and decoding into one that names the file."""
+    try:
+        yield
+    # BadGzipFile is an OSError; other OSErrors (no permission, no such file) pass.
+    except (gzip.BadGzipFile, zlib.error, EOFError, tarfile.TarError, UnicodeDecodeError) as error:
+        raise corrupt_file(path, f"it cannot be decoded ({error})") from error
+
+
+def _by_hand(file: RemoteFile, path: Path) -> str:
+    return (
+        f"or download {file.url} by hand into the folder {path.parent}, or name a folder that "
+        f"contains {file.path} in `data_home` or in the environment variable SKNN_DATA."
+    )
+
+
+def _download(file: RemoteFile, path: Path) -> None:
+    """Download to a temporary file, verify its hash, and move it to its place."""
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f"{path.name} is not in {path.parent}, and downloading it needs pooch. Install it by "
+            f"`pip install 'sknn[datasets]'`, {_by_hand(file, path)}"
+        ) from error
+
+    require_writable(path.parent)
+    downloader = pooch.HTTPDownloader(
+        progressbar=find_spec("tqdm") is not None, headers=_REQUEST_HEADERS
+    )
+    try:
+        pooch.retrieve(
+            file.url,
+            known_hash=file.known_hash,
+            fname=path.name,
+            path=path.parent,
+            downloader=downloader,
+        )
+    except OSError as error:  # the errors of requests are among them
+        raise OSError(
+            f"{file.url} could not be downloaded ({type(error).__name__}: {error}). Check the "
+            f"network and try again, {_by_hand(file, path)}"
+        ) from error
+    except ValueError as error:  # what pooch raises for a wrong hash; the file is not kept
+        raise OSError(
+            f"{file.url} did not give the published file, whose hash is {file.known_hash} "
+            f"({error}). Try again, {_by_hand(file, path)}"
+        ) from error

@@ -1,0 +1,696 @@
+"""What all estimators share: the training parameters, and the one way through fit and predict.
+
+A family adds its module and its input convention (:mod:`sknn.estimators._dense`), a task adds
+its targets and losses (:mod:`sknn.estimators._tasks`). Think twice before adding to this class.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from skorch.dataset import Dataset
+from torch import Tensor, nn
+
+from sknn.nn import Loss
+from sknn.training import (
+    HORIZON_SCHEDULES,
+    SOLVERS,
+    Net,
+    PrintEpochs,
+    Samples,
+    ScikitLearnCallbacks,
+    TrainingState,
+    isolated_torch_rng,
+    make_optimizer,
+    make_rows,
+    make_step,
+    optimizer_state,
+    predict_outputs,
+    prediction_device,
+    resolve_device,
+    resolve_precision,
+    restore_optimizer_state,
+    threads_for,
+    train_lbfgs,
+)
+
+from ._parameters import declares_parameters, parameter
+from ._validation import RowMemory, split_rows
+
+
+@declares_parameters
+class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+    """Base class of all estimators.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    solver: str | Callable[..., torch.optim.Optimizer] = parameter(
+        "adam",
+        [StrOptions({*SOLVERS, "lbfgs"}), callable],
+        """{"adam", "sgd", "lbfgs", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", \
+        "adadelta"} or torch.optim.Optimizer class
+        How the weights are optimised. "lbfgs" uses SciPy on all samples at once; every other
+        solver goes through batches. A class, or a `functools.partial` of one, is called with the
+        module's parameters and those of `lr`, `betas`, `eps`, `momentum` and `nesterov` that it
+        takes.""",
+    )
+    alpha: float = parameter(
+        0.0001,
+        [Interval(Real, 0, None, closed="left")],
+        """float
+        Strength of the L2 penalty: ``alpha / 2 * ||W||^2``, divided by the batch's weight sum,
+        is added to the loss, W being the parameters of two or more dimensions. With
+        ``solver="adamw"`` it is the decoupled weight decay, and not divided.""",
+    )
+    batch_size: int | str = parameter(
+        "auto",
+        [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        """int or "auto"
+        Rows a batch; "auto" is ``min(200, n_samples)``. Not used by "lbfgs".""",
+    )
+    learning_rate: str = parameter(
+        "constant",
+        [StrOptions({"constant", "invscaling", "adaptive", *HORIZON_SCHEDULES})],
+        """{"constant", "invscaling", "adaptive", "cosine", "one_cycle", "warmup_cosine", "step"}
+        Schedule of the learning rate, whose peak is `learning_rate_init`.
+
+        - "constant" stays.
+        - "invscaling" is ``learning_rate_init / (t + 1)^power_t`` after t samples, and
+          "adaptive" is divided by 5 whenever training would stop for want of improvement, until
+          it is 1e-6; both act with ``solver="sgd"`` only.
+        - "cosine" falls as half a cosine to 0; "warmup_cosine" rises linearly for the first 5 %
+          and then does so; "one_cycle" rises from 1/25 for 30 % and falls to nearly 0; "step"
+          is divided by 10 after one third and after two thirds. These four run `max_iter`
+          epochs, whatever `tol`, and end without a ConvergenceWarning.""",
+    )
+    learning_rate_init: float = parameter(
+        0.001,
+        [Interval(Real, 0, None, closed="neither")],
+        """float
+        The learning rate, or the peak of its schedule. Not used by "lbfgs".""",
+    )
+    power_t: float = parameter(
+        0.5,
+        [Interval(Real, 0, None, closed="left")],
+        """float
+        Exponent of the schedule "invscaling".""",
+    )
+    max_iter: int = parameter(
+        200,
+        [Interval(Integral, 1, None, closed="left")],
+        """int
+        Largest number of epochs (of iterations for "lbfgs").""",
+    )
+    shuffle: bool = parameter(
+        True,
+        ["boolean"],
+        """bool
+        Whether to draw a new order of the rows for each epoch.""",
+    )
+    random_state: int | np.random.RandomState | None = parameter(
+        None,
+        ["random_state"],
+        """int, RandomState instance or None
+        Decides everything random: initial weights, validation part, order of the rows, dropout.
+        An int gives the same weights each time. None draws a seed from NumPy's global generator.
+        The global generators of Python and torch are left as they were.""",
+    )
+    tol: float = parameter(
+        1e-4,
+        [Interval(Real, 0, None, closed="left")],
+        """float
+        Training stops when loss or validation score has not improved by `tol` for more than
+        `n_iter_no_change` epochs. For "lbfgs", the gradient component at which it stops.""",
+    )
+    verbose: bool | int = parameter(
+        False,
+        ["verbose"],
+        """bool or int
+        Whether to print a line an epoch. For a progress bar see
+        :class:`sklearn.callback.ProgressBar`.""",
+    )
+    warm_start: bool = parameter(
+        False,
+        ["boolean"],
+        """bool
+        Whether `fit` goes on from the last weights instead of new ones. Rows that have been
+        trained on never become validation rows.""",
+    )
+    momentum: float = parameter(
+        0.9,
+        [Interval(Real, 0, 1, closed="both")],
+        """float
+        Momentum of "sgd" and of solver classes that take one, between 0 and 1.""",
+    )
+    nesterovs_momentum: bool = parameter(
+        True,
+        ["boolean"],
+        """bool
+        Whether the momentum is Nesterov's.""",
+    )
+    early_stopping: bool = parameter(
+        False,
+        ["boolean"],
+        """bool
+        Whether to watch the score of validation data instead of the training loss, and to end
+        with the weights that had the best one. The data are `X_val` and `y_val` if `fit` gets
+        them, else a part of the training data, stratified for single-label classification. Not
+        used by "lbfgs".""",
+    )
+    validation_fraction: float = parameter(
+        0.1,
+        [Interval(Real, 0, 1, closed="left")],
+        """float
+        Share of the training data that `early_stopping` sets aside if `fit` gets no `X_val`.""",
+    )
+    beta_1: float = parameter(
+        0.9,
+        [Interval(Real, 0, 1, closed="left")],
+        """float
+        Decay rate of the first moment in "adam" and its kin, in [0, 1).""",
+    )
+    beta_2: float = parameter(
+        0.999,
+        [Interval(Real, 0, 1, closed="left")],
+        """float
+        Decay rate of the second moment in "adam" and its kin, in [0, 1).""",
+    )
+    epsilon: float = parameter(
+        1e-8,
+        [Interval(Real, 0, None, closed="neither")],
+        """float
+        Keeps the division by the second moment finite.""",
+    )
+    n_iter_no_change: float = parameter(
+        10,
+        [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        """int or numpy.inf
+        Epochs without an improvement by `tol` that are put up with.""",
+    )
+    max_fun: int = parameter(
+        15000,
+        [Interval(Integral, 1, None, closed="left")],
+        """int
+        Largest number of loss evaluations of "lbfgs".""",
+    )
+    max_grad_norm: float | None = parameter(
+        None,
+        [Interval(Real, 0, None, closed="neither"), None],
+        """float or None
+        Gradients of a larger Euclidean norm are scaled down to it. Not used by "lbfgs".""",
+    )
+    module: Any = parameter(
+        None,
+        [nn.Module, callable, None],
+        """torch.nn.Module, callable or None
+        What to train instead of the built-in network: a module, which is deep-copied and keeps
+        its own initial weights, or a class or factory, which is called with those of
+        `n_features_in` and `n_outputs` that it takes (`functools.partial` binds further
+        arguments). It maps a batch to outputs of shape (batch, n_outputs), logits for
+        classifiers. The parameters that describe the built-in network are not used.""",
+    )
+    device: str | torch.device = parameter(
+        "auto",
+        [str, torch.device],
+        """str or torch.device
+        Where to compute: "auto" (CUDA, then MPS, then CPU) or a torch device such as "cuda:1".
+        A fitted estimator that is unpickled where the device is missing predicts on the CPU.""",
+    )
+    precision: str = parameter(
+        "auto",
+        [StrOptions({"auto", "float32", "float64", "bfloat16"})],
+        """{"auto", "float32", "float64", "bfloat16"}
+        Type of weights and arithmetic. "auto" is float32, but float64 on a CPU for up to 10,000
+        samples of any type but float32 and float16, and for "lbfgs". "bfloat16" computes the
+        matrix products in bfloat16 and keeps float32 weights; it is faster where the hardware
+        has bfloat16 instructions, and slower where it has not.""",
+    )
+    callbacks: list[Any] | None = parameter(
+        None,
+        [list, tuple, None],
+        """list of skorch callbacks or None
+        Instances, or pairs of name and instance, of :class:`skorch.callbacks.Callback`. The
+        history that they see has `train_loss`, `train_score`, `valid_loss`, `valid_score`,
+        `learning_rate` and `dur` of each epoch. scikit-learn's callbacks are set with
+        `set_callbacks`.""",
+    )
+
+    # ------------------------------------------------------------- what families and tasks add
+
+    @abstractmethod
+    def _check_X(self, X: Any, *, reset: bool, y: Any = None) -> Any:
+        """Validate X (and y, if given) and return it (or both) as arrays."""
+
+    @abstractmethod
+    def _build_network(self, X: Any, n_outputs: int, random_state: np.random.RandomState) -> Any:
+        """Return the built-in network with its initial weights."""
+
+    @abstractmethod
+    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+        """Return what the loss takes; set what decoding needs."""
+
+    @abstractmethod
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        """Return the number of network outputs."""
+
+    @abstractmethod
+    def _make_loss(self, weighted: bool) -> Loss:
+        """Return the loss."""
+
+    @abstractmethod
+    def _decide(self, outputs: Tensor) -> Tensor:
+        """Turn network outputs into class decisions or predicted values."""
+
+    @abstractmethod
+    def _score_decisions(
+        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
+    ) -> float:
+        """Return accuracy or R2."""
+
+    def _stratification(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the labels by which the validation part is stratified."""
+        return None
+
+    def _class_weighted(
+        self, sample_weight: np.ndarray | None, y: np.ndarray
+    ) -> np.ndarray | None:
+        """Multiply the weights of the classes in."""
+        return sample_weight
+
+    # ------------------------------------------------------------------------------------ fit
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:
+        """Fit the network to data.
+
+        Ctrl-C ends the training, leaves the estimator fitted with the weights so far, and is
+        raised again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or values; several columns are a multilabel indicator matrix or several
+            targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation samples. They are scored after every epoch, whether or not
+            `early_stopping` makes use of them.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their labels or values.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit together or are not finite, a parameter's value is not
+            allowed, a device does not exist, or training diverges.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: only one of them was given.")
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError("sample_weight_val was given without X_val and y_val.")
+        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation=validation)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation: tuple[Any, Any, Any] | None = None,
+        incremental: bool = False,
+    ) -> Any:
+        continued = hasattr(self, "module_") and (incremental or self.warm_start)
+        device = resolve_device(self.device)
+        X, y = self._check_X(X, y=y, reset=not continued)
+        weights = self._check_weights("sample_weight", sample_weight, X)
+        targets = self._encode_targets(y, continued=continued)
+        weights = self._class_weighted(weights, y)
+
+        if continued:
+            self.module_.to(device)
+            if not incremental:
+                # as in scikit-learn, a warm start keeps the weights and renews the optimizer
+                self._state.optimizer = self._state.learning_rate = None
+                self._state.n_steps = 0
+        else:
+            self._start(X, targets, device)
+        self._loss = self._make_loss(weighted=weights is not None)
+        self.out_activation_ = self._loss.out_activation
+
+        samples, held_out = self._make_samples(X, y, targets, weights, validation, device)
+        net = self._make_net(samples, X, y, weights, incremental=incremental)
+        datasets = self._datasets(X, y, validation) if self.callbacks else (None, None)
+        try:
+            with self._training_context(net, samples, device):
+                if self.solver == "lbfgs":
+                    self.n_iter_ = train_lbfgs(
+                        net,
+                        samples,
+                        held_out,
+                        max_iter=self.max_iter,
+                        max_fun=self.max_fun,
+                        tol=self.tol,
+                    )
+                else:
+                    net.train(samples, held_out, datasets)
+        finally:
+            # reached by Ctrl-C too: the estimator is left fitted
+            self.n_iter_ = net.n_epochs_run
+            if self.solver != "lbfgs":
+                self._state.optimizer = optimizer_state(net.optimizer_)
+        if not incremental:
+            net.warn_if_not_converged()
+        return self
+
+    def _start(self, X: Any, targets: np.ndarray, device: torch.device) -> None:
+        """Make a new network and a new training state."""
+        random_state = self.random_state
+        if random_state is None:
+            random_state = np.random.randint(np.iinfo(np.int32).max)
+        state = TrainingState(random_state=check_random_state(random_state))
+        n_outputs = self._count_outputs(targets)
+        precision = self.precision
+        if precision == "auto" and self.solver == "lbfgs" and device.type == "cpu":
+            precision = "float64"  # line searches need more than float32's digits
+        weight_dtype, compute_dtype = resolve_precision(precision, X.dtype, X.shape[0], device)
+
+        if self.module is None:
+            module = self._build_network(X, n_outputs, state.random_state)
+        else:
+            with isolated_torch_rng(state, device):
+                module = build_user_module(self.module, self.n_features_in_, n_outputs)
+        self.module_ = module.to(device=device, dtype=weight_dtype)
+        self.n_outputs_ = n_outputs
+        self._compute_dtype = compute_dtype
+        self._state = state
+        self._row_memory = RowMemory()
+
+    def _check_weights(self, name: str, weights: Any, X: Any) -> np.ndarray | None:
+        if weights is None:
+            return None
+        checked = _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
+        if not checked.any():
+            raise ValueError(f"{name} is zero for every sample; one has to be positive.")
+        return checked
+
+    def _make_samples(
+        self,
+        X: Any,
+        y: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None,
+        validation: tuple[Any, Any, Any] | None,
+        device: torch.device,
+    ) -> tuple[Samples, Samples | None]:
+        """Return the training and the validation samples on the device."""
+        dtype = next(self.module_.parameters()).dtype
+        make = functools.partial(Samples, device=device, dtype=dtype)
+        rows = make_rows(X, device, dtype)
+        if validation is not None:
+            X_val, y_val, weights_val = validation
+            X_val, y_val = self._check_X(X_val, y=y_val, reset=False)
+            weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
+            targets_val = self._encode_targets(y_val, continued=True)
+            held_out = make(make_rows(X_val, device, dtype), targets_val, weights_val)
+            return make(rows, targets, weights), held_out
+        if not self.early_stopping or self.solver == "lbfgs":
+            if self.warm_start:
+                self._row_memory.add_trained(X)
+            return make(rows, targets, weights), None
+        train, held_out_rows = split_rows(
+            X,
+            self.validation_fraction,
+            stratify=self._stratification(y),
+            random_state=self._state.random_state,
+            memory=self._row_memory if self.warm_start else None,
+        )
+        return (
+            make(rows, targets, weights, subset=train),
+            make(rows, targets, weights, subset=held_out_rows),
+        )
+
+    def _make_net(
+        self, samples: Samples, X: Any, y: Any, weights: np.ndarray | None, *, incremental: bool
+    ) -> Net:
+        custom_solver = not isinstance(self.solver, str)
+        step = make_step(
+            self.module_, self._loss, self._compute_dtype, needs_autograd=custom_solver
+        )
+        optimizer = None
+        if self.solver != "lbfgs":
+            optimizer = make_optimizer(
+                self.solver,
+                step.parameters,
+                step.weights,
+                learning_rate=self.learning_rate_init,
+                alpha=self.alpha,
+                beta_1=self.beta_1,
+                beta_2=self.beta_2,
+                epsilon=self.epsilon,
+                momentum=self.momentum,
+                nesterov=self.nesterovs_momentum,
+            )
+            if self._state.optimizer is not None:
+                restore_optimizer_state(optimizer, self._state.optimizer)
+        schedule = self.learning_rate
+        if schedule in ("invscaling", "adaptive") and self.solver != "sgd":
+            schedule = "constant"
+        return Net(
+            self.module_,
+            self._loss,
+            step=step,
+            optimizer=optimizer,
+            state=self._state,
+            decide=self._decide,
+            score=self._score_decisions,
+            estimator=self,
+            max_epochs=1 if incremental else self.max_iter,
+            horizon=self.max_iter,
+            batch_size=self._resolve_batch_size(len(samples)),
+            shuffle=self.shuffle,
+            learning_rate=schedule,
+            learning_rate_init=self.learning_rate_init,
+            power_t=self.power_t,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            early_stopping=self.early_stopping and self.solver != "lbfgs",
+            max_grad_norm=self.max_grad_norm,
+            alpha=0.0 if self.solver == "adamw" else self.alpha,
+            compute_dtype=self._compute_dtype,
+            callbacks=self._all_callbacks(X, y, weights),
+            verbose=bool(self.verbose),
+        )
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, n_samples)
+        return min(int(self.batch_size), n_samples)
+
+    def _all_callbacks(self, X: Any, y: Any, weights: np.ndarray | None) -> list[Any]:
+        callbacks = list(self.callbacks or [])
+        if self.verbose:
+            callbacks.append(PrintEpochs())
+        if getattr(self, "_skl_callbacks", None):
+            context = self._init_callback_context(max_subtasks=self.max_iter)
+            data = {"X": X, "y": y, "metadata": {"sample_weight": weights}}
+            callbacks.append(ScikitLearnCallbacks(self, context, data, self._fitted_copy))
+        return callbacks
+
+    def _fitted_copy(self) -> dict[str, Any]:
+        """Attributes of a copy that predicts with the weights so far."""
+        return {"module_": copy.deepcopy(self.module_).eval()}
+
+    def _datasets(
+        self, X: Any, y: Any, validation: tuple[Any, Any, Any] | None
+    ) -> tuple[Dataset, Dataset | None]:
+        held_out = None if validation is None else Dataset(validation[0], validation[1])
+        return Dataset(X, y), held_out
+
+    @contextmanager
+    def _training_context(
+        self, net: Net, samples: Samples, device: torch.device
+    ) -> Iterator[None]:
+        """Hold threads and random numbers while training runs."""
+        rows = net.batch_size if self.solver != "lbfgs" else len(samples)
+        with ExitStack() as stack:
+            stack.enter_context(threads_for(6.0 * rows * self.n_parameters_, device))
+            if not net.is_deterministic:
+                stack.enter_context(isolated_torch_rng(self._state, device))
+            yield
+
+    # -------------------------------------------------------------------------------- predict
+
+    def _predict_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
+        """Return the network's outputs, and the float type in which answers come back."""
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        parameter = next(self.module_.parameters())
+        rows = make_rows(X, parameter.device, parameter.dtype)
+        outputs = predict_outputs(self.module_, rows, self._compute_dtype)
+        return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
+
+    # ------------------------------------------------------------------------ fitted attributes
+
+    @property
+    def history_(self) -> Any:
+        """One dict an epoch: losses, scores, learning rate and seconds."""
+        return self._fitted_state().history
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss of each epoch."""
+        return [epoch["train_loss"] for epoch in self.history_]
+
+    @property
+    def loss_(self) -> float:
+        """Training loss of the last epoch."""
+        return self.loss_curve_[-1]
+
+    @property
+    def best_loss_(self) -> float | None:
+        """Smallest training loss; None with early stopping."""
+        plateau = self._fitted_state().plateau
+        return None if plateau is None or plateau.maximize else plateau.best
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """Validation score of each epoch; None without validation data."""
+        scores = [epoch["valid_score"] for epoch in self.history_ if "valid_score" in epoch]
+        return scores or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """Largest validation score; None without validation data."""
+        scores = self.validation_scores_
+        return None if scores is None else max((s for s in scores if s == s), default=np.nan)
+
+    @property
+    def t_(self) -> int:
+        """Number of samples seen in training, repetitions included."""
+        return self._fitted_state().n_samples_seen
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of trainable parameters."""
+        module = getattr(self, "module_", None)
+        if module is None:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+    def _fitted_state(self) -> TrainingState:
+        if "_state" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return self._state
+
+    # ---------------------------------------------------------------------------------- pickle
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to a device: the network is stored on the CPU."""
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            state["module_"] = portable_copy(self.module_)
+            state["_state"] = self._state.on_cpu()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Put the network where the parameter `device` says, or on the CPU."""
+        super().__setstate__(state)
+        if "module_" in self.__dict__:
+            self.module_.to(prediction_device(self.device))
+
+
+FLOAT32_ANSWERS = (np.float32, np.float16)
+
+
+def build_user_module(module: Any, n_features_in: int, n_outputs: int) -> nn.Module:
+    """Make the module that the parameter `module` stands for.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or callable
+        An instance, or a class or factory.
+    n_features_in, n_outputs : int
+        Handed to a factory that has parameters of these names.
+
+    Returns
+    -------
+    torch.nn.Module
+        A copy of an instance; else what the factory returned.
+    """
+    if isinstance(module, nn.Module):
+        return copy.deepcopy(module)
+    signature = inspect.signature(module).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in signature.values())
+    sizes = {"n_features_in": n_features_in, "n_outputs": n_outputs}
+    bound = getattr(module, "keywords", {})
+    built = module(
+        **{k: v for k, v in sizes.items() if (takes_all or k in signature) and k not in bound}
+    )
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"module returned {type(built).__name__}; a torch.nn.Module is needed.")
+    return built
+
+
+def portable_copy(module: nn.Module) -> nn.Module:
+    """Copy a module to the CPU, each parameter with memory of its own.
+
+    In training the parameters may be views of one flat tensor, all of which pickle would store
+    once for each of them.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    copied = copy.deepcopy(module).cpu()
+    for tensor in copied.parameters():
+        tensor.grad = None
+        tensor.data = tensor.data.clone()
+    return copied

@@ -1,0 +1,121 @@
+"""Parameters declared once: default, constraint and documentation in one place.
+
+:func:`parameter` declares one, as a dataclass field; :func:`declares_parameters` makes the class:
+``__init__`` with an honest signature (which is all that ``get_params`` and ``clone`` need),
+``_parameter_constraints`` for scikit-learn's validation, and the docstring's list of parameters,
+inherited ones included, in place of the line ``{parameters}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform
+
+Class = TypeVar("Class", bound=type)
+
+# Stands for {attributes} in the docstring of each estimator.
+FITTED_ATTRIBUTES = inspect.cleandoc(
+    """
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weight matrices. On the CPU they are views: what is written into them takes effect.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Bias vectors.
+    module_ : torch.nn.Module
+        The trained network.
+    history_ : list of dict
+        For each epoch `train_loss`, `train_score` (accuracy or R2, measured while training),
+        `valid_loss` and `valid_score` if there are validation data, `learning_rate` at its
+        start, and `dur`, its seconds.
+    loss_ : float
+        Training loss of the last epoch, penalty included.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    best_loss_ : float or None
+        Smallest training loss; None with early stopping.
+    validation_scores_ : list of float or None
+        Validation score of each epoch; None without validation data.
+    best_validation_score_ : float or None
+        Largest validation score; None without validation data.
+    n_iter_ : int
+        Epochs of the last call of `fit` or `partial_fit` (iterations for "lbfgs").
+    n_layers_ : int
+        Number of layers, the input included.
+    n_outputs_ : int
+        Number of network outputs.
+    n_parameters_ : int
+        Number of trainable parameters.
+    out_activation_ : str
+        Output activation: "softmax", "logistic", "identity", "exp" or "expm1".
+    t_ : int
+        Number of samples seen in training, repetitions included.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has string column names.
+    """
+)
+
+
+def parameter(default: Any, constraints: list[Any], doc: str, *, kw_only: bool = True) -> Any:
+    """Declare a constructor parameter.
+
+    Parameters
+    ----------
+    default : object
+        The default value.
+    constraints : list
+        In the form of scikit-learn's ``_parameter_constraints``.
+    doc : str
+        Numpydoc text: the type on the first line, then the description.
+    kw_only : bool, default=True
+        False for a positional parameter.
+
+    Returns
+    -------
+    dataclasses.Field
+    """
+    return dataclasses.field(
+        default=default,
+        kw_only=kw_only,
+        metadata={"constraints": constraints, "doc": inspect.cleandoc(doc)},
+    )
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(parameter,))
+def declares_parameters(cls: Class) -> Class:
+    """Turn a class with :func:`parameter` fields into a scikit-learn estimator class.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+
+    Returns
+    -------
+    type
+        The same class, with ``__init__``, ``_parameter_constraints`` and its docstring filled.
+    """
+    dataclasses.dataclass(eq=False, repr=False)(cls)
+    fields = [field for field in dataclasses.fields(cls) if "constraints" in field.metadata]
+    cls._parameter_constraints = {  # type: ignore[attr-defined]
+        field.name: field.metadata["constraints"] for field in fields
+    }
+    if cls.__doc__ and sys.flags.optimize < 2:
+        described = "\n\n".join(_describe_parameter(field) for field in fields)
+        cls.__doc__ = (
+            inspect.cleandoc(cls.__doc__)
+            .replace("{parameters}", described)
+            .replace("{attributes}", FITTED_ATTRIBUTES)
+        )
+    return cls
+
+
+def _describe_parameter(field: dataclasses.Field[Any]) -> str:
+    kind, _, description = field.metadata["doc"].partition("\n")
+    default = f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
+    lines = [f"{field.name} : {kind}, default={default}"]
+    lines += [f"    {line}" if line else "" for line in description.splitlines()]
+    return "\n".join(lines)

@@ -1,0 +1,380 @@
+"""Classification and regression: targets, losses, scores and predictions of every family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
+from torch import Tensor
+from torch.nn import functional as F
+
+from sknn.nn import (
+    CLASSIFICATION_LOSSES,
+    REGRESSION_LOSSES,
+    Loss,
+    RegressionLoss,
+    make_classification_loss,
+    make_regression_loss,
+)
+from sknn.training import accuracy, decide_labels, decide_multiclass, r2
+
+from ._base import NeuralEstimator
+from ._parameters import declares_parameters, parameter
+from ._targets import ClassTargets
+
+
+def _has_batches(estimator: NeuralEstimator) -> bool:
+    """Raise AttributeError, which hides `partial_fit`, for the solver without batches."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic solvers. lbfgs is not stochastic."
+        )
+    return True
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    loss = estimator.loss
+    if isinstance(loss, str) and CLASSIFICATION_LOSSES[loss].defines_probabilities:
+        return True
+    raise AttributeError(
+        f"predict_proba is not available for loss={loss!r}, whose outputs are not probabilities; "
+        "use loss='log_loss', or CalibratedClassifierCV."
+    )
+
+
+@declares_parameters
+class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
+    """Base class of the classifiers.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
+        "log_loss",
+        [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
+        """{"log_loss", "hinge", "squared_hinge", "squared_error", "focal"} or callable
+        What training minimises: cross-entropy; (squared) hinge, one class against the rest;
+        squared error of the probabilities (Brier score); or focal loss. A callable gets the
+        logits of shape (batch, n_outputs) and the targets (class indices of shape (batch,) for
+        three or more classes, else 0 and 1 in the logits' shape) and returns the loss of each
+        row. `predict_proba` exists for losses that define probabilities.""",
+    )
+    label_smoothing: float = parameter(
+        0.0,
+        [Interval(Real, 0, 1, closed="left")],
+        """float
+        Share of each target of "log_loss" that is spread evenly over the classes.""",
+    )
+    class_weight: dict[Any, float] | str | None = parameter(
+        None,
+        [StrOptions({"balanced"}), dict, list, None],
+        """dict, "balanced", list of dicts or None
+        Weight of each class, with which the sample weights are multiplied. "balanced" weighs
+        classes inversely to their frequency. For multilabel problems a list has a dict a label.
+        """,
+    )
+
+    def __sklearn_tags__(self) -> Any:
+        """Add multilabel problems."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    # ------------------------------------------------------------------------------- targets
+
+    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+        if not continued and self._given_classes is None:
+            self._targets = ClassTargets.from_labels(y)
+        elif not continued:
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._targets = (
+                ClassTargets.from_labels(y)
+                if multilabel
+                else ClassTargets.from_classes(self._given_classes)
+            )
+        self.classes_ = self._targets.classes
+        return self._targets.encode(y)
+
+    # what partial_fit was given as `classes`, while its first call runs
+    _given_classes: ClassVar[Any] = None
+
+    def _check_same_classes(self, y: np.ndarray) -> None:
+        classes = ClassTargets.from_labels(y).classes
+        if set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        return self._targets.n_outputs
+
+    def _stratification(self, y: np.ndarray) -> np.ndarray | None:
+        return None if self._targets.task == "multilabel" else y
+
+    def _class_weighted(
+        self, sample_weight: np.ndarray | None, y: np.ndarray
+    ) -> np.ndarray | None:
+        if self.class_weight is None:
+            return sample_weight
+        expanded = compute_sample_weight(self.class_weight, y)
+        return expanded if sample_weight is None else expanded * sample_weight
+
+    def _make_loss(self, weighted: bool) -> Loss:
+        return make_classification_loss(
+            self.loss,
+            self._targets.task,
+            label_smoothing=self.label_smoothing,
+            weighted=weighted,
+        )
+
+    def _decide(self, outputs: Tensor) -> Tensor:
+        if self._targets.task == "multiclass":
+            return decide_multiclass(outputs)
+        return decide_labels(outputs)
+
+    def _score_decisions(
+        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
+    ) -> float:
+        return accuracy(decisions, targets, sample_weight)
+
+    # ------------------------------------------------------------------------------- methods
+
+    @available_if(_has_batches)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+        """Train for one epoch on these samples, going on from where the last call ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call.
+
+        Returns
+        -------
+        self : estimator
+            The estimator after one more epoch.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels, which partial_fit does not see. Pass "
+                "the dict that sklearn.utils.class_weight.compute_class_weight gives for them."
+            )
+        first_call = not hasattr(self, "module_")
+        if first_call and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if not first_call and classes is not None:
+            if not np.array_equal(self.classes_, np.unique(classes)):
+                raise ValueError(
+                    f"classes={classes!r} is not the same as on the last call to partial_fit, "
+                    f"was: {self.classes_}"
+                )
+        if not first_call:
+            return self._partial_fit(X, y, sample_weight)
+        self._given_classes = classes  # type: ignore[misc]
+        try:
+            return self._partial_fit(X, y, sample_weight)
+        finally:
+            del self._given_classes
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The labels.
+        """
+        outputs, _ = self._predict_outputs(X)
+        return self._targets.decode(self._decide(outputs).cpu().numpy())
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the network's outputs (logits).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            For two classes, positive for ``classes_[1]``; else one column a class or label.
+        """
+        outputs, dtype = self._predict_outputs(X)
+        logits = outputs.cpu().numpy().astype(dtype, copy=False)
+        return logits[:, 0] if self._targets.task == "binary" else logits
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            A column a class, in the order of ``classes_``; for multilabel problems the
+            probability of each label.
+        """
+        outputs, dtype = self._predict_outputs(X)
+        probabilities = self._loss.activate(outputs).cpu().numpy().astype(dtype, copy=False)
+        if self._targets.task == "binary":
+            return np.hstack([1 - probabilities, probabilities])
+        return probabilities
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict logarithms of probabilities, which stay finite where probabilities round to 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            As `predict_proba`.
+        """
+        outputs, dtype = self._predict_outputs(X)
+        if self._targets.task == "multiclass":
+            logs = torch.log_softmax(outputs, 1)
+        elif self._targets.task == "binary":
+            logs = F.logsigmoid(torch.cat([-outputs, outputs], 1))
+        else:
+            logs = F.logsigmoid(outputs)
+        return logs.cpu().numpy().astype(dtype, copy=False)
+
+
+@declares_parameters
+class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
+    """Base class of the regressors.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    @staticmethod
+    def _declare_loss(kw_only: bool = True) -> Any:
+        """Declare `loss`, which is positional in NeuralRegressor alone."""
+        return parameter(
+            "squared_error",
+            [StrOptions(set(REGRESSION_LOSSES)), callable],
+            """{"squared_error", "absolute_error", "huber", "log_cosh", "poisson", "gamma", \
+            "quantile", "mape", "msle", "cosine"} or callable
+            What training minimises, summed over outputs. "squared_error" and "msle" are half
+            the squared error of y and of ``log(1 + y)``, "poisson" and "gamma" half the
+            deviance with an exponential output, "huber" changes from square to absolute at 1.
+            A callable gets outputs and targets, both of shape (batch, n_outputs), and returns
+            the loss of each row.""",
+            kw_only=kw_only,
+        )
+
+    loss: str | Callable[[Tensor, Tensor], Tensor] = _declare_loss()
+    quantile: float = parameter(
+        0.5,
+        [Interval(Real, 0, 1, closed="neither")],
+        """float
+        Level of the "quantile" loss, between 0 and 1.""",
+    )
+
+    def __sklearn_tags__(self) -> Any:
+        """Add several targets."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+        targets = y.reshape(-1, 1) if y.ndim == 1 else y
+        if targets.dtype.kind != "f":
+            targets = targets.astype(np.float64)
+        if continued and targets.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {targets.shape[1]} target(s), but the regressor was fitted with "
+                f"{self.n_outputs_}."
+            )
+        loss = make_regression_loss(self.loss)
+        if isinstance(loss, RegressionLoss):
+            loss.check_targets(targets)
+        return targets
+
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        return targets.shape[1]
+
+    def _make_loss(self, weighted: bool) -> Loss:
+        return make_regression_loss(self.loss, quantile=self.quantile, weighted=weighted)
+
+    def _decide(self, outputs: Tensor) -> Tensor:
+        return self._loss.activate(outputs)
+
+    def _score_decisions(
+        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
+    ) -> float:
+        return r2(decisions, targets, sample_weight)
+
+    @available_if(_has_batches)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train for one epoch on these samples, going on from where the last call ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        self : estimator
+            The estimator after one more epoch.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The values, in the float type of `X`.
+        """
+        outputs, dtype = self._predict_outputs(X)
+        values = self._loss.activate(outputs).cpu().numpy().astype(dtype, copy=False)
+        return values[:, 0] if values.shape[1] == 1 else values

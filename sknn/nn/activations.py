@@ -1,0 +1,135 @@
+"""Activation functions by name.
+
+Each name stands for a module factory and, where the derivative follows from the function's own
+output, for the pair of in-place functions that :class:`sknn.nn.DenseBackprop` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A named activation function.
+
+    Attributes
+    ----------
+    module : callable
+        Returns a new :class:`torch.nn.Module` that applies the function.
+    apply_ : callable or None
+        The function applied in place to a tensor of pre-activations.
+    backward : callable or None
+        ``backward(gradient, output)`` multiplies a gradient by the derivative, which it
+        computes from the function's output. None where the output does not determine it.
+    """
+
+    module: Callable[[], nn.Module]
+    apply_: Callable[[Tensor], Tensor] | None = None
+    backward: Callable[[Tensor, Tensor], Tensor] | None = None
+
+
+LEAKY_SLOPE = 0.01
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(nn.Identity, lambda z: z, lambda gradient, output: gradient),
+    "relu": Activation(
+        nn.ReLU, torch.relu_, lambda gradient, output: aten.threshold_backward(gradient, output, 0)
+    ),
+    "logistic": Activation(nn.Sigmoid, torch.sigmoid_, aten.sigmoid_backward),
+    "tanh": Activation(nn.Tanh, torch.tanh_, aten.tanh_backward),
+    "leaky_relu": Activation(
+        lambda: nn.LeakyReLU(LEAKY_SLOPE),
+        lambda z: nn.functional.leaky_relu_(z, LEAKY_SLOPE),
+        lambda gradient, output: aten.leaky_relu_backward(gradient, output, LEAKY_SLOPE, True),
+    ),
+    "elu": Activation(
+        nn.ELU,
+        nn.functional.elu_,
+        lambda gradient, output: aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, output),
+    ),
+    "celu": Activation(nn.CELU),
+    "selu": Activation(nn.SELU),
+    "prelu": Activation(nn.PReLU),
+    "gelu": Activation(nn.GELU),
+    "silu": Activation(nn.SiLU),
+    "swish": Activation(nn.SiLU),
+    "mish": Activation(nn.Mish),
+    "softplus": Activation(nn.Softplus),
+    "softsign": Activation(nn.Softsign),
+    "relu6": Activation(nn.ReLU6),
+    "hardtanh": Activation(nn.Hardtanh),
+    "hardswish": Activation(nn.Hardswish),
+}
+
+
+def find_activation(activation: str | Callable[[], Any]) -> Activation:
+    """Return the named activation, or wrap a module factory.
+
+    Parameters
+    ----------
+    activation : str or callable
+        A key of `ACTIVATIONS`, or a callable without arguments that returns a module, such as
+        the class :class:`torch.nn.Hardsigmoid`.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if not isinstance(activation, str):
+        return Activation(activation)
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r} is unknown; use one of {sorted(ACTIVATIONS)}, or a "
+            "callable that returns a torch module."
+        )
+    return ACTIVATIONS[activation]
+
+
+def per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
+    """Return one value a layer; a single value holds for all layers.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the error message.
+    value : object or sequence
+        One value, or a sequence with one value a layer (strings count as one value).
+    n_layers : int
+        The number of layers.
+
+    Returns
+    -------
+    list of length n_layers
+
+    Raises
+    ------
+    ValueError
+        If a sequence has another length.
+
+    Examples
+    --------
+    >>> from sknn.nn import per_layer
+    >>> per_layer("dropout", 0.5, 2)
+    [0.5, 0.5]
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if len(value) != n_layers:
+            raise ValueError(
+                f"{name} has {len(value)} values for {n_layers} hidden layers; give one value, "
+                "or one a hidden layer."
+            )
+        return list(value)
+    return [value] * n_layers

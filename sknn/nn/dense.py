@@ -1,0 +1,113 @@
+"""The fully connected network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .activations import Activation, find_activation, per_layer
+
+NORMALIZATIONS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+
+
+class DenseNetwork(nn.Module):
+    """Fully connected layers with activation, normalization and dropout.
+
+    A hidden layer computes ``dropout(activation(normalization(x @ W.T + b)))``; the output layer
+    is linear: links such as softmax belong to the loss.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the input.
+    hidden_layer_sizes : sequence of int
+        Width of each hidden layer; may be empty.
+    n_outputs : int
+        Width of the output.
+    activation : str, callable or sequence of them, default="relu"
+        See :data:`sknn.nn.ACTIVATIONS`; a sequence gives one a hidden layer.
+    dropout : float or sequence of float, default=0.0
+        Probability with which a hidden unit is set to zero in training.
+    normalization : {"batch", "layer"} or None, default=None
+        Normalization before each hidden activation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.nn import DenseNetwork
+    >>> network = DenseNetwork(4, (8, 8), 3, activation=("relu", "tanh"))
+    >>> network(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        hidden_layer_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        activation: Any = "relu",
+        dropout: float | Sequence[float] = 0.0,
+        normalization: str | None = None,
+    ) -> None:
+        super().__init__()
+        n_hidden = len(hidden_layer_sizes)
+        names = per_layer("activation", activation, n_hidden)
+        self.activations: list[Activation] = [find_activation(name) for name in names]
+        self._glorot_factors = [2.0 if name == "logistic" else 6.0 for name in names]
+        widths = [n_features, *hidden_layer_sizes, n_outputs]
+        rates = per_layer("dropout", dropout, n_hidden)
+
+        layers: list[nn.Module] = []
+        self.linear_layers: list[nn.Linear] = []
+        for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
+            # skip_init: the weights are drawn by `initialize`, from the estimator's random_state
+            linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+            layers.append(linear)
+            self.linear_layers.append(linear)
+            if i == n_hidden:
+                break
+            if normalization is not None:
+                layers.append(NORMALIZATIONS[normalization](fan_out))
+            layers.append(self.activations[i].module())
+            if rates[i]:
+                layers.append(nn.Dropout(rates[i]))
+        self.layers = nn.Sequential(*layers)
+        self.is_plain = normalization is None and not any(rates)
+        self.draws_numbers = any(rates) or any(not isinstance(a, str) for a in names)
+
+    def initialize(self, random_state: np.random.RandomState) -> None:
+        """Draw weights and biases as :class:`sklearn.neural_network.MLPClassifier` does.
+
+        Both are uniform in plus or minus ``sqrt(factor / (fan_in + fan_out))``, where the factor
+        is 2 for the logistic function and 6 otherwise (Glorot and Bengio, 2010). The numbers are
+        drawn in scikit-learn's order, so that equal seeds give equal weights.
+
+        Parameters
+        ----------
+        random_state : numpy.random.RandomState
+            The source of the numbers.
+        """
+        # the output layer goes with the last hidden layer, as in scikit-learn
+        factors = [*self._glorot_factors, *(self._glorot_factors[-1:] or [6.0])]
+        with torch.no_grad():
+            for linear, factor in zip(self.linear_layers, factors, strict=True):
+                bound = math.sqrt(factor / (linear.in_features + linear.out_features))
+                shape = (linear.in_features, linear.out_features)
+                weight = random_state.uniform(-bound, bound, shape)
+                bias = random_state.uniform(-bound, bound, linear.out_features)
+                linear.weight.copy_(torch.from_numpy(weight.T))
+                linear.bias.copy_(torch.from_numpy(bias))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Map inputs of shape (batch, n_features) to outputs of shape (batch, n_outputs).
+
+        `X` may be a sparse CSR tensor.
+        """
+        return self.layers(X)

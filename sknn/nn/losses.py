@@ -1,0 +1,490 @@
+"""Losses: what an output costs, and what it means.
+
+A loss maps a network's raw outputs of shape (batch, n_outputs) and the targets to one number a
+row, and names the output activation that turns raw outputs into probabilities or predictions.
+To add one, write a subclass and enter it in `CLASSIFICATION_LOSSES` or `REGRESSION_LOSSES`.
+
+Targets are class indices of shape (batch,) for multiclass problems, else floats of the outputs'
+shape: 0 or 1 for the one logit of a binary problem and for each label of a multilabel one, and
+the values for regression.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda z: z,
+    "softmax": lambda z: torch.softmax(z, dim=1),
+    "logistic": torch.sigmoid,
+    "exp": torch.exp,
+    "expm1": torch.expm1,
+}
+
+
+class Loss:
+    """Base class of the losses.
+
+    Subclasses define `__call__`, and may define `with_gradient` where the gradient has a closed
+    form that costs less than autograd.
+
+    Attributes
+    ----------
+    out_activation : str
+        Key of `OUTPUT_ACTIVATIONS`: from raw outputs to probabilities or predictions.
+    defines_probabilities : bool
+        Whether a classifier with this loss has `predict_proba`.
+    """
+
+    out_activation: str = "identity"
+    defines_probabilities: bool = False
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        raise NotImplementedError
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's loss, and its gradient with respect to the outputs.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (batch, n_outputs)
+            Raw outputs of the network.
+        targets : Tensor
+            See the module's docstring.
+
+        Returns
+        -------
+        losses : Tensor of shape (batch,)
+        gradient : Tensor of shape (batch, n_outputs)
+            A new tensor, which the caller may overwrite.
+        """
+        with torch.enable_grad():
+            variables = outputs.detach().requires_grad_()
+            losses = self(variables, targets)
+            (gradient,) = torch.autograd.grad(losses.sum(), variables)
+        return losses.detach(), gradient
+
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Turn raw outputs into probabilities (classifiers) or predictions (regressors)."""
+        return OUTPUT_ACTIVATIONS[self.out_activation](outputs)
+
+
+# --------------------------------------------------------------------------- classification
+
+
+class ClassificationLoss(Loss):
+    """Base class of the classifiers' losses.
+
+    Parameters
+    ----------
+    task : {"binary", "multiclass", "multilabel"}
+        Decides the output activation: softmax for multiclass problems, else logistic.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread evenly over the classes.
+    """
+
+    uses_label_smoothing: ClassVar[bool] = False
+
+    def __init__(self, task: str, label_smoothing: float = 0.0) -> None:
+        if label_smoothing and not self.uses_label_smoothing:
+            raise ValueError(
+                f"label_smoothing={label_smoothing} needs loss='log_loss'; set it to 0 for "
+                "another loss."
+            )
+        self.task = task
+        self.label_smoothing = label_smoothing
+        self.out_activation = "softmax" if task == "multiclass" else "logistic"
+
+    def _indicators(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Targets as 0 and 1 in the outputs' shape (one-hot for multiclass problems)."""
+        if self.task != "multiclass":
+            return targets
+        return torch.zeros_like(outputs).scatter_(1, targets.unsqueeze(1), 1.0)
+
+
+class LogLoss(ClassificationLoss):
+    """Cross-entropy: minus the logarithm of the target's probability, summed over labels."""
+
+    defines_probabilities = True
+    uses_label_smoothing = True
+
+    def _smoothed(self, targets: Tensor) -> Tensor:
+        if not self.label_smoothing:
+            return targets
+        return targets * (1 - self.label_smoothing) + self.label_smoothing / 2
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        if self.task == "multiclass":
+            return F.cross_entropy(
+                outputs, targets, reduction="none", label_smoothing=self.label_smoothing
+            )
+        return F.binary_cross_entropy_with_logits(
+            outputs, self._smoothed(targets), reduction="none"
+        ).sum(1)
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's loss and its gradient, probability minus target."""
+        if self.task == "multiclass":
+            return self._multiclass_with_gradient(outputs, targets)
+        targets = self._smoothed(targets)
+        losses = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+        # one label: (batch, 1) -> (batch,) without a sum
+        losses = losses.squeeze(1) if losses.shape[1] == 1 else losses.sum(1)
+        return losses, torch.sigmoid(outputs).sub_(targets)
+
+    def _multiclass_with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        smoothing, n_classes = self.label_smoothing, outputs.shape[1]
+        column = targets.unsqueeze(1)
+        log_probabilities = torch.log_softmax(outputs, 1)
+        losses = log_probabilities.gather(1, column).squeeze_(1).neg_()
+        if smoothing:
+            losses = (1 - smoothing) * losses - smoothing * log_probabilities.mean(1)
+        gradient = log_probabilities.exp_()
+        gradient.scatter_(1, column, smoothing - 1.0, reduce="add")
+        return losses, gradient.sub_(smoothing / n_classes) if smoothing else gradient
+
+
+class FocalLoss(ClassificationLoss):
+    """Focal loss, ``-(1 - p)^gamma log p`` for the target's probability p.
+
+    With gamma 2 well classified rows weigh little (Lin et al., 2017, arXiv:1708.02002).
+    """
+
+    defines_probabilities = True
+    gamma: ClassVar[float] = 2.0
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        if self.task == "multiclass":
+            log_p = torch.log_softmax(outputs, 1).gather(1, targets.unsqueeze(1))
+        else:
+            log_p = F.logsigmoid(outputs * (2 * targets - 1))
+        return -((1 - log_p.exp()) ** self.gamma * log_p).sum(1)
+
+
+class BrierLoss(ClassificationLoss):
+    """Squared error of the probabilities, summed over classes or labels (Brier score)."""
+
+    defines_probabilities = True
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        return (self.activate(outputs) - self._indicators(outputs, targets)).square().sum(1)
+
+
+class HingeLoss(ClassificationLoss):
+    """Hinge loss ``max(0, 1 - s z)``, s = 1 for the target and -1 for the other classes.
+
+    Multiclass problems sum it over the classes (one against the rest). The outputs are margins,
+    not probabilities.
+    """
+
+    def __init__(self, task: str, label_smoothing: float = 0.0) -> None:
+        super().__init__(task, label_smoothing)
+        self.out_activation = "identity"
+
+    def _margins(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        signs = 2 * self._indicators(outputs, targets) - 1
+        return F.relu(1 - signs * outputs)
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        return self._margins(outputs, targets).sum(1)
+
+
+class SquaredHingeLoss(HingeLoss):
+    """The square of the hinge loss, which punishes large violations more."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        return self._margins(outputs, targets).square().sum(1)
+
+
+# ------------------------------------------------------------------------------- regression
+
+
+class RegressionLoss(Loss):
+    """Base class of the regressors' losses: a loss of each output, summed over outputs.
+
+    The sum, not the mean, so that a learning rate acts on each output as it does alone; it is
+    what the gradients of :class:`sklearn.neural_network.MLPRegressor` follow too.
+    """
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output, of shape (batch, n_outputs)."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        return self.elementwise(outputs, targets).sum(1)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError where the loss is not defined for the targets.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_samples, n_outputs)
+            The values to predict.
+        """
+
+
+class SquaredError(RegressionLoss):
+    """Half the squared error, ``(p - y)^2 / 2``."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return 0.5 * (outputs - targets).square()
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's loss and its gradient, the residual."""
+        residuals = outputs - targets
+        return 0.5 * residuals.square().sum(1), residuals
+
+
+class AbsoluteError(RegressionLoss):
+    """The absolute error ``|p - y|``; the fit is a conditional median."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return (outputs - targets).abs()
+
+
+class HuberLoss(RegressionLoss):
+    """Huber's loss: ``r^2 / 2`` for residuals up to 1, ``|r| - 1/2`` beyond."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return F.huber_loss(outputs, targets, reduction="none", delta=1.0)
+
+
+class LogCosh(RegressionLoss):
+    """``log(cosh(p - y))``, smooth everywhere: r^2 / 2 near zero, |r| - log 2 far away."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        # log cosh r = |r| + log(1 + exp(-2|r|)) - log 2, which cannot overflow
+        r = outputs - targets
+        return r + F.softplus(-2 * r) - math.log(2)
+
+
+class PoissonLoss(RegressionLoss):
+    """Half the Poisson deviance ``y log(y / p) - y + p`` of the prediction ``p = exp(z)``."""
+
+    out_activation = "exp"
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return torch.xlogy(targets, targets) - targets * outputs - targets + outputs.exp()
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's loss and its gradient, prediction minus target."""
+        return self(outputs, targets), outputs.exp().sub_(targets)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for negative targets."""
+        _require_targets("poisson", "y >= 0", bool((targets >= 0).all()))
+
+
+class GammaLoss(RegressionLoss):
+    """Half the gamma deviance ``log(p / y) + y / p - 1`` of the prediction ``p = exp(z)``."""
+
+    out_activation = "exp"
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return outputs - targets.log() + targets * torch.exp(-outputs) - 1
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for targets that are not positive."""
+        _require_targets("gamma", "y > 0", bool((targets > 0).all()))
+
+
+class QuantileLoss(RegressionLoss):
+    """Pinball loss, whose minimum is the conditional quantile (Koenker and Bassett, 1978).
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        Level of the quantile, between 0 and 1.
+    """
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        r = targets - outputs
+        return torch.maximum(self.quantile * r, (self.quantile - 1) * r)
+
+
+class MeanAbsolutePercentageError(RegressionLoss):
+    """The absolute error as a share of the target, ``|p - y| / |y|``."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return (outputs - targets).abs() / targets.abs()
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError where a target is zero."""
+        _require_targets("mape", "y different from 0", bool((targets != 0).all()))
+
+
+class MeanSquaredLogarithmicError(RegressionLoss):
+    """Half the squared error of ``log(1 + y)``.
+
+    The network's output is ``log(1 + p)``, so every prediction is above -1 and the gradient
+    never vanishes.
+    """
+
+    out_activation = "expm1"
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output."""
+        return 0.5 * (outputs - torch.log1p(targets)).square()
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for targets of -1 or less."""
+        _require_targets("msle", "y > -1", bool((targets > -1).all()))
+
+
+class CosineLoss(RegressionLoss):
+    """One minus the cosine of the angle between prediction and target vector."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        return 1 - F.cosine_similarity(outputs, targets, dim=1)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for single targets, which have no direction but a sign."""
+        _require_targets("cosine", "two or more targets a row", targets.shape[1] > 1)
+
+
+def _require_targets(loss: str, condition: str, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"loss={loss!r} needs {condition}, which the y that was given violates.")
+
+
+class CallableLoss(Loss):
+    """A user's function of outputs and targets.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(outputs, targets)`` returns the loss of each row, of shape (batch,), or of
+        each output, of shape (batch, n_outputs), whose sum is taken. A single number, such as
+        the mean that most torch losses return, works too, but cannot be weighted.
+    weighted : bool, default=False
+        Whether rows have weights, so that a single number is an error.
+    """
+
+    def __init__(
+        self, function: Callable[[Tensor, Tensor], Tensor], weighted: bool = False
+    ) -> None:
+        self.function = function
+        self.weighted = weighted
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, of shape (batch,)."""
+        losses = self.function(outputs, targets)
+        n_rows = outputs.shape[0]
+        if losses.ndim == 0:
+            if self.weighted:
+                raise ValueError(
+                    "loss returned one number for the whole batch, which cannot be weighted by "
+                    "sample_weight or class_weight; return one number a row (torch losses do "
+                    "with reduction='none')."
+                )
+            # a mean: the same number for each row has the same mean and the same gradient
+            return losses.expand(n_rows)
+        if losses.shape[0] != n_rows:
+            raise ValueError(
+                f"loss returned a tensor of shape {tuple(losses.shape)} for {n_rows} rows; it "
+                "has to return one number, one a row, or one an output."
+            )
+        return losses if losses.ndim == 1 else losses.flatten(1).sum(1)
+
+
+CLASSIFICATION_LOSSES: dict[str, type[ClassificationLoss]] = {
+    "log_loss": LogLoss,
+    "hinge": HingeLoss,
+    "squared_hinge": SquaredHingeLoss,
+    "squared_error": BrierLoss,
+    "focal": FocalLoss,
+}
+
+REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": HuberLoss,
+    "log_cosh": LogCosh,
+    "poisson": PoissonLoss,
+    "gamma": GammaLoss,
+    "quantile": QuantileLoss,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "cosine": CosineLoss,
+}
+
+
+def make_classification_loss(
+    loss: str | Callable[..., Tensor],
+    task: str,
+    *,
+    label_smoothing: float = 0.0,
+    weighted: bool = False,
+) -> Loss:
+    """Build a classifier's loss from its name or function.
+
+    Parameters
+    ----------
+    loss : str or callable
+        Key of `CLASSIFICATION_LOSSES`, or a function, see :class:`CallableLoss`.
+    task : {"binary", "multiclass", "multilabel"}
+        The kind of problem.
+    label_smoothing : float, default=0.0
+        See :class:`ClassificationLoss`.
+    weighted : bool, default=False
+        Whether rows have weights.
+
+    Returns
+    -------
+    Loss
+    """
+    if isinstance(loss, str):
+        return CLASSIFICATION_LOSSES[loss](task, label_smoothing)
+    if label_smoothing:
+        raise ValueError("label_smoothing needs loss='log_loss'; smooth inside a callable loss.")
+    return CallableLoss(loss, weighted)
+
+
+def make_regression_loss(
+    loss: str | Callable[..., Tensor], *, quantile: float = 0.5, weighted: bool = False
+) -> Loss:
+    """Build a regressor's loss from its name or function.
+
+    Parameters
+    ----------
+    loss : str or callable
+        Key of `REGRESSION_LOSSES`, or a function, see :class:`CallableLoss`.
+    quantile : float, default=0.5
+        Level of the quantile loss.
+    weighted : bool, default=False
+        Whether rows have weights.
+
+    Returns
+    -------
+    Loss
+    """
+    if not isinstance(loss, str):
+        return CallableLoss(loss, weighted)
+    if loss == "quantile":
+        return QuantileLoss(quantile)
+    return REGRESSION_LOSSES[loss]()

@@ -1,0 +1,295 @@
+"""Samples on the device, and batches of them.
+
+An array becomes a tensor once; a batch is a slice or an `index_select` of it, cast to the
+network's type on the device, so that bytes stay bytes until they are needed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+
+class Rows(Protocol):
+    """Rows of an input that can be taken by number."""
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the rows with these numbers."""
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return consecutive rows."""
+
+    def __len__(self) -> int: ...
+
+
+class DenseRows:
+    """Rows of an array of two or more dimensions.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Any real type; neither copied nor cast as a whole on the CPU, so it may be a memmap.
+    device : torch.device
+        Where the rows go. Other devices than the CPU get a copy of the whole array in its own
+        type.
+    dtype : torch.dtype
+        Type of the rows that come out.
+    """
+
+    def __init__(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+        self.tensor = as_tensor(X).to(device)
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return self.tensor.shape[0]
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the rows with these numbers."""
+        return self.tensor.index_select(0, index).to(self.dtype)
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return consecutive rows."""
+        return self.tensor[start:stop].to(self.dtype)
+
+
+class SparseRows:
+    """Rows of a CSR matrix, as sparse CSR tensors.
+
+    Parameters
+    ----------
+    X : scipy.sparse.csr_array or csr_matrix of shape (n_samples, n_features)
+        Stays on the CPU; batches go to the device.
+    device : torch.device
+        Where the batches go.
+    dtype : torch.dtype
+        Type of the batches.
+    """
+
+    def __init__(self, X: Any, device: torch.device, dtype: torch.dtype) -> None:
+        _silence_sparse_notices()
+        self.matrix = X
+        self.device = device
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the rows with these numbers."""
+        return self._tensor(self.matrix[index.cpu().numpy()])
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return consecutive rows."""
+        return self._tensor(self.matrix[start:stop])
+
+    def _tensor(self, batch: Any) -> Tensor:
+        return _csr_tensor(batch, self.device, self.dtype)
+
+
+def _csr_tensor(matrix: Any, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.sparse_csr_tensor(
+        torch.from_numpy(matrix.indptr.astype(np.int64)),
+        torch.from_numpy(matrix.indices.astype(np.int64)),
+        torch.from_numpy(matrix.data).to(dtype),
+        size=matrix.shape,
+        device=device,
+        check_invariants=False,
+    )
+
+
+@cache
+def _silence_sparse_notices() -> None:
+    """Take torch's once-a-process notices about sparse CSR tensors, which tell users nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _csr_tensor(sparse.csr_array(np.eye(2)), torch.device("cpu"), torch.float32)
+
+
+def make_rows(X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
+    """Wrap an array or CSR matrix.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        The samples.
+    device : torch.device
+        Where batches go.
+    dtype : torch.dtype
+        Type of the batches.
+
+    Returns
+    -------
+    DenseRows or SparseRows
+    """
+    kind = SparseRows if sparse.issparse(X) else DenseRows
+    return kind(X, device, dtype)
+
+
+class _WritableView:
+    """A NumPy array's memory, announced as writable.
+
+    torch warns about read-only arrays (memmaps, broadcasts), which it could be made to
+    overwrite. The rows are only ever read.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """Return a tensor that shares the array's memory where torch can.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any real type. Byte-swapped arrays and negative strides are copied.
+
+    Returns
+    -------
+    Tensor
+    """
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    if not array.flags.writeable and array.size:
+        array = np.asarray(_WritableView(array))
+    return torch.from_numpy(array)
+
+
+class Batch(NamedTuple):
+    """One batch; `weight_sum` is the number of rows where there are no weights."""
+
+    X: Tensor
+    targets: Tensor
+    sample_weight: Tensor | None
+    weight_sum: float
+
+
+class Samples:
+    """Rows with their targets and weights, ready to be cut into batches.
+
+    Parameters
+    ----------
+    rows : Rows
+        The inputs.
+    targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        What the loss takes.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights.
+    device : torch.device
+        Where targets and weights go.
+    dtype : torch.dtype
+        Type of the weights and of float targets.
+    subset : ndarray of int or None, default=None
+        Numbers of the rows that belong here (a training or validation part); None is all.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        targets: np.ndarray,
+        sample_weight: np.ndarray | None,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        subset: np.ndarray | None = None,
+    ) -> None:
+        self.rows = rows
+        self.device = device
+        target_dtype = dtype if targets.dtype.kind == "f" else None
+        self.targets = torch.from_numpy(targets).to(device, target_dtype)
+        self.host_weight = sample_weight
+        self.sample_weight = (
+            None if sample_weight is None else torch.from_numpy(sample_weight).to(device, dtype)
+        )
+        self.subset = subset
+        self._whole: Batch | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows) if self.subset is None else len(self.subset)
+
+    @property
+    def weight_sum(self) -> float:
+        """Sum of all weights."""
+        if self.host_weight is None:
+            return float(len(self))
+        weight = self.host_weight if self.subset is None else self.host_weight[self.subset]
+        return float(weight.sum())
+
+    def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+        """Cut the samples into batches.
+
+        Parameters
+        ----------
+        batch_size : int
+            Rows a batch; the last one may be smaller.
+        order : ndarray of int, default=None
+            A permutation of ``range(len(self))``; None keeps the order.
+
+        Yields
+        ------
+        Batch
+        """
+        n = len(self)
+        if batch_size >= n:
+            yield self._all()
+            return
+        if order is not None and self.subset is not None:
+            order = self.subset[order]
+        elif order is None:
+            order = self.subset
+        if order is None:
+            for start in range(0, n, batch_size):
+                yield self._slice(start, min(start + batch_size, n))
+            return
+        weight_sums = self._weight_sums(order, batch_size)
+        index = torch.from_numpy(order).to(self.device)
+        for i, start in enumerate(range(0, n, batch_size)):
+            chosen = index[start : start + batch_size]
+            weight = self.sample_weight
+            yield Batch(
+                self.rows.take(chosen),
+                self.targets.index_select(0, chosen),
+                None if weight is None else weight.index_select(0, chosen),
+                weight_sums[i],
+            )
+
+    def _weight_sums(self, order: np.ndarray, batch_size: int) -> list[float]:
+        starts = np.arange(0, len(order), batch_size)
+        if self.host_weight is None:
+            return np.diff(starts, append=len(order)).astype(float).tolist()
+        return np.add.reduceat(self.host_weight[order], starts).tolist()
+
+    def _slice(self, start: int, stop: int) -> Batch:
+        weight, weight_sum = None, float(stop - start)
+        if self.sample_weight is not None and self.host_weight is not None:
+            weight = self.sample_weight[start:stop]
+            weight_sum = float(self.host_weight[start:stop].sum())
+        return Batch(self.rows.slice(start, stop), self.targets[start:stop], weight, weight_sum)
+
+    def _all(self) -> Batch:
+        """All samples as one batch, made once: its order does not matter."""
+        if self._whole is None:
+            if self.subset is None:
+                self._whole = self._slice(0, len(self))
+            else:
+                index = torch.from_numpy(self.subset).to(self.device)
+                weight = self.sample_weight
+                self._whole = Batch(
+                    self.rows.take(index),
+                    self.targets.index_select(0, index),
+                    None if weight is None else weight.index_select(0, index),
+                    self.weight_sum,
+                )
+        return self._whole

@@ -1,0 +1,186 @@
+"""Where and in which precision a network runs, and on how many threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+# Up to this number of samples, float64 input is computed in float64 on a CPU.
+FLOAT64_SAMPLES = 10_000
+
+# Below this number of floating point operations a step, a second thread costs more than it saves.
+SINGLE_THREAD_FLOPS = 6e6
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn the parameter `device` into a device that exists.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" (CUDA, then MPS, then CPU), or a torch device.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine or this build of torch lacks it.
+
+    Examples
+    --------
+    >>> from sknn.training import resolve_device
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a torch device; use 'auto', 'cpu', 'cuda', 'cuda:1', "
+            "'mps', ..."
+        ) from error
+    if resolved.type == "cuda":
+        count = torch.cuda.device_count()
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"device={device!r} was asked for, but torch finds no CUDA device here. Use "
+                "device='auto' or 'cpu', or install a CUDA build of torch and a driver."
+            )
+        if resolved.index is not None and resolved.index >= count:
+            raise ValueError(
+                f"device={device!r} does not exist: this machine has {count} CUDA device(s), "
+                f"'cuda:0' to 'cuda:{count - 1}'."
+            )
+    elif resolved.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device={device!r} was asked for, but MPS is not available here.")
+    return resolved
+
+
+def prediction_device(device: str | torch.device) -> torch.device:
+    """Like :func:`resolve_device`, but the CPU where the device is missing.
+
+    For fitted networks that come from another machine: they predict wherever they are.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        The parameter `device`.
+
+    Returns
+    -------
+    torch.device
+    """
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
+
+
+def resolve_precision(
+    precision: str, X_dtype: np.dtype, n_samples: int, device: torch.device
+) -> tuple[torch.dtype, torch.dtype]:
+    """Turn the parameter `precision` into the weights' type and the products' type.
+
+    "auto" is float64 where scikit-learn computes in float64 (X neither float32 nor float16), the
+    samples are few and the device is a CPU: there it costs next to nothing. Else it is float32.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "float64", "bfloat16"}
+        The parameter.
+    X_dtype : numpy.dtype
+        Type of the input.
+    n_samples : int
+        Number of training samples.
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    weight_dtype, compute_dtype : torch.dtype
+        Different only for bfloat16, whose weights stay float32.
+    """
+    if precision == "float64" and device.type == "mps":
+        raise ValueError("precision='float64' does not exist on device 'mps'; use 'float32'.")
+    if precision == "auto":
+        small = n_samples <= FLOAT64_SAMPLES and device.type == "cpu"
+        precision = "float64" if small and X_dtype not in (np.float32, np.float16) else "float32"
+    if precision == "bfloat16":
+        return torch.float32, torch.bfloat16
+    dtype = torch.float64 if precision == "float64" else torch.float32
+    return dtype, dtype
+
+
+class _ThreadLimit:
+    """torch's number of threads, lowered while at least one caller wants one thread.
+
+    The setting is the process's, so concurrent fits count themselves in and out, and only the
+    last one restores it: otherwise one could store what another had lowered.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 1
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._before = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.set_num_threads(self._before)
+
+
+_thread_limit = _ThreadLimit()
+
+# torch's thread pool does not survive a fork: a forked child that uses it waits for ever
+_forked = False
+
+
+def _after_fork_in_child() -> None:
+    global _forked, _thread_limit
+    _forked = True
+    _thread_limit = _ThreadLimit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+@contextmanager
+def threads_for(flops: float, device: torch.device) -> Iterator[None]:
+    """Use one thread while the work of a step is small, and in a forked child.
+
+    Parameters
+    ----------
+    flops : float
+        Floating point operations of a step.
+    device : torch.device
+        Other devices than the CPU are left alone.
+    """
+    if device.type != "cpu" or (flops >= SINGLE_THREAD_FLOPS and not _forked):
+        yield
+        return
+    _thread_limit.enter()
+    try:
+        yield
+    finally:
+        _thread_limit.leave()

@@ -1,0 +1,574 @@
+"""The training loop, inside a skorch net.
+
+:class:`Net` is a :class:`skorch.NeuralNet`, so that skorch's callbacks (checkpoints, schedules,
+loggers) find the history, module, optimizer and notifications that they know. What skorch does
+per sample and per batch is replaced: batches are slices of tensors, nothing waits for the device
+inside an epoch, and batch hooks are called only if a callback has them.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.dataset import Dataset
+from skorch.history import History
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor, nn
+
+from sknn.nn import DenseNetwork, Loss
+
+from ._batches import Batch, Samples
+from ._inference import CHUNK_ROWS
+from ._schedules import ADAPTIVE_DIVISOR, ADAPTIVE_MINIMUM, HORIZON_SCHEDULES, inverse_scaling
+from ._scores import Score
+from ._steps import Step, forward
+from ._stopping import Plateau
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class DivergenceError(ValueError):
+    """Loss or weights stopped being finite."""
+
+
+@dataclass
+class TrainingState:
+    """What training goes on from, in :meth:`partial_fit`, warm starts and after loading.
+
+    Plain numbers and CPU tensors only.
+
+    Attributes
+    ----------
+    random_state : numpy.random.RandomState
+        Draws the order of the rows, and the seed of torch's generator.
+    torch_rng : Tensor or None
+        State of torch's CPU generator, for modules that draw numbers (dropout).
+    history : skorch.history.History
+        One dict an epoch.
+    n_samples_seen : int
+        Over all epochs.
+    n_steps : int
+        Batches that the present schedule has seen.
+    learning_rate : float or None
+        Where a schedule or an adaptive rate has come to; None is the initial one.
+    plateau : Plateau or None
+        Best loss or score.
+    best : list of Tensor or None
+        The weights with the best validation score.
+    optimizer : list of dict or None
+        The optimizer's state.
+    """
+
+    random_state: np.random.RandomState
+    torch_rng: Tensor | None = None
+    history: History = field(default_factory=History)
+    n_samples_seen: int = 0
+    n_steps: int = 0
+    learning_rate: float | None = None
+    plateau: Plateau | None = None
+    best: list[Tensor] | None = None
+    optimizer: list[dict[str, Any]] | None = None
+
+    def on_cpu(self) -> TrainingState:
+        """Return the same state with tensors on the CPU, for storage.
+
+        Returns
+        -------
+        TrainingState
+        """
+
+        def cpu(value: Any) -> Any:
+            return value.detach().cpu() if isinstance(value, Tensor) else value
+
+        best = None if self.best is None else [cpu(tensor) for tensor in self.best]
+        optimizer = self.optimizer
+        if optimizer is not None:
+            optimizer = [{k: cpu(v) for k, v in state.items()} for state in optimizer]
+        return replace(self, best=best, optimizer=optimizer)
+
+
+class Net(NeuralNet):
+    """Trains a module on :class:`Samples`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, on its device.
+    loss : Loss
+        What to minimise.
+    step : Step
+        Computes loss and gradients of a batch.
+    optimizer : torch.optim.Optimizer or None
+        Updates ``step.parameters``; None for :func:`train_lbfgs`.
+    state : TrainingState
+        Where training goes on from; kept up to date after every epoch.
+    decide, score : callable
+        From outputs to decisions, and from decisions and targets to a score.
+    estimator : estimator
+        Predicts for callbacks that score (:class:`skorch.callbacks.EpochScoring`).
+    max_epochs : int
+        Epochs of this call.
+    horizon : int
+        Epochs after which a schedule with a horizon ends.
+    batch_size, shuffle, learning_rate, learning_rate_init, power_t, tol, \
+    n_iter_no_change, early_stopping, max_grad_norm, alpha
+        As in the estimators; `alpha` is 0 where the optimizer decays the weights itself.
+    callbacks : list of skorch callbacks
+        Notified of each epoch, and of each batch if they have a hook for it.
+    verbose : bool, default=False
+        Whether to print why training ends.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: Loss,
+        *,
+        step: Step,
+        optimizer: torch.optim.Optimizer | None,
+        state: TrainingState,
+        decide: Callable[[Tensor], Tensor],
+        score: Score,
+        estimator: Any,
+        max_epochs: int,
+        horizon: int,
+        batch_size: int,
+        shuffle: bool,
+        learning_rate: str,
+        learning_rate_init: float,
+        power_t: float,
+        tol: float,
+        n_iter_no_change: float,
+        early_stopping: bool,
+        max_grad_norm: float | None,
+        alpha: float,
+        compute_dtype: torch.dtype,
+        callbacks: list[Any],
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            module,
+            loss,
+            optimizer=optimizer,
+            lr=learning_rate_init,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            train_split=None,
+            callbacks=callbacks,
+            verbose=verbose,
+            device=None,
+            use_caching=False,
+        )
+        self.step = step
+        self.state = state
+        self.decide = decide
+        self.score_decisions = score
+        self.estimator = estimator
+        self.shuffle = shuffle
+        self.schedule = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.max_grad_norm = max_grad_norm
+        self.alpha = alpha
+        self.compute_dtype = compute_dtype
+        self.horizon = horizon
+        self.has_horizon = learning_rate in HORIZON_SCHEDULES
+        self.n_epochs_run = 0
+        self._order: np.ndarray | None = None
+        self.converged = False
+        self.stop_training = False
+        self.initialize()
+        self._listens_to_batches = any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in BATCH_HOOKS
+        )
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the module draws no random numbers: known of our plain networks only."""
+        return isinstance(self.module_, DenseNetwork) and not self.module_.draws_numbers
+
+    # ------------------------------------------------------------ what skorch asks its nets for
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []
+
+    def initialize_module(self) -> Net:
+        """Take the module as it is."""
+        self.module_ = self.module
+        return self
+
+    def initialize_criterion(self) -> Net:
+        """Take the loss as it is."""
+        self.criterion_ = self.criterion
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Net:
+        """Take the optimizer as it is."""
+        self.optimizer_ = self.optimizer
+        return self
+
+    def initialize_history(self) -> Net:
+        """Go on with the history that the state has."""
+        self.history_ = self.state.history
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels or values with the weights so far."""
+        return self.estimator.predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict probabilities with the weights so far."""
+        return self.estimator.predict_proba(X)
+
+    # ------------------------------------------------------------------------------ the loop
+
+    def train(
+        self,
+        train: Samples,
+        validation: Samples | None,
+        datasets: tuple[Dataset | None, Dataset | None] = (None, None),
+    ) -> None:
+        """Train until the stopping rule, a callback or `max_epochs` ends it.
+
+        Whatever ends it, an interrupt included, the state holds what has been reached.
+
+        Parameters
+        ----------
+        train, validation : Samples
+            Where the gradients and the validation scores come from.
+        datasets : pair of skorch.dataset.Dataset, default=(None, None)
+            The same as the user gave them, for callbacks.
+
+        Raises
+        ------
+        DivergenceError
+            If loss or weights are not finite and early stopping has no better weights.
+        """
+        dataset_train, dataset_valid = datasets
+        X = None if dataset_train is None else dataset_train.X
+        y = None if dataset_train is None else dataset_train.y
+        on_epoch = {"dataset_train": dataset_train, "dataset_valid": dataset_valid}
+        self.start()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            while self.n_epochs_run < self.max_epochs and not self.stop_training:
+                self.notify("on_epoch_begin", **on_epoch)
+                epoch = self.run_epoch(train, validation)
+                self.n_epochs_run += 1
+                self._end_epoch(epoch, on_epoch)
+            self._check_weights()
+        finally:
+            self.finish(X, y)
+
+    def finish(self, X: Any = None, y: Any = None) -> None:
+        """Leave a network that predicts, and a history of whole epochs.
+
+        Parameters
+        ----------
+        X, y : array-like, default=None
+            For the callbacks.
+        """
+        self.module_.eval()
+        if self.history and "dur" not in self.history[-1]:
+            del self.history[-1]
+        self._restore_best()
+        self.notify("on_train_end", X=X, y=y)
+
+    def start(self) -> None:
+        """Take over from the state: the best value so far, the learning rate."""
+        state = self.state
+        if state.plateau is None or state.plateau.maximize != self.early_stopping:
+            state.plateau = Plateau(maximize=self.early_stopping)
+            state.best = self._snapshot() if self.early_stopping else None
+        state.plateau.count = 0
+        if state.learning_rate is not None and self.optimizer_ is not None:
+            self.optimizer_.param_groups[0]["lr"] = state.learning_rate
+
+    def run_epoch(self, train: Samples, validation: Samples | None) -> dict[str, Any]:
+        """Train on every row once, score, and record both.
+
+        Parameters
+        ----------
+        train, validation : Samples
+            As in :meth:`train`.
+
+        Returns
+        -------
+        dict
+            What the history has of this epoch.
+        """
+        start = time.perf_counter()
+        epoch = self.history[-1]
+        epoch["learning_rate"] = self.learning_rate_now
+        epoch["train_loss"], epoch["train_score"] = self.train_epoch(train)
+        if validation is not None:
+            epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
+        epoch["dur"] = time.perf_counter() - start
+        return epoch
+
+    @torch.no_grad()
+    def train_epoch(self, train: Samples) -> tuple[float, float]:
+        """Update the weights once a batch; return the epoch's mean loss and score."""
+        n_samples, batch_size = len(train), self.batch_size
+        steps_per_epoch = -(-n_samples // batch_size)
+        order = None
+        if self.shuffle and steps_per_epoch > 1:
+            order = self._shuffled_rows(n_samples)
+        self._set_mode(training=True)
+
+        loss_sum: Any = 0.0
+        weight_sum = 0.0
+        decisions, targets, weights = [], [], []
+        for batch in train.batches(batch_size, order):
+            if batch.weight_sum == 0:  # every row has weight zero: nothing to learn from
+                continue
+            outputs, batch_loss_sum = self.train_batch(batch, steps_per_epoch)
+            loss_sum = loss_sum + batch_loss_sum
+            weight_sum += batch.weight_sum
+            decisions.append(self.decide(outputs))
+            targets.append(batch.targets)
+            weights.append(batch.sample_weight)
+        self.state.n_samples_seen += n_samples
+        score = self.score_decisions(_join(decisions), _join(targets), _join(weights))
+        return float(loss_sum) / weight_sum, score
+
+    def _shuffled_rows(self, n_samples: int) -> np.ndarray:
+        """Permute the last epoch's order, with the numbers that scikit-learn would draw."""
+        permutation = np.arange(n_samples)
+        self.state.random_state.shuffle(permutation)
+        self._order = permutation if self._order is None else self._order[permutation]
+        return self._order
+
+    def train_batch(self, batch: Batch, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
+        """Update the weights from one batch; return its outputs and its penalised loss sum."""
+        if self._listens_to_batches:
+            self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
+        if self.has_horizon:
+            self._follow_schedule(steps_per_epoch)
+        step = self.step
+
+        outputs, loss_sum = step(*batch)
+        if self.alpha:
+            add_penalty(step, loss_sum, self.alpha, batch.weight_sum)
+        if self.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(step.parameters, self.max_grad_norm)
+        if self._listens_to_batches:
+            self._notify_gradients(batch)
+        self.optimizer_.step()
+        self.state.n_steps += 1
+        if self._listens_to_batches:
+            self._notify_batch_end(batch, outputs, loss_sum / batch.weight_sum)
+        return outputs, loss_sum
+
+    def _notify_gradients(self, batch: Batch) -> None:
+        self.notify(
+            "on_grad_computed",
+            named_parameters=list(self.module_.named_parameters()),
+            batch=(batch.X, batch.targets),
+            training=True,
+        )
+
+    def _notify_batch_end(self, batch: Batch, outputs: Tensor, loss: Tensor) -> None:
+        self.history.record_batch("train_loss", float(loss))
+        self.history.record_batch("train_batch_size", len(batch.targets))
+        self.notify(
+            "on_batch_end",
+            batch=(batch.X, batch.targets),
+            training=True,
+            loss=loss,
+            y_pred=outputs,
+        )
+
+    @torch.inference_mode()
+    def evaluate(self, samples: Samples) -> tuple[float, float]:
+        """Return loss (without penalty) and score of held-out samples."""
+        self._set_mode(training=False)
+        loss_sum: Any = 0.0
+        decisions, targets, weights = [], [], []
+        for batch in samples.batches(CHUNK_ROWS):
+            outputs = forward(self.module_, batch.X, self.compute_dtype)
+            losses = self.criterion_(outputs, batch.targets)
+            if batch.sample_weight is not None:
+                losses = losses * batch.sample_weight
+            loss_sum = loss_sum + losses.sum()
+            decisions.append(self.decide(outputs))
+            targets.append(batch.targets)
+            weights.append(batch.sample_weight)
+        score = self.score_decisions(_join(decisions), _join(targets), _join(weights))
+        return float(loss_sum) / samples.weight_sum, score
+
+    def _set_mode(self, training: bool) -> None:
+        """Switch dropout and the like on or off (which walks through the module)."""
+        if self.module_.training != training:
+            self.module_.train(training)
+
+    # ---------------------------------------------------------------- learning rate and ending
+
+    @property
+    def learning_rate_now(self) -> float:
+        """The optimizer's learning rate."""
+        return self.optimizer_.param_groups[0]["lr"]
+
+    def _follow_schedule(self, steps_per_epoch: int) -> None:
+        total = steps_per_epoch * self.horizon
+        progress = min(self.state.n_steps / total, 1.0)
+        rate = self.learning_rate_init * HORIZON_SCHEDULES[self.schedule](progress)
+        self.state.learning_rate = rate
+        self.optimizer_.param_groups[0]["lr"] = rate
+
+    def _set_learning_rate(self, rate: float) -> None:
+        self.state.learning_rate = rate
+        self.optimizer_.change_learning_rate(rate)
+
+    def _end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
+        """Notify, look for divergence, and decide whether and how training ends."""
+        self._update_plateau(epoch)
+        if self.callbacks_:
+            self._set_mode(training=False)  # a callback may predict
+            self.end_epoch_hooks(**on_epoch)
+        if not np.isfinite(epoch["train_loss"]):
+            self._diverged(f"loss {epoch['train_loss']:g} in epoch {self.n_epochs_run}")
+
+    def _update_plateau(self, epoch: dict[str, Any]) -> None:
+        state = self.state
+        assert state.plateau is not None
+        value = epoch["valid_score" if self.early_stopping else "train_loss"]
+        improved = state.plateau.update(value, self.tol)
+        if improved and self.early_stopping:
+            state.best = self._snapshot()
+        if self.schedule == "invscaling":
+            self._set_learning_rate(
+                inverse_scaling(self.learning_rate_init, state.n_samples_seen, self.power_t)
+            )
+        if self.has_horizon or state.plateau.count <= self.n_iter_no_change:
+            return
+        watched = "Validation score" if self.early_stopping else "Training loss"
+        reason = (
+            f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
+            "consecutive epochs."
+        )
+        rate = self.learning_rate_now
+        if self.schedule == "adaptive" and rate > ADAPTIVE_MINIMUM:
+            self._set_learning_rate(rate / ADAPTIVE_DIVISOR)
+            state.plateau.count = 0
+            self._say(f"{reason} Setting learning rate to {rate / ADAPTIVE_DIVISOR:f}")
+        else:
+            self.converged = self.stop_training = True
+            self._say(f"{reason} Stopping.")
+
+    def _say(self, message: str) -> None:
+        if self.verbose:
+            print(message, flush=True)
+
+    def end_epoch_hooks(self, dataset_train: Any = None, dataset_valid: Any = None) -> None:
+        """Call `on_epoch_end` of the callbacks.
+
+        skorch's EarlyStopping asks for an end by KeyboardInterrupt; from any other callback that
+        is the user's Ctrl-C and passes through.
+
+        Parameters
+        ----------
+        dataset_train, dataset_valid : skorch.dataset.Dataset or None
+            What the callbacks get.
+        """
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(
+                    self, dataset_train=dataset_train, dataset_valid=dataset_valid
+                )
+            except KeyboardInterrupt:
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                self.converged = self.stop_training = True
+
+    def _check_weights(self) -> None:
+        if not all(bool(tensor.isfinite().all()) for tensor in self.step.parameters):
+            self._diverged(f"weights that are not finite after epoch {self.n_epochs_run}")
+
+    def _diverged(self, symptom: str) -> None:
+        """Go back to the best weights if there are any, else raise."""
+        self.stop_training = True
+        remedy = (
+            f"Training diverged ({symptom}). Scale X and y, for instance with StandardScaler, "
+            f"lower learning_rate_init (now {self.learning_rate_init:g}), or set max_grad_norm."
+        )
+        if not self.early_stopping or not np.isfinite(self.state.plateau.best):
+            raise DivergenceError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                f"values and need to be preprocessed. {remedy}"
+            )
+        if not self.converged:
+            self.converged = True
+            warnings.warn(
+                f"{remedy} The weights with the best validation score are kept.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    def warn_if_not_converged(self) -> None:
+        """Emit a ConvergenceWarning if `max_epochs` ended the training."""
+        if self.converged or self.has_horizon or self.optimizer_ is None:
+            return
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({self.max_epochs}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+    # -------------------------------------------------------------------------------- weights
+
+    def _tensors(self) -> list[Tensor]:
+        """Everything that a copy of the network has to hold."""
+        return [*self.step.parameters, *self.module_.buffers()]
+
+    def _snapshot(self) -> list[Tensor]:
+        return [tensor.detach().clone() for tensor in self._tensors()]
+
+    @torch.no_grad()
+    def _restore_best(self) -> None:
+        if self.early_stopping and self.state.best is not None:
+            for tensor, best in zip(self._tensors(), self.state.best, strict=True):
+                tensor.copy_(best)
+
+
+def _join(tensors: list[Any]) -> Any:
+    """Concatenate the batches' tensors; None where there are none."""
+    if len(tensors) == 1 or tensors[0] is None:
+        return tensors[0]
+    return torch.cat(tensors)
+
+
+def add_penalty(step: Step, loss_sum: Tensor, alpha: float, weight_sum: float) -> None:
+    """Add ``alpha / 2 ||W||^2`` to a batch's loss sum, and its gradient to the gradients.
+
+    Parameters
+    ----------
+    step : Step
+        Holds weights and gradients.
+    loss_sum : Tensor of shape ()
+        Changed in place.
+    alpha : float
+        Strength of the penalty.
+    weight_sum : float
+        By which the gradients are divided already.
+    """
+    weights = step.weights
+    for weight in weights:
+        flat = weight.reshape(-1)
+        loss_sum.add_(torch.dot(flat, flat), alpha=0.5 * alpha)
+    torch._foreach_add_(step.weight_gradients, weights, alpha=alpha / weight_sum)

@@ -1,0 +1,338 @@
+"""Solvers by name.
+
+`Adam`, `AdamW` and `SGD` call torch's fused kernels directly: on networks of course size,
+:mod:`torch.optim`'s own bookkeeping takes longer than the update. The others are torch's classes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
+    """Keep torch from wrapping a `step` in its profiler's hook, which takes as long as the step."""
+    step.hooked = True  # type: ignore[attr-defined]
+    return step
+
+
+class _FusedOptimizer(torch.optim.Optimizer):
+    """One parameter group, updated by one fused kernel.
+
+    The subclasses' `step` is called under :func:`torch.no_grad`.
+    """
+
+    state_names: tuple[str, ...]
+
+    def __init__(self, parameters: Iterable[Tensor], **defaults: Any) -> None:
+        super().__init__(list(parameters), defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Append a group (without the first call's import of torch's compiler, over a second)."""
+        if self.param_groups:
+            raise ValueError(f"{type(self).__name__} takes one parameter group.")
+        self.param_groups.append({**self.defaults, **param_group})
+
+    def _gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
+        """Parameters that have a gradient, the gradients, and the states, a list a name."""
+        tensors = self.param_groups[0]["params"]
+        gradients = [tensor.grad for tensor in tensors]
+        if any(gradient is None for gradient in gradients):
+            tensors = [tensor for tensor in tensors if tensor.grad is not None]
+            gradients = [tensor.grad for tensor in tensors]
+        for tensor in tensors:
+            if tensor not in self.state:
+                self.state[tensor] = self._initial_state(tensor)
+        states = [[self.state[tensor][name] for tensor in tensors] for name in self.state_names]
+        return tensors, gradients, states
+
+    def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+
+class SGD(_FusedOptimizer):
+    """Stochastic gradient descent with (Nesterov) momentum.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimise.
+    lr : float
+        Learning rate.
+    momentum : float, default=0.0
+        Share of the last update that goes into the next.
+    nesterov : bool, default=False
+        Whether the momentum is Nesterov's.
+    """
+
+    state_names = ("momentum_buffer",)
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.0, nesterov: bool = False
+    ) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov)
+
+    def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
+        return {"momentum_buffer": torch.zeros_like(tensor)}
+
+    @_plain_step
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the parameters from their gradients."""
+        group = self.param_groups[0]
+        tensors, gradients, (buffers,) = self._gather()
+        torch._fused_sgd_(
+            tensors,
+            gradients,
+            buffers if group["momentum"] else [],
+            weight_decay=0.0,
+            momentum=group["momentum"],
+            lr=group["lr"],
+            dampening=0.0,
+            nesterov=group["nesterov"] and group["momentum"] > 0,
+            maximize=False,
+            is_first_step=False,
+        )
+
+    def change_learning_rate(self, lr: float) -> None:
+        """Set the learning rate and keep the velocity ``lr * buffer``, as scikit-learn does."""
+        group = self.param_groups[0]
+        for state in self.state.values():
+            state["momentum_buffer"].mul_(group["lr"] / lr)
+        group["lr"] = lr
+
+
+class _AdamBase(_FusedOptimizer):
+    state_names = ("exp_avg", "exp_avg_sq", "step")
+
+    def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
+        return {
+            "exp_avg": torch.zeros_like(tensor),
+            "exp_avg_sq": torch.zeros_like(tensor),
+            "step": torch.zeros((), dtype=torch.float32, device=tensor.device),
+        }
+
+
+class Adam(_AdamBase):
+    """Adam with epsilon outside the bias correction (Kingma and Ba, 2015, end of section 2).
+
+    With ``c_i = 1 - beta_i^t`` the update is ``lr sqrt(c_2) / c_1 * m / (sqrt(v) + epsilon)``, as
+    in scikit-learn; torch's own Adam has ``epsilon sqrt(c_2)`` in place of ``epsilon``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimise.
+    lr : float
+        Learning rate.
+    betas : tuple of float, default=(0.9, 0.999)
+        Decay rates of the two moments.
+    eps : float, default=1e-8
+        Keeps the division finite.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps)
+        self._n_steps: int | None = None
+
+    @_plain_step
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the parameters from their gradients."""
+        group = self.param_groups[0]
+        tensors, gradients, (averages, squares, steps) = self._gather()
+        if not tensors:
+            return
+        if self._n_steps is None:  # new, or with a restored state
+            self._n_steps = int(steps[0])
+        self._n_steps += 1
+        torch._foreach_add_(steps, 1)
+        beta_1, beta_2 = group["betas"]
+        torch._fused_adam_(
+            tensors,
+            gradients,
+            averages,
+            squares,
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=beta_1,
+            beta2=beta_2,
+            weight_decay=0.0,
+            eps=group["eps"] / math.sqrt(1 - beta_2**self._n_steps),
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class AdamW(_AdamBase):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimise.
+    lr : float
+        Learning rate.
+    betas : tuple of float, default=(0.9, 0.999)
+        Decay rates of the two moments.
+    eps : float, default=1e-8
+        Keeps the division finite.
+    weight_decay : float, default=0.0
+        Share of `lr` by which `decayed` shrinks before each update.
+    decayed : list of Tensor or None, default=None
+        The tensors that decay; None is all of them.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        decayed: list[Tensor] | None = None,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        self._decayed = self.param_groups[0]["params"] if decayed is None else decayed
+
+    @_plain_step
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the parameters from their gradients."""
+        group = self.param_groups[0]
+        tensors, gradients, (averages, squares, steps) = self._gather()
+        if not tensors:
+            return
+        if group["weight_decay"]:
+            torch._foreach_mul_(self._decayed, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(steps, 1)
+        beta_1, beta_2 = group["betas"]
+        torch._fused_adam_(
+            tensors,
+            gradients,
+            averages,
+            squares,
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=beta_1,
+            beta2=beta_2,
+            weight_decay=0.0,
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+SOLVERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "adamax": torch.optim.Adamax,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+}
+
+
+def make_optimizer(
+    solver: str | Callable[..., torch.optim.Optimizer],
+    parameters: list[Tensor],
+    weights: list[Tensor],
+    *,
+    learning_rate: float,
+    alpha: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    momentum: float,
+    nesterov: bool,
+) -> torch.optim.Optimizer:
+    """Build an optimizer and hand each hyperparameter to the solvers that have it.
+
+    Parameters
+    ----------
+    solver : str or callable
+        Key of `SOLVERS`, or a :class:`torch.optim.Optimizer` class (or a partial of one).
+    parameters : list of Tensor
+        What to optimise.
+    weights : list of Tensor
+        What `alpha` acts upon under "adamw".
+    learning_rate, alpha, beta_1, beta_2, epsilon, momentum, nesterov
+        The estimator's parameters. Arguments that a partial binds already are left as they are.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+    """
+    optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
+    available: dict[str, Any] = {
+        "lr": learning_rate,
+        "betas": (beta_1, beta_2),
+        "eps": epsilon,
+        "momentum": momentum,
+        "nesterov": nesterov and momentum > 0,
+    }
+    if solver == "adamw":
+        available |= {"weight_decay": alpha, "decayed": weights}
+    elif solver == "rmsprop":
+        # RMSprop is known without momentum; the default of 0.9 is meant for SGD
+        del available["momentum"]
+    accepted = inspect.signature(optimizer_class).parameters
+    bound = getattr(optimizer_class, "keywords", {})
+    arguments = {
+        name: value for name, value in available.items() if name in accepted and name not in bound
+    }
+    return optimizer_class(parameters, **arguments)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return an optimizer's state, one dict a parameter, in the parameters' order.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The optimizer.
+
+    Returns
+    -------
+    list of dict
+        The optimizer's own tensors and numbers, not copies.
+    """
+    return [dict(optimizer.state.get(parameter, {})) for parameter in _parameters(optimizer)]
+
+
+def restore_optimizer_state(
+    optimizer: torch.optim.Optimizer, state: list[dict[str, Any]]
+) -> None:
+    """Put back what :func:`optimizer_state` returned.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        A new optimizer for parameters of the same shapes.
+    state : list of dict
+        What :func:`optimizer_state` returned.
+    """
+    for parameter, values in zip(_parameters(optimizer), state, strict=True):
+        if not values:
+            continue
+        optimizer.state[parameter] = {
+            name: value.to(parameter.device) if isinstance(value, Tensor) else value
+            for name, value in values.items()
+        }
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]

@@ -1,0 +1,77 @@
+"""Accuracy and R2 from tensors, as :mod:`sklearn.metrics` defines them.
+
+They are computed on the device after every epoch, where scikit-learn's own functions would cost
+more than an epoch of a small network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+# decisions and targets -> score
+Score = Callable[[Tensor, Tensor, "Tensor | None"], float]
+
+
+def decide_multiclass(outputs: Tensor) -> Tensor:
+    """Index of the largest output of each row, of shape (batch,)."""
+    return outputs.argmax(1)
+
+
+def decide_labels(outputs: Tensor) -> Tensor:
+    """Whether each logit is positive, of shape (batch, n_labels)."""
+    return outputs > 0
+
+
+def accuracy(decisions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> float:
+    """Share of rows that are right in every label.
+
+    Parameters
+    ----------
+    decisions, targets : Tensor of shape (n_samples,) or (n_samples, n_labels)
+        Predicted and true classes or labels.
+    sample_weight : Tensor of shape (n_samples,) or None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+    """
+    right = decisions == targets
+    if right.ndim == 2:
+        right = right.all(1)
+    if sample_weight is None:
+        return float(right.sum()) / len(right)
+    return float((right * sample_weight).sum() / sample_weight.sum())
+
+
+def r2(predictions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> float:
+    """Coefficient of determination, averaged over outputs.
+
+    Parameters
+    ----------
+    predictions, targets : Tensor of shape (n_samples, n_outputs)
+        Predicted and true values.
+    sample_weight : Tensor of shape (n_samples,) or None
+        Weights of the rows.
+
+    Returns
+    -------
+    float
+        A constant target counts 1 if it is predicted exactly, else 0. NaN where a prediction is
+        not finite.
+    """
+    if sample_weight is None:
+        mean = targets.mean(0)
+        residual = (targets - predictions).square().sum(0)
+        total = (targets - mean).square().sum(0)
+    else:
+        weights = sample_weight.unsqueeze(1)
+        mean = (targets * weights).sum(0) / weights.sum()
+        residual = ((targets - predictions).square() * weights).sum(0)
+        total = ((targets - mean).square() * weights).sum(0)
+    scores = 1 - residual / total
+    scores = torch.where(total == 0, (residual == 0).to(scores.dtype), scores)
+    return float(torch.where(residual.isfinite(), scores, torch.nan).mean())

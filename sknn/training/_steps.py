@@ -1,0 +1,125 @@
+"""Loss and gradients of one batch: by autograd for any module, written out for dense networks."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sknn.nn import DenseBackprop, Loss
+
+
+class Step(Protocol):
+    """Computes loss and gradients of a batch."""
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What the optimizer updates; the gradients are in their `grad`."""
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What the L2 penalty acts upon."""
+
+    @property
+    def weight_gradients(self) -> list[Tensor]:
+        """Gradients of the weights, after a call."""
+
+    def __call__(
+        self, X: Tensor, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
+    ) -> tuple[Tensor, Tensor]:
+        """Write the gradients of the mean loss; return the outputs and the losses' sum."""
+
+
+class AutogradStep:
+    """Loss and gradients of any module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Maps a batch to outputs of shape (batch, n_outputs).
+    loss : Loss
+        The loss to differentiate.
+    compute_dtype : torch.dtype
+        With ``torch.bfloat16`` the module runs under autocast.
+    """
+
+    def __init__(self, module: nn.Module, loss: Loss, compute_dtype: torch.dtype) -> None:
+        self.module = module
+        self.loss = loss
+        self.compute_dtype = compute_dtype
+        self.parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+        # biases and the parameters of normalizations have one dimension
+        self._penalised = [parameter for parameter in self.parameters if parameter.ndim >= 2]
+        self.weights: list[Tensor] = [parameter.detach() for parameter in self._penalised]
+
+    @property
+    def weight_gradients(self) -> list[Tensor]:
+        """Gradients of the weights; zeros for those that the loss does not depend on."""
+        for parameter in self._penalised:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self._penalised]  # type: ignore[misc]
+
+    def __call__(
+        self, X: Tensor, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
+    ) -> tuple[Tensor, Tensor]:
+        """Write the gradients of the mean loss; return the outputs and the losses' sum."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        with torch.enable_grad():
+            outputs = forward(self.module, X, self.compute_dtype)
+            losses = self.loss(outputs, targets)
+            if sample_weight is not None:
+                losses = losses * sample_weight
+            loss_sum = losses.sum()
+            (loss_sum / weight_sum).backward()
+        return outputs.detach(), loss_sum.detach()
+
+
+def make_step(
+    module: nn.Module, loss: Loss, compute_dtype: torch.dtype, *, needs_autograd: bool = False
+) -> Step:
+    """Choose the fastest way to the gradients of a module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    loss : Loss
+        The loss.
+    compute_dtype : torch.dtype
+        Type of the matrix products.
+    needs_autograd : bool, default=False
+        Whether somebody (a solver of the user's) wants the module's own parameters.
+
+    Returns
+    -------
+    Step
+    """
+    if DenseBackprop.supports(module) and not needs_autograd:
+        return DenseBackprop(module, loss, compute_dtype)  # type: ignore[arg-type]
+    return AutogradStep(module, loss, compute_dtype)
+
+
+def forward(module: nn.Module, X: Tensor, compute_dtype: torch.dtype) -> Tensor:
+    """Run a module, under autocast where the products' type is bfloat16.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    X : Tensor
+        A batch, in the weights' type.
+    compute_dtype : torch.dtype
+        Type of the matrix products.
+
+    Returns
+    -------
+    Tensor
+        The outputs, float32 at least.
+    """
+    if compute_dtype != torch.bfloat16:
+        return module(X)
+    with torch.autocast(X.device.type, dtype=torch.bfloat16):
+        return module(X).float()

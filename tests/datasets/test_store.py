@@ -1,0 +1,153 @@
+import gzip
+import hashlib
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sknn.datasets._store import RemoteFile, decoding, locate, require_writable, resolve_data_home
+
+CONTENT = b"what the publisher offers"
+
+
+def remote(url: str, content: bytes = CONTENT) -> RemoteFile:
+    md5 = hashlib.md5(content).hexdigest()
+    return RemoteFile(path="wine/data.csv", url=url, known_hash=f"md5:{md5}")
+
+
+def test_data_home_is_the_argument_then_sknn_data_then_a_folder_in_the_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "user"))
+    monkeypatch.setenv("SKNN_DATA", str(tmp_path / "environment"))
+    assert resolve_data_home(str(tmp_path / "argument")) == tmp_path / "argument"
+    assert resolve_data_home(None) == tmp_path / "environment"
+    assert resolve_data_home("~/data") == tmp_path / "user" / "data"
+    monkeypatch.setenv("SKNN_DATA", "")
+    assert resolve_data_home(None) == tmp_path / "user" / "sknn_data"
+    monkeypatch.delenv("SKNN_DATA")
+    assert resolve_data_home(None) == tmp_path / "user" / "sknn_data"
+
+
+def test_a_relative_data_home_is_named_in_full(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve_data_home("data") == tmp_path / "data"
+
+
+def test_present_file_is_used_without_pooch_or_hash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pooch", None)  # makes "import pooch" fail
+    path = tmp_path / "wine" / "data.csv"
+    path.parent.mkdir()
+    path.write_bytes(b"not what the publisher offers")
+    assert locate(remote("https://host.invalid/data.csv"), tmp_path, True) == path
+
+
+def test_download_is_verified_kept_and_not_repeated(publisher: Any, tmp_path: Path) -> None:
+    (publisher.folder / "data.csv").write_bytes(CONTENT)
+    file = remote(f"{publisher.url}/data.csv")
+    for _ in range(2):
+        path = locate(file, tmp_path / "new" / "home", True)
+        assert path == tmp_path / "new" / "home" / "wine" / "data.csv"
+        assert path.read_bytes() == CONTENT
+    assert publisher.n_requests == 1
+    assert "python-requests" not in publisher.user_agents[0]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_download_with_another_hash_is_refused_and_not_kept(publisher: Any, tmp_path: Path) -> None:
+    (publisher.folder / "data.csv").write_bytes(b"<html>This page has moved.</html>")
+    file = remote(f"{publisher.url}/data.csv")
+    with pytest.raises(OSError, match="did not give the published file, whose hash is md5:") as e:
+        locate(file, tmp_path, True)
+    assert file.url in str(e.value)
+    assert hashlib.md5(b"<html>This page has moved.</html>").hexdigest() in str(e.value)
+    assert list((tmp_path / "wine").iterdir()) == []
+
+
+def test_failed_download_names_url_and_folder(publisher: Any, tmp_path: Path) -> None:
+    file = remote(f"{publisher.url}/data.csv")
+    with pytest.raises(OSError, match=r"could not be downloaded .*404") as e:
+        locate(file, tmp_path, True)
+    assert f"download {file.url} by hand into the folder {tmp_path / 'wine'}" in str(e.value)
+    assert list((tmp_path / "wine").iterdir()) == []
+
+
+def test_without_network_the_error_names_url_and_folder(tmp_path: Path) -> None:
+    pytest.importorskip("pooch")
+    # Port 9 of this machine: nothing listens there.
+    file = remote("http://127.0.0.1:9/data.csv")
+    with pytest.raises(OSError, match=r"could not be downloaded .*Check the network") as e:
+        locate(file, tmp_path, True)
+    assert f"download {file.url} by hand into the folder {tmp_path / 'wine'}" in str(e.value)
+
+
+def test_missing_file_without_download_names_url_and_folder(tmp_path: Path) -> None:
+    file = remote("https://host.invalid/data.csv")
+    with pytest.raises(OSError, match=r"data\.csv is not in .*`download_if_missing` is False") as e:
+        locate(file, tmp_path, False)
+    assert f"download {file.url} by hand into the folder {tmp_path / 'wine'}" in str(e.value)
+    assert not (tmp_path / "wine").exists()
+
+
+def test_without_pooch_the_error_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    file = remote("https://host.invalid/data.csv")
+    with pytest.raises(ImportError, match=r"pip install 'sknn\[datasets\]'") as e:
+        locate(file, tmp_path, True)
+    assert file.url in str(e.value)
+    assert str(tmp_path / "wine") in str(e.value)
+
+
+def test_read_only_folder_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("pooch")
+
+    def refuse(**kwargs: Any) -> None:
+        raise OSError(30, "Read-only file system")  # chmod would not stop the superuser
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"Read-only file system.*`data_home`.*SKNN_DATA") as e:
+        locate(remote("http://127.0.0.1:9/data.csv"), tmp_path, True)
+    assert str(tmp_path / "wine") in str(e.value)
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot be written to") as e:
+        require_writable(tmp_path / "file" / "wine")
+    assert str(tmp_path / "file" / "wine") in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        gzip.BadGzipFile("Not a gzipped file"),
+        EOFError("ended early"),
+        zlib.error("invalid block type"),
+        tarfile.ReadError("not a tar file"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_decoding_errors_name_the_file(error: Exception) -> None:
+    with (
+        pytest.raises(ValueError, match=r"digits\.gz is damaged .*cannot be decoded.*Delete it"),
+        decoding(Path("folder", "digits.gz")),
+    ):
+        raise error
+
+
+def test_decoding_passes_other_errors() -> None:
+    with pytest.raises(PermissionError), decoding(Path("digits.gz")):
+        raise PermissionError
