@@ -255,8 +255,12 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     # ------------------------------------------------------------- what families and tasks add
 
     @abstractmethod
-    def _check_X(self, X: Any, *, reset: bool, y: Any = None) -> Any:
-        """Validate X (and y, if given) and return it (or both) as arrays."""
+    def _check_X(self, X: Any) -> Any:
+        """Validate the X that a fitted estimator predicts for."""
+
+    @abstractmethod
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        """Validate samples and targets; with `reset` they say what later ones must look like."""
 
     @abstractmethod
     def _build_network(self, X: Any, n_outputs: int, random_state: np.random.RandomState) -> Any:
@@ -288,9 +292,10 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the labels by which the validation part is stratified."""
         return None
 
-    def _class_weighted(
-        self, sample_weight: np.ndarray | None, y: np.ndarray
-    ) -> np.ndarray | None:
+    def _check_warm_start(self, y: np.ndarray) -> None:
+        """Raise ValueError if a warm start cannot go on with these targets."""
+
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         """Multiply the weights of the classes in."""
         return sample_weight
 
@@ -364,8 +369,10 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Any:
         continued = hasattr(self, "module_") and (incremental or self.warm_start)
         device = resolve_device(self.device)
-        X, y = self._check_X(X, y=y, reset=not continued)
+        X, y = self._check_X_y(X, y, reset=not continued)
         weights = self._check_weights("sample_weight", sample_weight, X)
+        if continued and not incremental:
+            self._check_warm_start(y)
         targets = self._encode_targets(y, continued=continued)
         weights = self._class_weighted(weights, y)
 
@@ -451,7 +458,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         rows = make_rows(X, device, dtype)
         if validation is not None:
             X_val, y_val, weights_val = validation
-            X_val, y_val = self._check_X(X_val, y=y_val, reset=False)
+            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
             weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
             targets_val = self._encode_targets(y_val, continued=True)
             held_out = make(make_rows(X_val, device, dtype), targets_val, weights_val)
@@ -550,9 +557,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         return Dataset(X, y), held_out
 
     @contextmanager
-    def _training_context(
-        self, net: Net, samples: Samples, device: torch.device
-    ) -> Iterator[None]:
+    def _training_context(self, net: Net, samples: Samples, device: torch.device) -> Iterator[None]:
         """Hold threads and random numbers while training runs."""
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
@@ -566,7 +571,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _predict_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
         """Return the network's outputs, and the float type in which answers come back."""
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = self._check_X(X)
         parameter = next(self.module_.parameters())
         rows = make_rows(X, parameter.device, parameter.dtype)
         outputs = predict_outputs(self.module_, rows, self._compute_dtype)

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from sknn.nn import ACTIVATIONS, DenseNetwork, per_layer
 
 from ._parameters import declares_parameters, parameter
-from ._tasks import NeuralClassifierBase, NeuralRegressorBase
+from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
+
+# Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
+INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
 
 
 @declares_parameters
@@ -64,13 +67,14 @@ class DenseFamily:
         tags.input_tags.sparse = True
         return tags
 
-    def _check_X(self, X: Any, *, reset: bool, y: Any = None) -> Any:
-        """Validate without a copy: integers stay integers, memmaps stay on the disk."""
-        common: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric", "reset": reset}
-        if y is None:
-            return _torch_type(validate_data(self, X, **common))
+    def _check_X(self, X: Any) -> Any:
+        return _torch_type(validate_data(self, X, reset=False, **INPUT_CHECKS))
+
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         is_regressor = isinstance(self, NeuralRegressorBase)
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=is_regressor, **common)
+        X, y = validate_data(
+            self, X, y, multi_output=True, y_numeric=is_regressor, reset=reset, **INPUT_CHECKS
+        )
         if hasattr(y, "toarray"):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
@@ -218,12 +222,13 @@ class NeuralRegressor(DenseFamily, NeuralRegressorBase):
     >>> from sklearn.datasets import make_regression
     >>> from sknn import NeuralRegressor
     >>> X, y = make_regression(n_samples=200, n_features=5, random_state=0)
-    >>> regressor = NeuralRegressor(solver="lbfgs", hidden_layer_sizes=(20,), max_iter=1000,
-    ...                             random_state=0)
+    >>> regressor = NeuralRegressor(
+    ...     solver="lbfgs", hidden_layer_sizes=(20,), max_iter=1000, random_state=0
+    ... )
     >>> round(regressor.fit(X, y / y.std()).score(X, y / y.std()), 2)
     1.0
     """
 
-    loss: str | Callable[[Tensor, Tensor], Tensor] = NeuralRegressorBase._declare_loss(
-        kw_only=False
+    loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
+        "squared_error", LOSS_CONSTRAINTS, LOSS_DOC, kw_only=False
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)

@@ -63,7 +63,7 @@ class ClassTargets:
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
-                f"y contains only one class ({classes[0]!r}); a classifier needs samples of two "
+                f"y contains only one class ({classes[0]}); a classifier needs samples of two "
                 "or more classes. Pass rows of another class, or call partial_fit with classes=."
             )
         return cls.from_classes(classes)

@@ -109,7 +109,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     # what partial_fit was given as `classes`, while its first call runs
     _given_classes: ClassVar[Any] = None
 
-    def _check_same_classes(self, y: np.ndarray) -> None:
+    def _check_warm_start(self, y: np.ndarray) -> None:
         classes = ClassTargets.from_labels(y).classes
         if set(classes) != set(self.classes_):
             raise ValueError(
@@ -123,9 +123,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     def _stratification(self, y: np.ndarray) -> np.ndarray | None:
         return None if self._targets.task == "multilabel" else y
 
-    def _class_weighted(
-        self, sample_weight: np.ndarray | None, y: np.ndarray
-    ) -> np.ndarray | None:
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return sample_weight
         expanded = compute_sample_weight(self.class_weight, y)
@@ -264,13 +262,26 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             As `predict_proba`.
         """
         outputs, dtype = self._predict_outputs(X)
+        if self._targets.task == "binary":
+            outputs = torch.cat([-outputs, outputs], 1)  # log(1 - p), log p
         if self._targets.task == "multiclass":
-            logs = torch.log_softmax(outputs, 1)
-        elif self._targets.task == "binary":
-            logs = F.logsigmoid(torch.cat([-outputs, outputs], 1))
+            exact = torch.log_softmax(outputs, 1)
         else:
-            logs = F.logsigmoid(outputs)
+            exact = F.logsigmoid(outputs)
+        # log(predict_proba) as it stands where it is defined, so that both have the same order
+        probabilities = self._loss.activate(outputs)
+        logs = torch.where(probabilities > 0, probabilities.log(), exact)
         return logs.cpu().numpy().astype(dtype, copy=False)
+
+
+# `loss` is declared twice, since it is positional in NeuralRegressor alone.
+LOSS_CONSTRAINTS: list[Any] = [StrOptions(set(REGRESSION_LOSSES)), callable]
+LOSS_DOC = """{"squared_error", "absolute_error", "huber", "log_cosh", "poisson", "gamma", \
+    "quantile", "mape", "msle", "cosine"} or callable
+    What training minimises, summed over outputs. "squared_error" and "msle" are half the squared
+    error of y and of ``log(1 + y)``, "poisson" and "gamma" half the deviance with an exponential
+    output, "huber" changes from square to absolute at 1. A callable gets outputs and targets,
+    both of shape (batch, n_outputs), and returns the loss of each row."""
 
 
 @declares_parameters
@@ -282,23 +293,9 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
     {parameters}
     """
 
-    @staticmethod
-    def _declare_loss(kw_only: bool = True) -> Any:
-        """Declare `loss`, which is positional in NeuralRegressor alone."""
-        return parameter(
-            "squared_error",
-            [StrOptions(set(REGRESSION_LOSSES)), callable],
-            """{"squared_error", "absolute_error", "huber", "log_cosh", "poisson", "gamma", \
-            "quantile", "mape", "msle", "cosine"} or callable
-            What training minimises, summed over outputs. "squared_error" and "msle" are half
-            the squared error of y and of ``log(1 + y)``, "poisson" and "gamma" half the
-            deviance with an exponential output, "huber" changes from square to absolute at 1.
-            A callable gets outputs and targets, both of shape (batch, n_outputs), and returns
-            the loss of each row.""",
-            kw_only=kw_only,
-        )
-
-    loss: str | Callable[[Tensor, Tensor], Tensor] = _declare_loss()
+    loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
+        "squared_error", LOSS_CONSTRAINTS, LOSS_DOC
+    )
     quantile: float = parameter(
         0.5,
         [Interval(Real, 0, 1, closed="neither")],

@@ -43,7 +43,9 @@ class DenseBackprop:
         self.loss = loss
         self.activations = network.activations
         linear_layers = network.linear_layers
-        tensors = [layer.weight for layer in linear_layers] + [layer.bias for layer in linear_layers]
+        tensors: list[Tensor] = [layer.weight for layer in linear_layers] + [
+            layer.bias for layer in linear_layers
+        ]
         theta = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
         gradient = torch.zeros_like(theta)
         n_weights = sum(layer.weight.numel() for layer in linear_layers)
@@ -158,7 +160,7 @@ class DenseBackprop:
         torch.sum(delta, 0, dtype=bias_gradient.dtype, out=bias_gradient)
 
 
-def _bind_views(tensors: list[nn.Parameter], flat: Tensor) -> list[Tensor]:
+def _bind_views(tensors: list[Tensor], flat: Tensor) -> list[Tensor]:
     """Cut one flat tensor into views with the shapes of `tensors`."""
     views, start = [], 0
     for tensor in tensors:

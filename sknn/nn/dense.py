@@ -59,11 +59,12 @@ class DenseNetwork(nn.Module):
         super().__init__()
         n_hidden = len(hidden_layer_sizes)
         names = per_layer("activation", activation, n_hidden)
-        self.activations: list[Activation] = [find_activation(name) for name in names]
+        self.activation_names = names
         self._glorot_factors = [2.0 if name == "logistic" else 6.0 for name in names]
         widths = [n_features, *hidden_layer_sizes, n_outputs]
         rates = per_layer("dropout", dropout, n_hidden)
 
+        activations = self.activations
         layers: list[nn.Module] = []
         self.linear_layers: list[nn.Linear] = []
         for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
@@ -75,12 +76,17 @@ class DenseNetwork(nn.Module):
                 break
             if normalization is not None:
                 layers.append(NORMALIZATIONS[normalization](fan_out))
-            layers.append(self.activations[i].module())
+            layers.append(activations[i].module())
             if rates[i]:
                 layers.append(nn.Dropout(rates[i]))
         self.layers = nn.Sequential(*layers)
         self.is_plain = normalization is None and not any(rates)
         self.draws_numbers = any(rates) or any(not isinstance(a, str) for a in names)
+
+    @property
+    def activations(self) -> list[Activation]:
+        """The activation of each hidden layer (looked up, as its functions do not pickle)."""
+        return [find_activation(name) for name in self.activation_names]
 
     def initialize(self, random_state: np.random.RandomState) -> None:
         """Draw weights and biases as :class:`sklearn.neural_network.MLPClassifier` does.

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import Dataset
 from skorch.history import History
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork, Loss
@@ -506,7 +506,8 @@ class Net(NeuralNet):
             f"Training diverged ({symptom}). Scale X and y, for instance with StandardScaler, "
             f"lower learning_rate_init (now {self.learning_rate_init:g}), or set max_grad_norm."
         )
-        if not self.early_stopping or not np.isfinite(self.state.plateau.best):
+        plateau = self.state.plateau
+        if not self.early_stopping or plateau is None or not np.isfinite(plateau.best):
             raise DivergenceError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 f"values and need to be preprocessed. {remedy}"

@@ -313,9 +313,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     return [dict(optimizer.state.get(parameter, {})) for parameter in _parameters(optimizer)]
 
 
-def restore_optimizer_state(
-    optimizer: torch.optim.Optimizer, state: list[dict[str, Any]]
-) -> None:
+def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[str, Any]]) -> None:
     """Put back what :func:`optimizer_state` returned.
 
     Parameters

@@ -1,0 +1,31 @@
+"""What others need to check our estimators with scikit-learn's own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .estimators import NeuralClassifier, NeuralRegressor
+
+__all__ = ["estimators_to_check"]
+
+
+def estimators_to_check() -> Iterator[Any]:
+    """Yield one instance of each public estimator, ready for the estimator checks.
+
+    The dense pair has few epochs and is otherwise as it comes.
+
+    Yields
+    ------
+    estimator
+        For :func:`sklearn.utils.estimator_checks.check_estimator` or
+        :func:`sklearn.utils.estimator_checks.parametrize_with_checks`.
+
+    Examples
+    --------
+    >>> from sknn.testing import estimators_to_check
+    >>> [type(estimator).__name__ for estimator in estimators_to_check()]
+    ['NeuralClassifier', 'NeuralRegressor']
+    """
+    yield NeuralClassifier(max_iter=20)
+    yield NeuralRegressor(max_iter=20)
