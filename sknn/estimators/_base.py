@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,6 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
-from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from sknn.nn import Loss
@@ -38,12 +38,10 @@ from sknn.training import (
     make_optimizer,
     make_rows,
     make_step,
-    optimizer_state,
     predict_outputs,
     prediction_device,
     resolve_device,
     resolve_precision,
-    restore_optimizer_state,
     threads_for,
     train_lbfgs,
 )
@@ -369,54 +367,56 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Any:
         continued = hasattr(self, "module_") and (incremental or self.warm_start)
         device = resolve_device(self.device)
+        given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         X, y = self._check_X_y(X, y, reset=not continued)
         weights = self._check_weights("sample_weight", sample_weight, X)
         if continued and not incremental:
             self._check_warm_start(y)
         targets = self._encode_targets(y, continued=continued)
         weights = self._class_weighted(weights, y)
+        if weights is not None and not weights.any():
+            raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
 
-        if continued:
-            self.module_.to(device)
-            if not incremental:
-                # as in scikit-learn, a warm start keeps the weights and renews the optimizer
-                self._state.optimizer = self._state.learning_rate = None
-                self._state.n_steps = 0
-        else:
+        if not continued:
             self._start(X, targets, device)
+        else:
+            self._continue(device, incremental=incremental)
         self._loss = self._make_loss(weighted=weights is not None)
         self.out_activation_ = self._loss.out_activation
 
-        samples, held_out = self._make_samples(X, y, targets, weights, validation, device)
-        net = self._make_net(samples, X, y, weights, incremental=incremental)
-        datasets = self._datasets(X, y, validation) if self.callbacks else (None, None)
+        train, held_out = self._make_samples(X, y, targets, weights, validation, device)
+        max_epochs = 1 if incremental else self.max_iter
+        net = self._make_net(train, max_epochs, self._all_callbacks(given, max_epochs))
         try:
-            with self._training_context(net, samples, device):
+            with self._training_context(net, train, device):
                 if self.solver == "lbfgs":
-                    self.n_iter_ = train_lbfgs(
-                        net,
-                        samples,
-                        held_out,
-                        max_iter=self.max_iter,
-                        max_fun=self.max_fun,
-                        tol=self.tol,
-                    )
+                    train_lbfgs(net, train, held_out, max_fun=self.max_fun)
                 else:
-                    net.train(samples, held_out, datasets)
+                    net.train(train, held_out)
         finally:
             # reached by Ctrl-C too: the estimator is left fitted
             self.n_iter_ = net.n_epochs_run
-            if self.solver != "lbfgs":
-                self._state.optimizer = optimizer_state(net.optimizer_)
+            self._state.remember_optimizer(net.optimizer_, self._solver_key())
         if not incremental:
             net.warn_if_not_converged()
         return self
 
+    def _continue(self, device: torch.device, *, incremental: bool) -> None:
+        """Take up the network and the training state where the last call left them."""
+        self.module_.to(device)
+        if not incremental:
+            # as in scikit-learn, a warm start keeps the weights and renews the optimizer
+            self._state.optimizer = self._state.learning_rate = None
+            self._state.n_steps = 0
+
+    def _solver_key(self) -> str:
+        return self.solver if isinstance(self.solver, str) else "custom"
+
     def _start(self, X: Any, targets: np.ndarray, device: torch.device) -> None:
         """Make a new network and a new training state."""
         random_state = self.random_state
-        if random_state is None:
-            random_state = np.random.randint(np.iinfo(np.int32).max)
+        if random_state is None:  # one draw from NumPy's global generator
+            random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
         state = TrainingState(random_state=check_random_state(random_state))
         n_outputs = self._count_outputs(targets)
         precision = self.precision
@@ -438,10 +438,10 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_weights(self, name: str, weights: Any, X: Any) -> np.ndarray | None:
         if weights is None:
             return None
-        checked = _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
-        if not checked.any():
-            raise ValueError(f"{name} is zero for every sample; one has to be positive.")
-        return checked
+        try:
+            return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
     def _make_samples(
         self,
@@ -455,36 +455,34 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the training and the validation samples on the device."""
         dtype = next(self.module_.parameters()).dtype
         make = functools.partial(Samples, device=device, dtype=dtype)
-        rows = make_rows(X, device, dtype)
         if validation is not None:
             X_val, y_val, weights_val = validation
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
             weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
             targets_val = self._encode_targets(y_val, continued=True)
-            held_out = make(make_rows(X_val, device, dtype), targets_val, weights_val)
-            return make(rows, targets, weights), held_out
+            held_out = make(X_val, y_val, targets_val, weights_val)
+            return make(X, y, targets, weights), held_out
         if not self.early_stopping or self.solver == "lbfgs":
             if self.warm_start:
                 self._row_memory.add_trained(X)
-            return make(rows, targets, weights), None
-        train, held_out_rows = split_rows(
+            return make(X, y, targets, weights), None
+        train_rows, held_out_rows = split_rows(
             X,
             self.validation_fraction,
             stratify=self._stratification(y),
             random_state=self._state.random_state,
             memory=self._row_memory if self.warm_start else None,
         )
-        return (
-            make(rows, targets, weights, subset=train),
-            make(rows, targets, weights, subset=held_out_rows),
-        )
+        train = make(X, y, targets, weights, subset=train_rows)
+        return train, make(X, y, targets, weights, subset=held_out_rows)
 
-    def _make_net(
-        self, samples: Samples, X: Any, y: Any, weights: np.ndarray | None, *, incremental: bool
-    ) -> Net:
-        custom_solver = not isinstance(self.solver, str)
+    def _make_net(self, train: Samples, max_epochs: int, callbacks: list[Any]) -> Net:
         step = make_step(
-            self.module_, self._loss, self._compute_dtype, needs_autograd=custom_solver
+            self.module_,
+            self._loss,
+            self._compute_dtype,
+            n_outputs=self.n_outputs_,
+            needs_autograd=self._solver_key() == "custom",
         )
         optimizer = None
         if self.solver != "lbfgs":
@@ -500,8 +498,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 momentum=self.momentum,
                 nesterov=self.nesterovs_momentum,
             )
-            if self._state.optimizer is not None:
-                restore_optimizer_state(optimizer, self._state.optimizer)
+            self._state.restore_optimizer(optimizer, self._solver_key())
         schedule = self.learning_rate
         if schedule in ("invscaling", "adaptive") and self.solver != "sgd":
             schedule = "constant"
@@ -514,9 +511,9 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             decide=self._decide,
             score=self._score_decisions,
             estimator=self,
-            max_epochs=1 if incremental else self.max_iter,
+            max_epochs=max_epochs,
             horizon=self.max_iter,
-            batch_size=self._resolve_batch_size(len(samples)),
+            batch_size=self._resolve_batch_size(len(train)),
             shuffle=self.shuffle,
             learning_rate=schedule,
             learning_rate_init=self.learning_rate_init,
@@ -527,34 +524,35 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             max_grad_norm=self.max_grad_norm,
             alpha=0.0 if self.solver == "adamw" else self.alpha,
             compute_dtype=self._compute_dtype,
-            callbacks=self._all_callbacks(X, y, weights),
+            callbacks=callbacks,
             verbose=bool(self.verbose),
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
             return min(200, n_samples)
-        return min(int(self.batch_size), n_samples)
+        batch_size = int(self.batch_size)
+        if batch_size > n_samples and self.solver != "lbfgs":
+            warnings.warn(
+                f"batch_size={batch_size} is larger than the {n_samples} training samples; all "
+                "of them make one batch.",
+                stacklevel=2,
+            )
+        return min(batch_size, n_samples)
 
-    def _all_callbacks(self, X: Any, y: Any, weights: np.ndarray | None) -> list[Any]:
+    def _all_callbacks(self, given: dict[str, Any], max_epochs: int) -> list[Any]:
+        """The user's callbacks, and ours that print and that speak to scikit-learn's."""
         callbacks = list(self.callbacks or [])
         if self.verbose:
             callbacks.append(PrintEpochs())
         if getattr(self, "_skl_callbacks", None):
-            context = self._init_callback_context(max_subtasks=self.max_iter)
-            data = {"X": X, "y": y, "metadata": {"sample_weight": weights}}
-            callbacks.append(ScikitLearnCallbacks(self, context, data, self._fitted_copy))
+            context = self._init_callback_context(max_subtasks=max_epochs)
+            callbacks.append(ScikitLearnCallbacks(self, context, given, self._fitted_copy))
         return callbacks
 
     def _fitted_copy(self) -> dict[str, Any]:
         """Attributes of a copy that predicts with the weights so far."""
         return {"module_": copy.deepcopy(self.module_).eval()}
-
-    def _datasets(
-        self, X: Any, y: Any, validation: tuple[Any, Any, Any] | None
-    ) -> tuple[Dataset, Dataset | None]:
-        held_out = None if validation is None else Dataset(validation[0], validation[1])
-        return Dataset(X, y), held_out
 
     @contextmanager
     def _training_context(self, net: Net, samples: Samples, device: torch.device) -> Iterator[None]:
@@ -592,7 +590,10 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     def loss_(self) -> float:
         """Training loss of the last epoch."""
-        return self.loss_curve_[-1]
+        losses = self.loss_curve_
+        if not losses:
+            raise AttributeError("no epoch has been completed, so there is no loss_ yet")
+        return losses[-1]
 
     @property
     def best_loss_(self) -> float | None:
@@ -666,16 +667,16 @@ def build_user_module(module: Any, n_features_in: int, n_outputs: int) -> nn.Mod
         A copy of an instance; else what the factory returned.
     """
     if isinstance(module, nn.Module):
-        return copy.deepcopy(module)
-    signature = inspect.signature(module).parameters
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in signature.values())
-    sizes = {"n_features_in": n_features_in, "n_outputs": n_outputs}
-    bound = getattr(module, "keywords", {})
-    built = module(
-        **{k: v for k, v in sizes.items() if (takes_all or k in signature) and k not in bound}
-    )
+        built = copy.deepcopy(module)
+    else:
+        accepted = inspect.signature(module).parameters
+        bound = getattr(module, "keywords", {})
+        sizes = {"n_features_in": n_features_in, "n_outputs": n_outputs}
+        built = module(**{k: v for k, v in sizes.items() if k in accepted and k not in bound})
     if not isinstance(built, nn.Module):
         raise TypeError(f"module returned {type(built).__name__}; a torch.nn.Module is needed.")
+    if not any(parameter.requires_grad for parameter in built.parameters()):
+        raise ValueError("module has no trainable parameters; there is nothing to fit.")
     return built
 
 

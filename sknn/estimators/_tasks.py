@@ -179,12 +179,15 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         first_call = not hasattr(self, "module_")
         if first_call and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first_call and classes is not None:
-            if not np.array_equal(self.classes_, np.unique(classes)):
-                raise ValueError(
-                    f"classes={classes!r} is not the same as on the last call to partial_fit, "
-                    f"was: {self.classes_}"
-                )
+        if (
+            not first_call
+            and classes is not None
+            and not np.array_equal(self.classes_, np.unique(classes))
+        ):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on the last call to partial_fit, "
+                f"was: {self.classes_}"
+            )
         if not first_call:
             return self._partial_fit(X, y, sample_weight)
         self._given_classes = classes  # type: ignore[misc]

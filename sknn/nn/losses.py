@@ -148,7 +148,9 @@ class LogLoss(ClassificationLoss):
         if smoothing:
             losses = (1 - smoothing) * losses - smoothing * log_probabilities.mean(1)
         gradient = log_probabilities.exp_()
-        gradient.scatter_(1, column, smoothing - 1.0, reduce="add")
+        gradient.scatter_add_(
+            1, column, gradient.new_full((), smoothing - 1.0).expand(column.shape)
+        )
         return losses, gradient.sub_(smoothing / n_classes) if smoothing else gradient
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from scipy import sparse
+from skorch.dataset import Dataset
 from torch import Tensor
 
 
@@ -181,10 +182,12 @@ class Samples:
 
     Parameters
     ----------
-    rows : Rows
+    X : ndarray or CSR matrix
         The inputs.
+    y : ndarray
+        The labels or values.
     targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        What the loss takes.
+        What the loss takes in place of y.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights.
     device : torch.device
@@ -197,7 +200,8 @@ class Samples:
 
     def __init__(
         self,
-        rows: Rows,
+        X: Any,
+        y: np.ndarray,
         targets: np.ndarray,
         sample_weight: np.ndarray | None,
         *,
@@ -205,7 +209,8 @@ class Samples:
         dtype: torch.dtype,
         subset: np.ndarray | None = None,
     ) -> None:
-        self.rows = rows
+        self.X, self.y = X, y
+        self.rows = make_rows(X, device, dtype)
         self.device = device
         target_dtype = dtype if targets.dtype.kind == "f" else None
         self.targets = torch.from_numpy(targets).to(device, target_dtype)
@@ -226,6 +231,17 @@ class Samples:
             return float(len(self))
         weight = self.host_weight if self.subset is None else self.host_weight[self.subset]
         return float(weight.sum())
+
+    def as_dataset(self) -> Dataset:
+        """Return the rows and the targets as the user gave them, for callbacks.
+
+        Returns
+        -------
+        skorch.dataset.Dataset
+        """
+        if self.subset is None:
+            return Dataset(self.X, self.y)
+        return Dataset(self.X[self.subset], self.y[self.subset])
 
     def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
         """Cut the samples into batches.

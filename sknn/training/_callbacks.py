@@ -29,7 +29,7 @@ class ScikitLearnCallbacks(Callback):
     context : sklearn.callback.CallbackContext
         Root context of the fit.
     data : dict
-        X, y and metadata as the callbacks get them.
+        X, y and metadata, as the user gave them.
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator a fitted one.
     """
@@ -53,6 +53,14 @@ class ScikitLearnCallbacks(Callback):
             **self.data,
         )
 
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open the fit's task."""
+        self._report(self.context.call_on_fit_task_begin)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the fit's task."""
+        self._report(self.context.call_on_fit_task_end)
+
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the epoch's task."""
         self.epoch_context_ = self.context.subcontext(task_name="epoch")
@@ -61,4 +69,4 @@ class ScikitLearnCallbacks(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Close the epoch's task, and stop if a callback wants to."""
         if self._report(self.epoch_context_.call_on_fit_task_end):
-            net.stop_training = True
+            net.converged = net.stop_training = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
@@ -19,67 +19,42 @@ from ._net import DivergenceError, Net, add_penalty
 CHUNK_ROWS = 8192
 
 
-def train_lbfgs(
-    net: Net, train: Samples, validation: Samples | None, *, max_iter: int, max_fun: int, tol: float
-) -> int:
+def train_lbfgs(net: Net, train: Samples, validation: Samples | None, *, max_fun: int) -> None:
     """Minimise the penalised loss over all samples.
 
     Parameters
     ----------
     net : Net
-        Holds the step, the history and the callbacks.
+        Holds the step, the history, the callbacks, and as `max_epochs` and `tol` the bounds on
+        the iterations and on the gradient's largest component (SciPy's `gtol`).
     train, validation : Samples
         Where loss and validation scores come from.
-    max_iter, max_fun : int
-        Bounds on iterations and on evaluations of the loss.
-    tol : float
-        Largest component of the gradient at which the search ends (SciPy's `gtol`).
+    max_fun : int
+        Largest number of evaluations of the loss.
 
-    Returns
-    -------
-    int
-        The number of iterations.
+    Raises
+    ------
+    DivergenceError
+        If loss or weights are not finite.
     """
     objective = _Objective(net, train)
-    start = time.perf_counter()
-    accepted = [objective.get()]
-
-    def end_iteration(intermediate_result: Any) -> None:
-        nonlocal start
-        accepted[0] = intermediate_result.x.copy()
-        objective.set(accepted[0])
-        net.notify("on_epoch_begin", dataset_train=None, dataset_valid=None)
-        net.n_epochs_run += 1
-        record = net.history.record
-        record("train_loss", float(intermediate_result.fun))
-        if validation is not None:
-            valid_loss, valid_score = net.evaluate(validation)
-            net.module_.train()
-            record("valid_loss", valid_loss)
-            record("valid_score", valid_score)
-        now = time.perf_counter()
-        record("dur", now - start)
-        start = now
-        net.end_epoch_hooks()
-        if net.stop_training:
-            raise StopIteration
-
-    net.start()
+    iterations = _Iterations(net, objective, validation, net.start(train, validation))
     net.module_.train()
-    net.notify("on_train_begin", X=None, y=None)
     try:
         result = minimize(
             objective,
-            accepted[0],
+            iterations.accepted,
             method="L-BFGS-B",
             jac=True,
-            callback=end_iteration,
-            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+            callback=iterations,
+            options={"maxiter": net.max_epochs, "maxfun": max_fun, "gtol": net.tol},
         )
-        accepted[0] = result.x
+        iterations.accepted = result.x
+        if net.n_epochs_run == 0:  # the initial weights are a minimum
+            iterations(result)
     finally:
-        objective.set(accepted[0])
-        net.finish()
+        objective.set(iterations.accepted)
+        net.finish(iterations.on_epoch)
     if not (np.isfinite(result.fun) and np.isfinite(result.x).all()):
         raise DivergenceError(
             "Solver produced non-finite parameter weights. The input data may contain large "
@@ -89,11 +64,46 @@ def train_lbfgs(
         warnings.warn(
             f"lbfgs ended before it converged (status={result.status}): {result.message} after "
             f"{result.nit} iterations and {result.nfev} evaluations. Increase max_iter "
-            f"({max_iter}) or max_fun ({max_fun}), or scale the data.",
+            f"({net.max_epochs}) or max_fun ({max_fun}), or scale the data.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return min(result.nit, max_iter)
+
+
+class _Iterations:
+    """What SciPy calls after each iteration, which counts as an epoch."""
+
+    def __init__(
+        self,
+        net: Net,
+        objective: _Objective,
+        validation: Samples | None,
+        on_epoch: dict[str, Any],
+    ) -> None:
+        self.net = net
+        self.objective = objective
+        self.validation = validation
+        self.on_epoch = on_epoch
+        self.accepted = objective.get()
+        self._start = time.perf_counter()
+
+    def __call__(self, intermediate_result: OptimizeResult) -> None:
+        net = self.net
+        self.accepted = intermediate_result.x.copy()
+        self.objective.set(self.accepted)
+        net.notify("on_epoch_begin", **self.on_epoch)
+        net.n_epochs_run += 1
+        epoch = net.history[-1]
+        epoch["train_loss"] = float(intermediate_result.fun)
+        if self.validation is not None:
+            epoch["valid_loss"], epoch["valid_score"] = net.evaluate(self.validation)
+        now = time.perf_counter()
+        epoch["dur"] = now - self._start
+        self._start = now
+        net.end_epoch_hooks(self.on_epoch)
+        net.module_.train()
+        if net.stop_training:
+            raise StopIteration
 
 
 class _Objective:

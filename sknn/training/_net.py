@@ -19,7 +19,6 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
-from skorch.dataset import Dataset
 from skorch.history import History
 from torch import Tensor, nn
 
@@ -27,6 +26,7 @@ from sknn.nn import DenseNetwork, Loss
 
 from ._batches import Batch, Samples
 from ._inference import CHUNK_ROWS
+from ._optimizers import optimizer_state, restore_optimizer_state
 from ._schedules import ADAPTIVE_DIVISOR, ADAPTIVE_MINIMUM, HORIZON_SCHEDULES, inverse_scaling
 from ._scores import Score
 from ._steps import Step, forward
@@ -65,6 +65,8 @@ class TrainingState:
         The weights with the best validation score.
     optimizer : list of dict or None
         The optimizer's state.
+    solver : str or None
+        Whose state that is.
     """
 
     random_state: np.random.RandomState
@@ -76,6 +78,33 @@ class TrainingState:
     plateau: Plateau | None = None
     best: list[Tensor] | None = None
     optimizer: list[dict[str, Any]] | None = None
+    solver: str | None = None
+
+    def remember_optimizer(self, optimizer: torch.optim.Optimizer | None, solver: str) -> None:
+        """Keep an optimizer's state for the next call.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer or None
+            None where the solver has no state.
+        solver : str
+            Its name.
+        """
+        self.optimizer = None if optimizer is None else optimizer_state(optimizer)
+        self.solver = solver
+
+    def restore_optimizer(self, optimizer: torch.optim.Optimizer, solver: str) -> None:
+        """Give a new optimizer the state of the last call, if the solver is the same.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+            The new optimizer.
+        solver : str
+            Its name.
+        """
+        if self.optimizer is not None and self.solver == solver:
+            restore_optimizer_state(optimizer, self.optimizer)
 
     def on_cpu(self) -> TrainingState:
         """Return the same state with tensors on the CPU, for storage.
@@ -228,20 +257,21 @@ class Net(NeuralNet):
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels or values with the weights so far."""
-        return self.estimator.predict(X)
+        return self._ask_estimator("predict", X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict probabilities with the weights so far."""
-        return self.estimator.predict_proba(X)
+        return self._ask_estimator("predict_proba", X)
+
+    def _ask_estimator(self, method: str, X: Any) -> np.ndarray:
+        with warnings.catch_warnings():
+            # callbacks have the rows as arrays, which carry no column names
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            return getattr(self.estimator, method)(X)
 
     # ------------------------------------------------------------------------------ the loop
 
-    def train(
-        self,
-        train: Samples,
-        validation: Samples | None,
-        datasets: tuple[Dataset | None, Dataset | None] = (None, None),
-    ) -> None:
+    def train(self, train: Samples, validation: Samples | None) -> None:
         """Train until the stopping rule, a callback or `max_epochs` ends it.
 
         Whatever ends it, an interrupt included, the state holds what has been reached.
@@ -250,46 +280,36 @@ class Net(NeuralNet):
         ----------
         train, validation : Samples
             Where the gradients and the validation scores come from.
-        datasets : pair of skorch.dataset.Dataset, default=(None, None)
-            The same as the user gave them, for callbacks.
 
         Raises
         ------
         DivergenceError
             If loss or weights are not finite and early stopping has no better weights.
         """
-        dataset_train, dataset_valid = datasets
-        X = None if dataset_train is None else dataset_train.X
-        y = None if dataset_train is None else dataset_train.y
-        on_epoch = {"dataset_train": dataset_train, "dataset_valid": dataset_valid}
-        self.start()
-        self.notify("on_train_begin", X=X, y=y)
+        on_epoch = self.start(train, validation)
         try:
             while self.n_epochs_run < self.max_epochs and not self.stop_training:
                 self.notify("on_epoch_begin", **on_epoch)
                 epoch = self.run_epoch(train, validation)
                 self.n_epochs_run += 1
-                self._end_epoch(epoch, on_epoch)
+                self.end_epoch(epoch, on_epoch)
             self._check_weights()
         finally:
-            self.finish(X, y)
+            self.finish(on_epoch)
 
-    def finish(self, X: Any = None, y: Any = None) -> None:
-        """Leave a network that predicts, and a history of whole epochs.
+    def start(self, train: Samples, validation: Samples | None) -> dict[str, Any]:
+        """Take over from the state: the best value so far, the learning rate.
 
         Parameters
         ----------
-        X, y : array-like, default=None
-            For the callbacks.
-        """
-        self.module_.eval()
-        if self.history and "dur" not in self.history[-1]:
-            del self.history[-1]
-        self._restore_best()
-        self.notify("on_train_end", X=X, y=y)
+        train, validation : Samples
+            As in :meth:`train`.
 
-    def start(self) -> None:
-        """Take over from the state: the best value so far, the learning rate."""
+        Returns
+        -------
+        dict
+            The data as callbacks get them.
+        """
         state = self.state
         if state.plateau is None or state.plateau.maximize != self.early_stopping:
             state.plateau = Plateau(maximize=self.early_stopping)
@@ -297,6 +317,30 @@ class Net(NeuralNet):
         state.plateau.count = 0
         if state.learning_rate is not None and self.optimizer_ is not None:
             self.optimizer_.param_groups[0]["lr"] = state.learning_rate
+        on_epoch = {
+            "dataset_train": train.as_dataset() if self.callbacks_ else None,
+            "dataset_valid": validation.as_dataset() if self.callbacks_ and validation else None,
+        }
+        self._notify_train("on_train_begin", on_epoch)
+        return on_epoch
+
+    def _notify_train(self, hook: str, on_epoch: dict[str, Any]) -> None:
+        dataset = on_epoch["dataset_train"]
+        self.notify(hook, X=getattr(dataset, "X", None), y=getattr(dataset, "y", None))
+
+    def finish(self, on_epoch: dict[str, Any]) -> None:
+        """Leave a network that predicts, and a history of whole epochs.
+
+        Parameters
+        ----------
+        on_epoch : dict
+            What :meth:`start` returned.
+        """
+        self.module_.eval()
+        if self.history and "dur" not in self.history[-1]:
+            del self.history[-1]
+        self._restore_best()
+        self._notify_train("on_train_end", on_epoch)
 
     def run_epoch(self, train: Samples, validation: Samples | None) -> dict[str, Any]:
         """Train on every row once, score, and record both.
@@ -434,12 +478,18 @@ class Net(NeuralNet):
         self.state.learning_rate = rate
         self.optimizer_.change_learning_rate(rate)
 
-    def _end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
-        """Notify, look for divergence, and decide whether and how training ends."""
+    def end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
+        """Decide whether training ends, notify, and look for divergence.
+
+        Parameters
+        ----------
+        epoch : dict
+            What the history has of this epoch.
+        on_epoch : dict
+            What :meth:`start` returned.
+        """
         self._update_plateau(epoch)
-        if self.callbacks_:
-            self._set_mode(training=False)  # a callback may predict
-            self.end_epoch_hooks(**on_epoch)
+        self.end_epoch_hooks(on_epoch)
         if not np.isfinite(epoch["train_loss"]):
             self._diverged(f"loss {epoch['train_loss']:g} in epoch {self.n_epochs_run}")
 
@@ -474,7 +524,7 @@ class Net(NeuralNet):
         if self.verbose:
             print(message, flush=True)
 
-    def end_epoch_hooks(self, dataset_train: Any = None, dataset_valid: Any = None) -> None:
+    def end_epoch_hooks(self, on_epoch: dict[str, Any]) -> None:
         """Call `on_epoch_end` of the callbacks.
 
         skorch's EarlyStopping asks for an end by KeyboardInterrupt; from any other callback that
@@ -482,14 +532,14 @@ class Net(NeuralNet):
 
         Parameters
         ----------
-        dataset_train, dataset_valid : skorch.dataset.Dataset or None
-            What the callbacks get.
+        on_epoch : dict
+            What :meth:`start` returned.
         """
+        if self.callbacks_:
+            self._set_mode(training=False)  # a callback may predict
         for _, callback in self.callbacks_:
             try:
-                callback.on_epoch_end(
-                    self, dataset_train=dataset_train, dataset_valid=dataset_valid
-                )
+                callback.on_epoch_end(self, **on_epoch)
             except KeyboardInterrupt:
                 if not isinstance(callback, EarlyStopping):
                     raise
@@ -535,7 +585,7 @@ class Net(NeuralNet):
 
     def _tensors(self) -> list[Tensor]:
         """Everything that a copy of the network has to hold."""
-        return [*self.step.parameters, *self.module_.buffers()]
+        return [*self.module_.parameters(), *self.module_.buffers()]
 
     def _snapshot(self) -> list[Tensor]:
         return [tensor.detach().clone() for tensor in self._tensors()]

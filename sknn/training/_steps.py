@@ -42,9 +42,14 @@ class AutogradStep:
         The loss to differentiate.
     compute_dtype : torch.dtype
         With ``torch.bfloat16`` the module runs under autocast.
+    n_outputs : int
+        What the outputs are checked for.
     """
 
-    def __init__(self, module: nn.Module, loss: Loss, compute_dtype: torch.dtype) -> None:
+    def __init__(
+        self, module: nn.Module, loss: Loss, compute_dtype: torch.dtype, n_outputs: int
+    ) -> None:
+        self.n_outputs = n_outputs
         self.module = module
         self.loss = loss
         self.compute_dtype = compute_dtype
@@ -69,6 +74,7 @@ class AutogradStep:
             parameter.grad = None
         with torch.enable_grad():
             outputs = forward(self.module, X, self.compute_dtype)
+            self._check_shape(outputs, len(targets))
             losses = self.loss(outputs, targets)
             if sample_weight is not None:
                 losses = losses * sample_weight
@@ -76,9 +82,22 @@ class AutogradStep:
             (loss_sum / weight_sum).backward()
         return outputs.detach(), loss_sum.detach()
 
+    def _check_shape(self, outputs: Tensor, n_rows: int) -> None:
+        # shapes such as (batch,) against (batch, 1) would broadcast in the loss, without a word
+        if outputs.shape != (n_rows, self.n_outputs):
+            raise ValueError(
+                f"module returned outputs of shape {tuple(outputs.shape)} for a batch of {n_rows} "
+                f"rows; shape ({n_rows}, {self.n_outputs}) is needed."
+            )
+
 
 def make_step(
-    module: nn.Module, loss: Loss, compute_dtype: torch.dtype, *, needs_autograd: bool = False
+    module: nn.Module,
+    loss: Loss,
+    compute_dtype: torch.dtype,
+    *,
+    n_outputs: int,
+    needs_autograd: bool = False,
 ) -> Step:
     """Choose the fastest way to the gradients of a module.
 
@@ -90,6 +109,8 @@ def make_step(
         The loss.
     compute_dtype : torch.dtype
         Type of the matrix products.
+    n_outputs : int
+        Width of the outputs.
     needs_autograd : bool, default=False
         Whether somebody (a solver of the user's) wants the module's own parameters.
 
@@ -99,7 +120,7 @@ def make_step(
     """
     if DenseBackprop.supports(module) and not needs_autograd:
         return DenseBackprop(module, loss, compute_dtype)  # type: ignore[arg-type]
-    return AutogradStep(module, loss, compute_dtype)
+    return AutogradStep(module, loss, compute_dtype, n_outputs)
 
 
 def forward(module: nn.Module, X: Tensor, compute_dtype: torch.dtype) -> Tensor:
