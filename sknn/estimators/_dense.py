@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sknn.nn import ACTIVATIONS, DenseNetwork, per_layer
 
+from ._base import NeuralEstimator
 from ._parameters import declares_parameters, parameter
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
 
@@ -21,7 +22,7 @@ INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
 
 
 @declares_parameters
-class DenseFamily:
+class DenseFamily(NeuralEstimator):
     """Input convention and network of the dense estimators.
 
     Parameters
@@ -63,7 +64,7 @@ class DenseFamily:
 
     def __sklearn_tags__(self) -> Any:
         """Add sparse matrices."""
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
@@ -113,7 +114,7 @@ class DenseFamily:
         for rate in rates:
             if not 0 <= rate < 1:
                 raise ValueError(f"dropout must be in [0, 1), got {rate}.")
-        if self.solver == "lbfgs" and any(rates):  # type: ignore[attr-defined]
+        if self.solver == "lbfgs" and any(rates):
             raise ValueError(
                 "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
                 "cannot minimise; use another solver or dropout=0."

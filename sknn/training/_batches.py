@@ -21,6 +21,8 @@ from torch import Tensor
 class Rows(Protocol):
     """Rows of an input that can be taken by number."""
 
+    device: torch.device
+
     def take(self, index: Tensor) -> Tensor:
         """Return the rows with these numbers."""
 
@@ -46,6 +48,7 @@ class DenseRows:
 
     def __init__(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
         self.tensor = as_tensor(X).to(device)
+        self.device = device
         self.dtype = dtype
 
     def __len__(self) -> int:
@@ -243,6 +246,35 @@ class Samples:
             return Dataset(self.X, self.y)
         return Dataset(self.X[self.subset], self.y[self.subset])
 
+    def answers(self, order: np.ndarray | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return the targets and weights of all rows, in the order in which batches have them.
+
+        Parameters
+        ----------
+        order : ndarray of int, default=None
+            As in :meth:`batches`.
+
+        Returns
+        -------
+        targets : Tensor
+        sample_weight : Tensor or None
+        """
+        rows = self._rows_in_order(order)
+        if rows is None:
+            return self.targets, self.sample_weight
+        index = torch.from_numpy(rows).to(self.device)
+        weight = self.sample_weight
+        return (
+            self.targets.index_select(0, index),
+            None if weight is None else weight.index_select(0, index),
+        )
+
+    def _rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
+        """Numbers of the rows in all of X; None for all rows as they stand."""
+        if order is None or self.subset is None:
+            return self.subset if order is None else order
+        return self.subset[order]
+
     def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
         """Cut the samples into batches.
 
@@ -261,16 +293,13 @@ class Samples:
         if batch_size >= n:
             yield self._all()
             return
-        if order is not None and self.subset is not None:
-            order = self.subset[order]
-        elif order is None:
-            order = self.subset
-        if order is None:
+        rows = self._rows_in_order(order)
+        if rows is None:
             for start in range(0, n, batch_size):
                 yield self._slice(start, min(start + batch_size, n))
             return
-        weight_sums = self._weight_sums(order, batch_size)
-        index = torch.from_numpy(order).to(self.device)
+        weight_sums = self._weight_sums(rows, batch_size)
+        index = torch.from_numpy(rows).to(self.device)
         for i, start in enumerate(range(0, n, batch_size)):
             chosen = index[start : start + batch_size]
             weight = self.sample_weight
@@ -281,11 +310,11 @@ class Samples:
                 weight_sums[i],
             )
 
-    def _weight_sums(self, order: np.ndarray, batch_size: int) -> list[float]:
-        starts = np.arange(0, len(order), batch_size)
+    def _weight_sums(self, rows: np.ndarray, batch_size: int) -> list[float]:
+        starts = np.arange(0, len(rows), batch_size)
         if self.host_weight is None:
-            return np.diff(starts, append=len(order)).astype(float).tolist()
-        return np.add.reduceat(self.host_weight[order], starts).tolist()
+            return np.diff(starts, append=len(rows)).astype(float).tolist()
+        return np.add.reduceat(self.host_weight[rows], starts).tolist()
 
     def _slice(self, start: int, stop: int) -> Batch:
         weight, weight_sum = None, float(stop - start)
@@ -301,11 +330,5 @@ class Samples:
                 self._whole = self._slice(0, len(self))
             else:
                 index = torch.from_numpy(self.subset).to(self.device)
-                weight = self.sample_weight
-                self._whole = Batch(
-                    self.rows.take(index),
-                    self.targets.index_select(0, index),
-                    None if weight is None else weight.index_select(0, index),
-                    self.weight_sum,
-                )
+                self._whole = Batch(self.rows.take(index), *self.answers(), self.weight_sum)
         return self._whole

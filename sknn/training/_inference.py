@@ -8,14 +8,24 @@ from torch import Tensor, nn
 from ._batches import Rows
 from ._steps import forward
 
-# Rows that go through the network at once: bounds the memory of the hidden layers.
-CHUNK_ROWS = 2048
+
+def chunk_rows(device: torch.device) -> int:
+    """Rows that go through a network at once, which bounds the memory of its hidden layers.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CPU gets chunks that stay in its cache, a GPU chunks that fill it.
+
+    Returns
+    -------
+    int
+    """
+    return 512 if device.type == "cpu" else 16384
 
 
 @torch.inference_mode()
-def predict_outputs(
-    module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int = CHUNK_ROWS
-) -> Tensor:
+def predict_outputs(module: nn.Module, rows: Rows, compute_dtype: torch.dtype) -> Tensor:
     """Run a network in evaluation mode over all rows.
 
     Parameters
@@ -26,19 +36,17 @@ def predict_outputs(
         The inputs.
     compute_dtype : torch.dtype
         Type of the matrix products.
-    chunk_rows : int, default=2048
-        Rows at once.
 
     Returns
     -------
     Tensor of shape (n_samples, n_outputs)
         On the network's device.
     """
-    n = len(rows)
-    if n <= chunk_rows:
+    n, size = len(rows), chunk_rows(rows.device)
+    if n <= size:
         return forward(module, rows.slice(0, n), compute_dtype)
     chunks = [
-        forward(module, rows.slice(start, min(start + chunk_rows, n)), compute_dtype)
-        for start in range(0, n, chunk_rows)
+        forward(module, rows.slice(start, min(start + size, n)), compute_dtype)
+        for start in range(0, n, size)
     ]
     return torch.cat(chunks)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from sknn.nn import DenseNetwork, Loss
 
 from ._batches import Batch, Samples
-from ._inference import CHUNK_ROWS
+from ._inference import chunk_rows
 from ._optimizers import optimizer_state, restore_optimizer_state
 from ._schedules import ADAPTIVE_DIVISOR, ADAPTIVE_MINIMUM, HORIZON_SCHEDULES, inverse_scaling
 from ._scores import Score
@@ -376,18 +376,18 @@ class Net(NeuralNet):
 
         loss_sum: Any = 0.0
         weight_sum = 0.0
-        decisions, targets, weights = [], [], []
+        decisions, start = None, 0
         for batch in train.batches(batch_size, order):
-            if batch.weight_sum == 0:  # every row has weight zero: nothing to learn from
-                continue
-            outputs, batch_loss_sum = self.train_batch(batch, steps_per_epoch)
-            loss_sum = loss_sum + batch_loss_sum
-            weight_sum += batch.weight_sum
-            decisions.append(self.decide(outputs))
-            targets.append(batch.targets)
-            weights.append(batch.sample_weight)
+            stop = start + len(batch.targets)
+            if batch.weight_sum > 0:  # else there is nothing to learn from
+                outputs, batch_loss_sum = self.train_batch(batch, steps_per_epoch)
+                loss_sum = loss_sum + batch_loss_sum
+                weight_sum += batch.weight_sum
+                decisions = _collect(decisions, self.decide(outputs), start, n_samples)
+            start = stop
         self.state.n_samples_seen += n_samples
-        score = self.score_decisions(_join(decisions), _join(targets), _join(weights))
+        assert decisions is not None  # some sample has a weight
+        score = self.score_decisions(decisions, *train.answers(order))
         return float(loss_sum) / weight_sum, score
 
     def _shuffled_rows(self, n_samples: int) -> np.ndarray:
@@ -442,17 +442,17 @@ class Net(NeuralNet):
         """Return loss (without penalty) and score of held-out samples."""
         self._set_mode(training=False)
         loss_sum: Any = 0.0
-        decisions, targets, weights = [], [], []
-        for batch in samples.batches(CHUNK_ROWS):
+        decisions, start = None, 0
+        for batch in samples.batches(chunk_rows(samples.device)):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
             losses = self.criterion_(outputs, batch.targets)
             if batch.sample_weight is not None:
                 losses = losses * batch.sample_weight
             loss_sum = loss_sum + losses.sum()
-            decisions.append(self.decide(outputs))
-            targets.append(batch.targets)
-            weights.append(batch.sample_weight)
-        score = self.score_decisions(_join(decisions), _join(targets), _join(weights))
+            decisions = _collect(decisions, self.decide(outputs), start, len(samples))
+            start += len(batch.targets)
+        assert decisions is not None  # validation has seen to it that there are samples
+        score = self.score_decisions(decisions, *samples.answers())
         return float(loss_sum) / samples.weight_sum, score
 
     def _set_mode(self, training: bool) -> None:
@@ -597,11 +597,18 @@ class Net(NeuralNet):
                 tensor.copy_(best)
 
 
-def _join(tensors: list[Any]) -> Any:
-    """Concatenate the batches' tensors; None where there are none."""
-    if len(tensors) == 1 or tensors[0] is None:
-        return tensors[0]
-    return torch.cat(tensors)
+def _collect(collected: Tensor | None, batch: Tensor, start: int, n_rows: int) -> Tensor:
+    """Enter a batch's decisions into one tensor for all rows.
+
+    Not a list that is joined at the end: small tensors that outlive their batch keep the large
+    ones that were freed around them from being used again.
+    """
+    if len(batch) == n_rows:
+        return batch
+    if collected is None:
+        collected = batch.new_zeros((n_rows, *batch.shape[1:]))
+    collected[start : start + len(batch)] = batch
+    return collected
 
 
 def add_penalty(step: Step, loss_sum: Tensor, alpha: float, weight_sum: float) -> None:
