@@ -357,18 +357,32 @@ class Net(NeuralNet):
         """
         start = time.perf_counter()
         epoch = self.history[-1]
+        steps_per_epoch = -(-len(train) // self.batch_size)
+        if self.has_horizon:
+            self._follow_schedule(steps_per_epoch)
         epoch["learning_rate"] = self.learning_rate_now
-        epoch["train_loss"], epoch["train_score"] = self.train_epoch(train)
+        epoch["train_loss"], epoch["train_score"] = self.train_epoch(train, steps_per_epoch)
         if validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
         epoch["dur"] = time.perf_counter() - start
+        if self.callbacks_:
+            self._complete_for_callbacks(epoch)
         return epoch
 
+    def _complete_for_callbacks(self, epoch: dict[str, Any]) -> None:
+        """Record what skorch's callbacks look for: one batch at least, and what was best so far."""
+        if not epoch["batches"]:
+            epoch["batches"].append({"train_loss": epoch["train_loss"]})
+        for name in ("train_loss", "valid_loss", "train_score", "valid_score"):
+            if name in epoch:
+                sign = -1 if name.endswith("loss") else 1
+                earlier = (sign * e[name] for e in self.history[:-1] if name in e)
+                epoch[f"{name}_best"] = sign * epoch[name] > max(earlier, default=-np.inf)
+
     @torch.no_grad()
-    def train_epoch(self, train: Samples) -> tuple[float, float]:
+    def train_epoch(self, train: Samples, steps_per_epoch: int) -> tuple[float, float]:
         """Update the weights once a batch; return the epoch's mean loss and score."""
         n_samples, batch_size = len(train), self.batch_size
-        steps_per_epoch = -(-n_samples // batch_size)
         order = None
         if self.shuffle and steps_per_epoch > 1:
             order = self._shuffled_rows(n_samples)

@@ -275,6 +275,11 @@ def make_optimizer(
     Returns
     -------
     torch.optim.Optimizer
+
+    Raises
+    ------
+    ValueError
+        If the solver needs to evaluate the loss itself.
     """
     optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
     available: dict[str, Any] = {
@@ -294,7 +299,14 @@ def make_optimizer(
     arguments = {
         name: value for name, value in available.items() if name in accepted and name not in bound
     }
-    return optimizer_class(parameters, **arguments)
+    optimizer = optimizer_class(parameters, **arguments)
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ValueError(
+            f"solver={type(optimizer).__name__} evaluates the loss several times a step, which "
+            "training in batches does not offer; for L-BFGS use solver='lbfgs'."
+        )
+    return optimizer
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
