@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import html
 import inspect
 import warnings
 from abc import ABC, abstractmethod
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
@@ -455,6 +456,8 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the training and the validation samples on the device."""
         dtype = next(self.module_.parameters()).dtype
         make = functools.partial(Samples, device=device, dtype=dtype)
+        splits = self.early_stopping and self.solver != "lbfgs" and validation is None
+        memory = self._remember_rows(X, splits=splits)
         if validation is not None:
             X_val, y_val, weights_val = validation
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
@@ -462,19 +465,32 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             targets_val = self._encode_targets(y_val, continued=True)
             held_out = make(X_val, y_val, targets_val, weights_val)
             return make(X, y, targets, weights), held_out
-        if not self.early_stopping or self.solver == "lbfgs":
-            if self.warm_start:
-                self._row_memory.add_trained(X)
+        if not splits:
             return make(X, y, targets, weights), None
         train_rows, held_out_rows = split_rows(
             X,
             self.validation_fraction,
             stratify=self._stratification(y),
             random_state=self._state.random_state,
-            memory=self._row_memory if self.warm_start else None,
+            memory=memory,
         )
         train = make(X, y, targets, weights, subset=train_rows)
         return train, make(X, y, targets, weights, subset=held_out_rows)
+
+    def _remember_rows(self, X: Any, *, splits: bool) -> RowMemory | None:
+        """Return what warm starts know of the rows, brought up to date where all are trained on."""
+        memory = self._row_memory
+        if not self.warm_start:
+            return None
+        if not splits:
+            memory.add_trained(X)
+        elif self._state.n_samples_seen and not len(memory.trained):
+            raise ValueError(
+                "early_stopping cannot tell which rows the earlier fits have trained on, since "
+                "warm_start was not set then. Set it before the first fit, or pass X_val and "
+                "y_val."
+            )
+        return memory
 
     def _make_net(self, train: Samples, max_epochs: int, callbacks: list[Any]) -> Net:
         step = make_step(
@@ -630,6 +646,16 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         if "_state" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return self._state
+
+    def _html_repr(self) -> str:
+        """scikit-learn's diagram, and below it the network of a fitted estimator."""
+        diagram = estimator_html_repr(self)
+        module = getattr(self, "module_", None)
+        if module is None:
+            return diagram
+        summary = f"Network of {self.n_parameters_:,} parameters"
+        text = html.escape(repr(module))
+        return f"{diagram}<details><summary>{summary}</summary><pre>{text}</pre></details>"
 
     # ---------------------------------------------------------------------------------- pickle
 

@@ -103,7 +103,8 @@ def declares_parameters(cls: Class) -> Class:
         field.name: field.metadata["constraints"] for field in fields
     }
     if cls.__doc__ and sys.flags.optimize < 2:
-        described = "\n\n".join(_describe_parameter(field) for field in fields)
+        in_signature = sorted(fields, key=lambda field: bool(field.kw_only))
+        described = "\n\n".join(_describe_parameter(field) for field in in_signature)
         cls.__doc__ = (
             inspect.cleandoc(cls.__doc__)
             .replace("{parameters}", described)
@@ -114,6 +115,7 @@ def declares_parameters(cls: Class) -> Class:
 
 def _describe_parameter(field: dataclasses.Field[Any]) -> str:
     kind, _, description = field.metadata["doc"].partition("\n")
+    kind = " ".join(kind.split())
     default = f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
     lines = [f"{field.name} : {kind}, default={default}"]
     lines += [f"    {line}" if line else "" for line in description.splitlines()]
