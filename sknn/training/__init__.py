@@ -5,11 +5,12 @@ from ._callbacks import PrintEpochs, ScikitLearnCallbacks
 from ._devices import prediction_device, resolve_device, resolve_precision, threads_for
 from ._inference import predict_outputs
 from ._lbfgs import train_lbfgs
-from ._net import DivergenceError, Net, TrainingState
-from ._optimizers import SOLVERS, make_optimizer, optimizer_state, restore_optimizer_state
+from ._net import DivergenceError, Net
+from ._optimizers import SOLVERS, make_optimizer
 from ._randomness import isolated_torch_rng
-from ._schedules import HORIZON_SCHEDULES, inverse_scaling
+from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
+from ._state import TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
 
@@ -17,6 +18,7 @@ __all__ = [
     "HORIZON_SCHEDULES",
     "SOLVERS",
     "DivergenceError",
+    "LearningRate",
     "Net",
     "Plateau",
     "PrintEpochs",
@@ -32,13 +34,11 @@ __all__ = [
     "make_optimizer",
     "make_rows",
     "make_step",
-    "optimizer_state",
     "predict_outputs",
     "prediction_device",
     "r2",
     "resolve_device",
     "resolve_precision",
-    "restore_optimizer_state",
     "threads_for",
     "train_lbfgs",
 ]

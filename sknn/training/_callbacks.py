@@ -11,6 +11,8 @@ from skorch.callbacks import Callback
 class PrintEpochs(Callback):
     """Prints loss and validation score of each epoch in scikit-learn's words."""
 
+    needs_data = False
+
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print the epoch that ended."""
         epoch = net.history[-1]
@@ -33,6 +35,8 @@ class ScikitLearnCallbacks(Callback):
     fitted_attributes : callable
         Returns the attributes that make a copy of the estimator a fitted one.
     """
+
+    needs_data = False
 
     def __init__(
         self,

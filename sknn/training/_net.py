@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,15 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
-from skorch.history import History
 from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork, Loss
 
 from ._batches import Batch, Samples
 from ._inference import chunk_rows
-from ._optimizers import optimizer_state, restore_optimizer_state
-from ._schedules import ADAPTIVE_DIVISOR, ADAPTIVE_MINIMUM, HORIZON_SCHEDULES, inverse_scaling
+from ._schedules import LearningRate
 from ._scores import Score
+from ._state import TrainingState
 from ._steps import Step, forward
 from ._stopping import Plateau
 
@@ -37,91 +35,6 @@ BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 class DivergenceError(ValueError):
     """Loss or weights stopped being finite."""
-
-
-@dataclass
-class TrainingState:
-    """What training goes on from, in :meth:`partial_fit`, warm starts and after loading.
-
-    Plain numbers and CPU tensors only.
-
-    Attributes
-    ----------
-    random_state : numpy.random.RandomState
-        Draws the order of the rows, and the seed of torch's generator.
-    torch_rng : Tensor or None
-        State of torch's CPU generator, for modules that draw numbers (dropout).
-    history : skorch.history.History
-        One dict an epoch.
-    n_samples_seen : int
-        Over all epochs.
-    n_steps : int
-        Batches that the present schedule has seen.
-    learning_rate : float or None
-        Where a schedule or an adaptive rate has come to; None is the initial one.
-    plateau : Plateau or None
-        Best loss or score.
-    best : list of Tensor or None
-        The weights with the best validation score.
-    optimizer : list of dict or None
-        The optimizer's state.
-    solver : str or None
-        Whose state that is.
-    """
-
-    random_state: np.random.RandomState
-    torch_rng: Tensor | None = None
-    history: History = field(default_factory=History)
-    n_samples_seen: int = 0
-    n_steps: int = 0
-    learning_rate: float | None = None
-    plateau: Plateau | None = None
-    best: list[Tensor] | None = None
-    optimizer: list[dict[str, Any]] | None = None
-    solver: str | None = None
-
-    def remember_optimizer(self, optimizer: torch.optim.Optimizer | None, solver: str) -> None:
-        """Keep an optimizer's state for the next call.
-
-        Parameters
-        ----------
-        optimizer : torch.optim.Optimizer or None
-            None where the solver has no state.
-        solver : str
-            Its name.
-        """
-        self.optimizer = None if optimizer is None else optimizer_state(optimizer)
-        self.solver = solver
-
-    def restore_optimizer(self, optimizer: torch.optim.Optimizer, solver: str) -> None:
-        """Give a new optimizer the state of the last call, if the solver is the same.
-
-        Parameters
-        ----------
-        optimizer : torch.optim.Optimizer
-            The new optimizer.
-        solver : str
-            Its name.
-        """
-        if self.optimizer is not None and self.solver == solver:
-            restore_optimizer_state(optimizer, self.optimizer)
-
-    def on_cpu(self) -> TrainingState:
-        """Return the same state with tensors on the CPU, for storage.
-
-        Returns
-        -------
-        TrainingState
-        """
-
-        def cpu(value: Any) -> Any:
-            return value.detach().cpu() if isinstance(value, Tensor) else value
-
-        best = None if self.best is None else [cpu(tensor) for tensor in self.best]
-        optimizer = self.optimizer
-        if optimizer is not None:
-            optimizer = [{k: cpu(v) for k, v in state.items()} for state in optimizer]
-        return replace(self, best=best, optimizer=optimizer)
 
 
 class Net(NeuralNet):
@@ -143,12 +56,11 @@ class Net(NeuralNet):
         From outputs to decisions, and from decisions and targets to a score.
     estimator : estimator
         Predicts for callbacks that score (:class:`skorch.callbacks.EpochScoring`).
+    learning_rate : LearningRate
+        Sets the optimizer's learning rate.
     max_epochs : int
         Epochs of this call.
-    horizon : int
-        Epochs after which a schedule with a horizon ends.
-    batch_size, shuffle, learning_rate, learning_rate_init, power_t, tol, \
-    n_iter_no_change, early_stopping, max_grad_norm, alpha
+    batch_size, shuffle, tol, n_iter_no_change, early_stopping, max_grad_norm, alpha
         As in the estimators; `alpha` is 0 where the optimizer decays the weights itself.
     callbacks : list of skorch callbacks
         Notified of each epoch, and of each batch if they have a hook for it.
@@ -167,13 +79,10 @@ class Net(NeuralNet):
         decide: Callable[[Tensor], Tensor],
         score: Score,
         estimator: Any,
+        learning_rate: LearningRate,
         max_epochs: int,
-        horizon: int,
         batch_size: int,
         shuffle: bool,
-        learning_rate: str,
-        learning_rate_init: float,
-        power_t: float,
         tol: float,
         n_iter_no_change: float,
         early_stopping: bool,
@@ -187,7 +96,7 @@ class Net(NeuralNet):
             module,
             loss,
             optimizer=optimizer,
-            lr=learning_rate_init,
+            lr=learning_rate.initial,
             max_epochs=max_epochs,
             batch_size=batch_size,
             train_split=None,
@@ -202,22 +111,19 @@ class Net(NeuralNet):
         self.score_decisions = score
         self.estimator = estimator
         self.shuffle = shuffle
-        self.schedule = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
+        self.learning_rate = learning_rate
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.max_grad_norm = max_grad_norm
         self.alpha = alpha
         self.compute_dtype = compute_dtype
-        self.horizon = horizon
-        self.has_horizon = learning_rate in HORIZON_SCHEDULES
         self.n_epochs_run = 0
         self._order: np.ndarray | None = None
         self.converged = False
         self.stop_training = False
         self.initialize()
+        self._shows_data = any(getattr(cb, "needs_data", True) for _, cb in self.callbacks_)
         self._listens_to_batches = any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
@@ -315,11 +221,10 @@ class Net(NeuralNet):
             state.plateau = Plateau(maximize=self.early_stopping)
             state.best = self._snapshot() if self.early_stopping else None
         state.plateau.count = 0
-        if state.learning_rate is not None and self.optimizer_ is not None:
-            self.optimizer_.param_groups[0]["lr"] = state.learning_rate
+        self.learning_rate.resume()
         on_epoch = {
-            "dataset_train": train.as_dataset() if self.callbacks_ else None,
-            "dataset_valid": validation.as_dataset() if self.callbacks_ and validation else None,
+            "dataset_train": train.as_dataset() if self._shows_data else None,
+            "dataset_valid": validation.as_dataset() if self._shows_data and validation else None,
         }
         self._notify_train("on_train_begin", on_epoch)
         return on_epoch
@@ -358,9 +263,8 @@ class Net(NeuralNet):
         start = time.perf_counter()
         epoch = self.history[-1]
         steps_per_epoch = -(-len(train) // self.batch_size)
-        if self.has_horizon:
-            self._follow_schedule(steps_per_epoch)
-        epoch["learning_rate"] = self.learning_rate_now
+        self.learning_rate.before_batch(steps_per_epoch)
+        epoch["learning_rate"] = self.learning_rate.now
         epoch["train_loss"], epoch["train_score"] = self.train_epoch(train, steps_per_epoch)
         if validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
@@ -415,8 +319,7 @@ class Net(NeuralNet):
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
         if self._listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
-        if self.has_horizon:
-            self._follow_schedule(steps_per_epoch)
+        self.learning_rate.before_batch(steps_per_epoch)
         step = self.step
 
         outputs, loss_sum = step(*batch)
@@ -476,22 +379,6 @@ class Net(NeuralNet):
 
     # ---------------------------------------------------------------- learning rate and ending
 
-    @property
-    def learning_rate_now(self) -> float:
-        """The optimizer's learning rate."""
-        return self.optimizer_.param_groups[0]["lr"]
-
-    def _follow_schedule(self, steps_per_epoch: int) -> None:
-        total = steps_per_epoch * self.horizon
-        progress = min(self.state.n_steps / total, 1.0)
-        rate = self.learning_rate_init * HORIZON_SCHEDULES[self.schedule](progress)
-        self.state.learning_rate = rate
-        self.optimizer_.param_groups[0]["lr"] = rate
-
-    def _set_learning_rate(self, rate: float) -> None:
-        self.state.learning_rate = rate
-        self.optimizer_.change_learning_rate(rate)
-
     def end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
         """Decide whether training ends, notify, and look for divergence.
 
@@ -514,22 +401,17 @@ class Net(NeuralNet):
         improved = state.plateau.update(value, self.tol)
         if improved and self.early_stopping:
             state.best = self._snapshot()
-        if self.schedule == "invscaling":
-            self._set_learning_rate(
-                inverse_scaling(self.learning_rate_init, state.n_samples_seen, self.power_t)
-            )
-        if self.has_horizon or state.plateau.count <= self.n_iter_no_change:
+        self.learning_rate.after_epoch()
+        if self.learning_rate.has_horizon or state.plateau.count <= self.n_iter_no_change:
             return
         watched = "Validation score" if self.early_stopping else "Training loss"
         reason = (
             f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
             "consecutive epochs."
         )
-        rate = self.learning_rate_now
-        if self.schedule == "adaptive" and rate > ADAPTIVE_MINIMUM:
-            self._set_learning_rate(rate / ADAPTIVE_DIVISOR)
+        if self.learning_rate.lower():
             state.plateau.count = 0
-            self._say(f"{reason} Setting learning rate to {rate / ADAPTIVE_DIVISOR:f}")
+            self._say(f"{reason} Setting learning rate to {self.learning_rate.now:f}")
         else:
             self.converged = self.stop_training = True
             self._say(f"{reason} Stopping.")
@@ -568,7 +450,7 @@ class Net(NeuralNet):
         self.stop_training = True
         remedy = (
             f"Training diverged ({symptom}). Scale X and y, for instance with StandardScaler, "
-            f"lower learning_rate_init (now {self.learning_rate_init:g}), or set max_grad_norm."
+            f"lower learning_rate_init (now {self.learning_rate.initial:g}), or set max_grad_norm."
         )
         plateau = self.state.plateau
         if not self.early_stopping or plateau is None or not np.isfinite(plateau.best):
@@ -586,7 +468,7 @@ class Net(NeuralNet):
 
     def warn_if_not_converged(self) -> None:
         """Emit a ConvergenceWarning if `max_epochs` ended the training."""
-        if self.converged or self.has_horizon or self.optimizer_ is None:
+        if self.converged or self.learning_rate.has_horizon or self.optimizer_ is None:
             return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({self.max_epochs}) reached and the "

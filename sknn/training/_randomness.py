@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ._net import TrainingState
+from ._state import TrainingState
 
 
 @contextmanager
