@@ -1,0 +1,60 @@
+"""The user's modules, and copies of modules for storage."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+from torch import nn
+
+
+def build_user_module(module: Any, n_features_in: int, n_outputs: int) -> nn.Module:
+    """Make the module that the parameter `module` stands for.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or callable
+        An instance, or a class or factory.
+    n_features_in, n_outputs : int
+        Handed to a factory that has parameters of these names.
+
+    Returns
+    -------
+    torch.nn.Module
+        A copy of an instance; else what the factory returned.
+    """
+    if isinstance(module, nn.Module):
+        built = copy.deepcopy(module)
+    else:
+        accepted = inspect.signature(module).parameters
+        bound = getattr(module, "keywords", {})
+        sizes = {"n_features_in": n_features_in, "n_outputs": n_outputs}
+        built = module(**{k: v for k, v in sizes.items() if k in accepted and k not in bound})
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"module returned {type(built).__name__}; a torch.nn.Module is needed.")
+    if not any(parameter.requires_grad for parameter in built.parameters()):
+        raise ValueError("module has no trainable parameters; there is nothing to fit.")
+    return built
+
+
+def portable_copy(module: nn.Module) -> nn.Module:
+    """Copy a module to the CPU, each parameter with memory of its own.
+
+    In training the parameters may be views of one flat tensor, all of which pickle would store
+    once for each of them.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    copied = copy.deepcopy(module).cpu()
+    for tensor in copied.parameters():
+        tensor.grad = None
+        tensor.data = tensor.data.clone()
+    return copied
