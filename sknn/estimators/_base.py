@@ -69,8 +69,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Validate samples and targets; with `reset` they say what later ones must look like."""
 
     @abstractmethod
-    def _build_network(self, X: Any, n_outputs: int, random_state: np.random.RandomState) -> Any:
-        """Return the built-in network with its initial weights."""
+    def _build_network(self, X: Any, n_outputs: int) -> Any:
+        """Return the built-in network; its `initialize(random_state)` draws the weights."""
 
     @abstractmethod
     def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
@@ -216,6 +216,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             # as in scikit-learn, a warm start keeps the weights and renews the optimizer
             self._state.optimizer = self._state.learning_rate = None
             self._state.n_steps = 0
+            if self._state.plateau is not None:
+                self._state.plateau.count = 0
 
     def _solver_key(self) -> str:
         return self.solver if isinstance(self.solver, str) else "custom"
@@ -233,11 +235,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         weight_dtype, compute_dtype = resolve_precision(precision, X.dtype, X.shape[0], device)
 
         if self.module is None:
-            module = self._build_network(X, n_outputs, state.random_state)
+            network = self._build_network(X, n_outputs)
+            self.module_ = network.to(device=device, dtype=weight_dtype)
+            network.initialize(state.random_state)
         else:
             with isolated_torch_rng(state, device):
                 module = build_user_module(self.module, self.n_features_in_, n_outputs)
-        self.module_ = module.to(device=device, dtype=weight_dtype)
+            self.module_ = module.to(device=device, dtype=weight_dtype)
         self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
         self._state = state

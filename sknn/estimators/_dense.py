@@ -111,9 +111,7 @@ class DenseFamily(NeuralEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {layers}.")
         return [int(size) for size in layers]
 
-    def _build_network(
-        self, X: Any, n_outputs: int, random_state: np.random.RandomState
-    ) -> DenseNetwork:
+    def _build_network(self, X: Any, n_outputs: int) -> DenseNetwork:
         sizes = self._layer_sizes()
         rates = per_layer("dropout", self.dropout, len(sizes))
         for rate in rates:
@@ -124,7 +122,7 @@ class DenseFamily(NeuralEstimator):
                 "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
                 "cannot minimise; use another solver or dropout=0."
             )
-        network = DenseNetwork(
+        return DenseNetwork(
             X.shape[1],
             sizes,
             n_outputs,
@@ -132,8 +130,6 @@ class DenseFamily(NeuralEstimator):
             dropout=rates,
             normalization=self.normalization,
         )
-        network.initialize(random_state)
-        return network
 
     # ------------------------------------------------------------------------ fitted attributes
 

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
@@ -126,7 +126,12 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     def _class_weighted(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return sample_weight
-        expanded = compute_sample_weight(self.class_weight, y)
+        if self._targets.task == "multilabel":
+            expanded = compute_sample_weight(self.class_weight, y)
+        else:
+            # over all classes, since a batch of partial_fit may lack some
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            expanded = weights[np.searchsorted(self.classes_, y)]
         return expanded if sample_weight is None else expanded * sample_weight
 
     def _make_loss(self, weighted: bool) -> Loss:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -125,7 +126,7 @@ def per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
     >>> per_layer("dropout", 0.5, 2)
     [0.5, 0.5]
     """
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         if len(value) != n_layers:
             raise ValueError(
                 f"{name} has {len(value)} values for {n_layers} hidden layers; give one value, "

@@ -20,7 +20,8 @@ class DenseNetwork(nn.Module):
     """Fully connected layers with activation, normalization and dropout.
 
     A hidden layer computes ``dropout(activation(normalization(x @ W.T + b)))``; the output layer
-    is linear: links such as softmax belong to the loss.
+    is linear: links such as softmax belong to the loss. All weights are zero until
+    :meth:`initialize` draws them.
 
     Parameters
     ----------
@@ -68,8 +69,10 @@ class DenseNetwork(nn.Module):
         layers: list[nn.Module] = []
         self.linear_layers: list[nn.Linear] = []
         for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
-            # skip_init: the weights are drawn by `initialize`, from the estimator's random_state
+            # no numbers are drawn here, but by `initialize`, from the estimator's random_state
             linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
             layers.append(linear)
             self.linear_layers.append(linear)
             if i == n_hidden:

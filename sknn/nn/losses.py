@@ -406,12 +406,12 @@ class CallableLoss(Loss):
                 )
             # a mean: the same number for each row has the same mean and the same gradient
             return losses.expand(n_rows)
-        if losses.shape[0] != n_rows:
+        if losses.shape not in ((n_rows,), outputs.shape):
             raise ValueError(
-                f"loss returned a tensor of shape {tuple(losses.shape)} for {n_rows} rows; it "
-                "has to return one number, one a row, or one an output."
+                f"loss returned a tensor of shape {tuple(losses.shape)} for outputs of shape "
+                f"{tuple(outputs.shape)}; it has to return one number, one a row, or one an output."
             )
-        return losses if losses.ndim == 1 else losses.flatten(1).sum(1)
+        return losses if losses.ndim == 1 else losses.sum(1)
 
 
 CLASSIFICATION_LOSSES: dict[str, type[ClassificationLoss]] = {

@@ -216,10 +216,10 @@ class Samples:
         self.rows = make_rows(X, device, dtype)
         self.device = device
         target_dtype = dtype if targets.dtype.kind == "f" else None
-        self.targets = torch.from_numpy(targets).to(device, target_dtype)
+        self.targets = as_tensor(targets).to(device, target_dtype)
         self.host_weight = sample_weight
         self.sample_weight = (
-            None if sample_weight is None else torch.from_numpy(sample_weight).to(device, dtype)
+            None if sample_weight is None else as_tensor(sample_weight).to(device, dtype)
         )
         self.subset = subset
         self._whole: Batch | None = None

@@ -220,7 +220,6 @@ class Net(NeuralNet):
         if state.plateau is None or state.plateau.maximize != self.early_stopping:
             state.plateau = Plateau(maximize=self.early_stopping)
             state.best = self._snapshot() if self.early_stopping else None
-        state.plateau.count = 0
         self.learning_rate.resume()
         on_epoch = {
             "dataset_train": train.as_dataset() if self._shows_data else None,
