@@ -270,12 +270,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         splits = self.early_stopping and self.solver != "lbfgs" and validation is None
         memory = self._remember_rows(X, splits=splits)
         if validation is not None:
-            X_val, y_val, weights_val = validation
-            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
-            weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
-            targets_val = self._encode_targets(y_val, continued=True)
-            held_out = make(X_val, y_val, targets_val, weights_val)
-            return make(X, y, targets, weights), held_out
+            return make(X, y, targets, weights), make(*self._check_validation(*validation))
         if not splits:
             return make(X, y, targets, weights), None
         train_rows, held_out_rows = split_rows(
@@ -286,7 +281,25 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             memory=memory,
         )
         train = make(X, y, targets, weights, subset=train_rows)
-        return train, make(X, y, targets, weights, subset=held_out_rows)
+        held_out = make(X, y, targets, weights, subset=held_out_rows)
+        if not (train.weight_sum and held_out.weight_sum):
+            raise ValueError(
+                "sample_weight is zero for all rows of the training or of the validation part "
+                "that early_stopping has drawn; pass X_val and y_val, or fewer zeros."
+            )
+        return train, held_out
+
+    def _check_validation(
+        self, X_val: Any, y_val: Any, weights_val: Any
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Validate the user's validation data as the training data, with errors of their own."""
+        try:
+            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
+            targets_val = self._encode_targets(y_val, continued=True)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val: {error}") from error
+        weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
+        return X_val, y_val, targets_val, weights_val
 
     def _remember_rows(self, X: Any, *, splits: bool) -> RowMemory | None:
         """Return what warm starts know of the rows, brought up to date where all are trained on."""

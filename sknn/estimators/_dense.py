@@ -115,8 +115,8 @@ class DenseFamily(NeuralEstimator):
         sizes = self._layer_sizes()
         rates = per_layer("dropout", self.dropout, len(sizes))
         for rate in rates:
-            if not 0 <= rate < 1:
-                raise ValueError(f"dropout must be in [0, 1), got {rate}.")
+            if not (isinstance(rate, float | Integral) and 0 <= rate < 1):
+                raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
         if self.solver == "lbfgs" and any(rates):
             raise ValueError(
                 "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "

@@ -98,35 +98,65 @@ def split_rows(
     ValueError
         If fewer than two rows can be held out.
     """
-    if fraction == 0:
-        raise ValueError("validation_fraction=0 leaves no rows for early_stopping; increase it.")
-    rows = np.arange(X.shape[0])
     if memory is None or not len(memory.trained):
-        train, held_out = train_test_split(
-            rows, test_size=fraction, random_state=random_state, stratify=stratify
-        )
+        train, held_out = _draw(X.shape[0], fraction, stratify, random_state)
         if memory is not None:
-            keys = row_keys(X)
-            # equal rows on both sides count as trained
-            memory.trained = np.unique(keys[train])
-            held_out = held_out[~np.isin(keys[held_out], memory.trained)]
-            memory.held_out = np.unique(keys[held_out])
+            train, held_out = _keep_copies_together(row_keys(X), train, held_out)
     else:
-        keys = row_keys(X)
-        was_held_out = np.isin(keys, memory.held_out)
-        is_new = ~was_held_out & ~np.isin(keys, memory.trained)
-        held_out = rows[was_held_out]
-        wanted = round(fraction * len(rows)) - len(held_out)
-        if wanted > 0 and is_new.any():
-            new = random_state.permutation(rows[is_new])[:wanted]
-            held_out = np.sort(np.concatenate([held_out, new]))
-            held_out = rows[np.isin(keys, keys[held_out])]
-        train = np.setdiff1d(rows, held_out)
-        memory.trained = np.union1d(memory.trained, keys[train])
-        memory.held_out = np.union1d(memory.held_out, keys[held_out])
+        train, held_out = _extend(row_keys(X), fraction, random_state, memory)
     if len(held_out) < 2 or not len(train):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset, or pass X_val and y_val."
         )
+    if memory is not None:
+        keys = row_keys(X)
+        memory.trained = np.union1d(memory.trained, keys[train])
+        memory.held_out = np.union1d(memory.held_out, keys[held_out])
     return train, held_out
+
+
+def _draw(
+    n_rows: int,
+    fraction: float,
+    stratify: np.ndarray | None,
+    random_state: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows as scikit-learn's MLP does."""
+    if fraction == 0:
+        raise ValueError("validation_fraction=0 leaves no rows for early_stopping; increase it.")
+    try:
+        train, held_out = train_test_split(
+            np.arange(n_rows), test_size=fraction, random_state=random_state, stratify=stratify
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping cannot hold out validation_fraction={fraction} of {n_rows} rows: "
+            f"{error}"
+        ) from error
+    return train, held_out
+
+
+def _keep_copies_together(
+    keys: np.ndarray, train: np.ndarray, held_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put equal rows on the side of the first of them."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) == len(keys):
+        return train, held_out
+    is_held_out = np.zeros(len(keys), bool)
+    is_held_out[held_out] = True
+    is_held_out = is_held_out[first][inverse]
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
+def _extend(
+    keys: np.ndarray, fraction: float, random_state: np.random.RandomState, memory: RowMemory
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out what was held out before, and new rows up to the fraction."""
+    is_held_out = np.isin(keys, memory.held_out)
+    new = np.flatnonzero(~is_held_out & ~np.isin(keys, memory.trained))
+    wanted = max(round(fraction * len(keys)) - int(is_held_out.sum()), 0)
+    chosen = random_state.permutation(new)[:wanted]
+    is_held_out |= np.isin(keys, keys[chosen])
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,14 +90,23 @@ def find_activation(activation: str | Callable[[], Any]) -> Activation:
     ValueError
         If the name is unknown.
     """
-    if not isinstance(activation, str):
-        return Activation(activation)
-    if activation not in ACTIVATIONS:
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]
+    if isinstance(activation, str | nn.Module) or not callable(activation):
         raise ValueError(
             f"activation={activation!r} is unknown; use one of {sorted(ACTIVATIONS)}, or a "
-            "callable that returns a torch module."
+            "callable that returns a torch module, such as the class torch.nn.ReLU."
         )
-    return ACTIVATIONS[activation]
+    return Activation(partial(_build_activation, activation))
+
+
+def _build_activation(factory: Callable[[], Any]) -> nn.Module:
+    module = factory()
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"activation returned {type(module).__name__}; a torch.nn.Module is needed."
+        )
+    return module
 
 
 def per_layer(name: str, value: Any, n_layers: int) -> list[Any]:

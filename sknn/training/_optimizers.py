@@ -280,6 +280,8 @@ def make_optimizer(
     ------
     ValueError
         If the solver needs to evaluate the loss itself.
+    TypeError
+        If it is no optimizer.
     """
     optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
     available: dict[str, Any] = {
@@ -300,6 +302,10 @@ def make_optimizer(
         name: value for name, value in available.items() if name in accepted and name not in bound
     }
     optimizer = optimizer_class(parameters, **arguments)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(
+            f"solver returned {type(optimizer).__name__}; a torch.optim.Optimizer is needed."
+        )
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise ValueError(

@@ -1,0 +1,82 @@
+"""The command line: ``python -m benchmarks [name ...] [options]``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+from ._cuda import run_cuda
+from ._fits import run_mnist, run_small
+from ._imports import run_imports
+from ._machine import describe
+from ._measure import Options
+from ._memory import run_memory
+from ._predictions import run_predict
+from ._report import LEGEND, Row, format_table
+from ._scores import run_scores
+
+BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
+    "mnist": run_mnist,
+    "small": run_small,
+    "predict": run_predict,
+    "memory": run_memory,
+    "imports": run_imports,
+    "scores": run_scores,
+    "cuda": run_cuda,
+}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure sknn side by side with scikit-learn, skorch and plain torch.",
+        epilog="The data are looked for in the folder SKNN_DATA, and downloaded if they are not "
+        "there. Without a name all benchmarks run, shortened to a few minutes.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"any of {', '.join(BENCHMARKS)}; default: all"
+    )
+    parser.add_argument("--repeats", type=int, help="interleaved runs of each contender")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of mean scores (default: 3)")
+    parser.add_argument("--epochs", type=int, help="epochs, where a benchmark does not fix them")
+    parser.add_argument("--quick", action="store_true", help="smaller and less reliable")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="also where the processor has no bfloat16"
+    )
+    options = parser.parse_args(arguments)
+    for name in options.names:
+        if name not in BENCHMARKS:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    for name in ("repeats", "seeds", "epochs"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} must be at least 1, got {value}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmarks and print one table."""
+    parsed = parse(arguments)
+    options = Options(
+        repeats=parsed.repeats,
+        seeds=parsed.seeds,
+        epochs=parsed.epochs,
+        quick=parsed.quick,
+        overview=not parsed.names,
+        bfloat16=parsed.bfloat16,
+    )
+    print(describe(), flush=True)
+    rows: list[Row] = []
+    start = time.perf_counter()
+    for name in parsed.names or BENCHMARKS:
+        print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
+        rows += BENCHMARKS[name](options)
+    print(f"\n{time.perf_counter() - start:.0f} s")
+    if rows:
+        print(f"\n{format_table(rows)}\n\n{LEGEND}")
+
+
+if __name__ == "__main__":
+    main()
