@@ -12,7 +12,7 @@ import html
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     @abstractmethod
     def _build_network(self, X: Any, n_outputs: int) -> Any:
         """Return the built-in network; its `initialize(random_state)` draws the weights."""
+
+    def _runs_user_code(self) -> bool:
+        """Say whether functions of the user's, which may draw torch's numbers, take part."""
+        return self.module is not None or callable(self.loss)
+
+    def _draws_torch_numbers(self) -> bool:
+        """Say whether training may draw numbers from torch's global generators."""
+        return self._runs_user_code()
 
     @abstractmethod
     def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
@@ -234,14 +242,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             precision = "float64"  # line searches need more than float32's digits
         weight_dtype, compute_dtype = resolve_precision(precision, X.dtype, X.shape[0], device)
 
-        if self.module is None:
-            network = self._build_network(X, n_outputs)
-            self.module_ = network.to(device=device, dtype=weight_dtype)
-            network.initialize(state.random_state)
-        else:
-            with isolated_torch_rng(state, device):
+        with isolated_torch_rng(state, device) if self._runs_user_code() else nullcontext():
+            if self.module is None:
+                module = self._build_network(X, n_outputs)
+            else:
                 module = build_user_module(self.module, self.n_features_in_, n_outputs)
-            self.module_ = module.to(device=device, dtype=weight_dtype)
+        self.module_ = module.to(device=device, dtype=weight_dtype)
+        if self.module is None:
+            module.initialize(state.random_state)
         self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
         self._state = state
@@ -404,7 +412,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
             stack.enter_context(threads_for(6.0 * rows * self.n_parameters_, device))
-            if not net.is_deterministic:
+            if self._draws_torch_numbers():
                 stack.enter_context(isolated_torch_rng(self._state, device))
             yield
 

@@ -89,6 +89,15 @@ class DenseFamily(NeuralEstimator):
             )
         return _torch_type(X), y
 
+    def _runs_user_code(self) -> bool:
+        names = self.activation if isinstance(self.activation, list | tuple) else [self.activation]
+        own = self.module is None and any(not isinstance(name, str) for name in names)
+        return own or super()._runs_user_code()
+
+    def _draws_torch_numbers(self) -> bool:
+        has_dropout = self.module is None and bool(np.any(self.dropout))
+        return has_dropout or super()._draws_torch_numbers()
+
     def _needs_no_check(self, X: Any) -> bool:
         """Say whether validation would hand this X back as it is.
 
@@ -115,7 +124,7 @@ class DenseFamily(NeuralEstimator):
         sizes = self._layer_sizes()
         rates = per_layer("dropout", self.dropout, len(sizes))
         for rate in rates:
-            if not (isinstance(rate, float | Integral) and 0 <= rate < 1):
+            if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
                 raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
         if self.solver == "lbfgs" and any(rates):
             raise ValueError(

@@ -84,7 +84,6 @@ class DenseNetwork(nn.Module):
                 layers.append(nn.Dropout(rates[i]))
         self.layers = nn.Sequential(*layers)
         self.is_plain = normalization is None and not any(rates)
-        self.draws_numbers = any(rates) or any(not isinstance(a, str) for a in names)
 
     @property
     def activations(self) -> list[Activation]:

@@ -63,8 +63,14 @@ def resolve_device(device: str | torch.device) -> torch.device:
                 f"device={device!r} does not exist: this machine has {count} CUDA device(s), "
                 f"'cuda:0' to 'cuda:{count - 1}'."
             )
-    elif resolved.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device={device!r} was asked for, but MPS is not available here.")
+    if resolved.type == "meta":
+        raise ValueError("device='meta' holds no numbers; use 'auto', 'cpu' or 'cuda'.")
+    try:
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} was asked for, but is not available here: {error}"
+        ) from error
     return resolved
 
 
@@ -124,10 +130,11 @@ def resolve_precision(
 
 
 class _ThreadLimit:
-    """torch's number of threads, lowered while at least one caller wants one thread.
+    """Lowers torch's number of threads to one while it is entered.
 
-    The setting is the process's, so concurrent fits count themselves in and out, and only the
-    last one restores it: otherwise one could store what another had lowered.
+    torch keeps the number once a thread and, as the start value of new threads, once a process.
+    So each thread restores its own, to what the process had before the first of them entered: a
+    later one would find, and restore, what the first has lowered.
     """
 
     def __init__(self) -> None:
@@ -139,14 +146,13 @@ class _ThreadLimit:
         with self._lock:
             if self._users == 0:
                 self._before = torch.get_num_threads()
-                torch.set_num_threads(1)
             self._users += 1
+            torch.set_num_threads(1)
 
     def leave(self) -> None:
         with self._lock:
             self._users -= 1
-            if self._users == 0:
-                torch.set_num_threads(self._before)
+            torch.set_num_threads(self._before)
 
 
 _thread_limit = _ThreadLimit()

@@ -95,6 +95,8 @@ class _Iterations:
         net.n_epochs_run += 1
         epoch = net.history[-1]
         epoch["train_loss"] = float(intermediate_result.fun)
+        if net.state.plateau is not None:
+            net.state.plateau.update(epoch["train_loss"], net.tol)
         if self.validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = net.evaluate(self.validation)
         now = time.perf_counter()

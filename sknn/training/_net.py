@@ -20,7 +20,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from sknn.nn import DenseNetwork, Loss
+from sknn.nn import Loss
 
 from ._batches import Batch, Samples
 from ._inference import chunk_rows
@@ -130,11 +130,6 @@ class Net(NeuralNet):
             for hook in BATCH_HOOKS
         )
 
-    @property
-    def is_deterministic(self) -> bool:
-        """Whether the module draws no random numbers: known of our plain networks only."""
-        return isinstance(self.module_, DenseNetwork) and not self.module_.draws_numbers
-
     # ------------------------------------------------------------ what skorch asks its nets for
 
     @property
@@ -147,8 +142,8 @@ class Net(NeuralNet):
         return self
 
     def initialize_criterion(self) -> Net:
-        """Take the loss as it is."""
-        self.criterion_ = self.criterion
+        """Take the loss as it is, in the form of a module, which checkpoints expect."""
+        self.criterion_ = _Criterion(self.criterion)
         return self
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Net:
@@ -361,7 +356,7 @@ class Net(NeuralNet):
         decisions, start = None, 0
         for batch in samples.batches(chunk_rows(samples.device)):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
-            losses = self.criterion_(outputs, batch.targets)
+            losses = self.criterion(outputs, batch.targets)
             if batch.sample_weight is not None:
                 losses = losses * batch.sample_weight
             loss_sum = loss_sum + losses.sum()
@@ -388,12 +383,15 @@ class Net(NeuralNet):
         on_epoch : dict
             What :meth:`start` returned.
         """
-        self._update_plateau(epoch)
+        news = self._update_plateau(epoch)
         self.end_epoch_hooks(on_epoch)
+        if news and self.verbose:
+            print(news, flush=True)
         if not np.isfinite(epoch["train_loss"]):
             self._diverged(f"loss {epoch['train_loss']:g} in epoch {self.n_epochs_run}")
 
-    def _update_plateau(self, epoch: dict[str, Any]) -> None:
+    def _update_plateau(self, epoch: dict[str, Any]) -> str | None:
+        """Follow loss or score; say so where that lowers the learning rate or ends training."""
         state = self.state
         assert state.plateau is not None
         value = epoch["valid_score" if self.early_stopping else "train_loss"]
@@ -402,7 +400,7 @@ class Net(NeuralNet):
             state.best = self._snapshot()
         self.learning_rate.after_epoch()
         if self.learning_rate.has_horizon or state.plateau.count <= self.n_iter_no_change:
-            return
+            return None
         watched = "Validation score" if self.early_stopping else "Training loss"
         reason = (
             f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
@@ -410,14 +408,9 @@ class Net(NeuralNet):
         )
         if self.learning_rate.lower():
             state.plateau.count = 0
-            self._say(f"{reason} Setting learning rate to {self.learning_rate.now:f}")
-        else:
-            self.converged = self.stop_training = True
-            self._say(f"{reason} Stopping.")
-
-    def _say(self, message: str) -> None:
-        if self.verbose:
-            print(message, flush=True)
+            return f"{reason} Setting learning rate to {self.learning_rate.now:f}"
+        self.converged = self.stop_training = True
+        return f"{reason} Stopping."
 
     def end_epoch_hooks(self, on_epoch: dict[str, Any]) -> None:
         """Call `on_epoch_end` of the callbacks.
@@ -490,6 +483,15 @@ class Net(NeuralNet):
         if self.early_stopping and self.state.best is not None:
             for tensor, best in zip(self._tensors(), self.state.best, strict=True):
                 tensor.copy_(best)
+
+
+class _Criterion(nn.Module):
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss(outputs, targets)
 
 
 def _collect(collected: Tensor | None, batch: Tensor, start: int, n_rows: int) -> Tensor:

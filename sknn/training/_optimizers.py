@@ -145,6 +145,11 @@ class Adam(_AdamBase):
         super().__init__(params, lr=lr, betas=betas, eps=eps)
         self._n_steps: int | None = None
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a stored state."""
+        super().load_state_dict(state_dict)
+        self._n_steps = None
+
     @_plain_step
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update the parameters from their gradients."""
@@ -284,12 +289,13 @@ def make_optimizer(
         If it is no optimizer.
     """
     optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
+    bound = getattr(optimizer_class, "keywords", {})
     available: dict[str, Any] = {
         "lr": learning_rate,
         "betas": (beta_1, beta_2),
         "eps": epsilon,
         "momentum": momentum,
-        "nesterov": nesterov and momentum > 0,
+        "nesterov": nesterov and bound.get("momentum", momentum) > 0,
     }
     if solver == "adamw":
         available |= {"weight_decay": alpha, "decayed": weights}
@@ -297,7 +303,6 @@ def make_optimizer(
         # RMSprop is known without momentum; the default of 0.9 is meant for SGD
         del available["momentum"]
     accepted = inspect.signature(optimizer_class).parameters
-    bound = getattr(optimizer_class, "keywords", {})
     arguments = {
         name: value for name, value in available.items() if name in accepted and name not in bound
     }
