@@ -82,11 +82,6 @@ class DenseFamily(NeuralEstimator):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if hasattr(X, "tocsr") and self.precision == "bfloat16":
-            raise ValueError(
-                "precision='bfloat16' does not go with sparse X, whose products torch has in "
-                "float32 and float64 only; use one of these."
-            )
         return _torch_type(X), y
 
     def _runs_user_code(self) -> bool:

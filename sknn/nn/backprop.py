@@ -114,14 +114,20 @@ class DenseBackprop:
         """
         weights, biases = self._cast_layers()
         last = len(weights) - 1
+        is_sparse = X.layout == torch.sparse_csr
 
-        layer_inputs = [X.to(self.compute_dtype) if self._is_mixed else X]
-        for i, activation in enumerate(self.activations):
-            z = nn.functional.linear(layer_inputs[i], weights[i], biases[i])
-            layer_inputs.append(activation.apply_(z))  # type: ignore[misc]
-        outputs = nn.functional.linear(layer_inputs[last], weights[last], biases[last])
-        if self._is_mixed:
-            outputs = outputs.to(self.theta.dtype)
+        layer_inputs = [X.to(self.compute_dtype) if self._is_mixed and not is_sparse else X]
+        for i in range(last + 1):
+            if i == 0 and is_sparse:
+                # torch has sparse products in float32 and float64 only
+                z = nn.functional.linear(X, self._layer_weights[0], self._layer_biases[0])
+                z = z.to(self.compute_dtype)
+            else:
+                z = nn.functional.linear(layer_inputs[i], weights[i], biases[i])
+            if i < last:
+                z = self.activations[i].apply_(z)  # type: ignore[misc]
+                layer_inputs.append(z)
+        outputs = z.to(self.theta.dtype)
 
         losses, delta = self.loss.with_gradient(outputs, targets)
         if sample_weight is not None:
@@ -152,7 +158,7 @@ class DenseBackprop:
     def _write_gradients(self, i: int, layer_input: Tensor, delta: Tensor) -> None:
         weight_gradient, bias_gradient = self._weight_gradients[i], self._bias_gradients[i]
         if layer_input.layout == torch.sparse_csr:
-            weight_gradient.copy_((layer_input.t() @ delta).t())
+            weight_gradient.copy_((layer_input.t() @ delta.to(weight_gradient.dtype)).t())
         elif self._is_mixed:
             weight_gradient.copy_(delta.t() @ layer_input)
         else:

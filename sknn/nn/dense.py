@@ -116,6 +116,11 @@ class DenseNetwork(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         """Map inputs of shape (batch, n_features) to outputs of shape (batch, n_outputs).
 
-        `X` may be a sparse CSR tensor.
+        `X` may be a sparse CSR tensor, whose product torch has in float32 and float64 only, so
+        that the first layer stays out of an autocast.
         """
-        return self.layers(X)
+        if X.layout != torch.sparse_csr:
+            return self.layers(X)
+        with torch.autocast(X.device.type, enabled=False):
+            z = self.layers[0](X)
+        return self.layers[1:](z)

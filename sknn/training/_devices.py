@@ -63,6 +63,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
                 f"device={device!r} does not exist: this machine has {count} CUDA device(s), "
                 f"'cuda:0' to 'cuda:{count - 1}'."
             )
+        return resolved
     if resolved.type == "meta":
         raise ValueError("device='meta' holds no numbers; use 'auto', 'cpu' or 'cuda'.")
     try:
@@ -129,30 +130,42 @@ def resolve_precision(
     return dtype, dtype
 
 
-class _ThreadLimit:
-    """Lowers torch's number of threads to one while it is entered.
+class _ThreadLimit(threading.local):
+    """Lowers torch's number of threads to one while it is entered, in each thread by itself.
 
     torch keeps the number once a thread and, as the start value of new threads, once a process.
-    So each thread restores its own, to what the process had before the first of them entered: a
-    later one would find, and restore, what the first has lowered.
+    A thread that starts while another one is limited would find 1 and restore 1: it restores
+    what the process had before the first of them entered.
     """
 
+    _lock = threading.Lock()
+    _process_users = 0
+    _process_before = 1
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before = 1
+        self.depth = 0
 
     def enter(self) -> None:
+        cls = type(self)
         with self._lock:
-            if self._users == 0:
-                self._before = torch.get_num_threads()
-            self._users += 1
+            if cls._process_users == 0:
+                cls._process_before = torch.get_num_threads()
+            cls._process_users += 1
+            self.depth += 1
             torch.set_num_threads(1)
 
     def leave(self) -> None:
+        cls = type(self)
         with self._lock:
-            self._users -= 1
-            torch.set_num_threads(self._before)
+            cls._process_users -= 1
+            self.depth -= 1
+            if self.depth == 0:
+                torch.set_num_threads(cls._process_before)
+
+    @classmethod
+    def reset(cls) -> None:
+        """Forget the threads that a fork has left behind."""
+        cls._lock, cls._process_users = threading.Lock(), 0
 
 
 _thread_limit = _ThreadLimit()
@@ -162,9 +175,9 @@ _forked = False
 
 
 def _after_fork_in_child() -> None:
-    global _forked, _thread_limit
+    global _forked
     _forked = True
-    _thread_limit = _ThreadLimit()
+    _ThreadLimit.reset()
 
 
 if hasattr(os, "register_at_fork"):

@@ -102,7 +102,7 @@ class Net(NeuralNet):
             train_split=None,
             callbacks=callbacks,
             verbose=verbose,
-            device=None,
+            device=str(next(module.parameters()).device),
             use_caching=False,
         )
         self.step = step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,9 @@ def isolated_torch_rng(state: TrainingState, device: torch.device) -> Iterator[N
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         if state.torch_rng is None:
-            seed = int(state.random_state.randint(np.iinfo(np.int32).max))
+            # drawn from a copy: dropout or a loss of the user's change no initial weights
+            random_state = copy.deepcopy(state.random_state)
+            seed = int(random_state.randint(np.iinfo(np.int32).max))
             torch.default_generator.manual_seed(seed)
         else:
             torch.random.set_rng_state(state.torch_rng)
