@@ -69,8 +69,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Validate samples and targets; with `reset` they say what later ones must look like."""
 
     @abstractmethod
-    def _build_network(self, X: Any, n_outputs: int) -> Any:
-        """Return the built-in network; its `initialize(random_state)` draws the weights."""
+    def _build_network(
+        self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> torch.nn.Module:
+        """Return the built-in network with its initial weights."""
 
     def _runs_user_code(self) -> bool:
         """Say whether functions of the user's, which may draw torch's numbers, take part."""
@@ -244,12 +246,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
         with isolated_torch_rng(state, device) if self._runs_user_code() else nullcontext():
             if self.module is None:
-                module = self._build_network(X, n_outputs)
+                module = self._build_network(X, n_outputs, state.random_state, weight_dtype)
             else:
                 module = build_user_module(self.module, self.n_features_in_, n_outputs)
         self.module_ = module.to(device=device, dtype=weight_dtype)
-        if self.module is None:
-            module.initialize(state.random_state)
         self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
         self._state = state

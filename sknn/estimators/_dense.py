@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d, validate_data
 from torch import Tensor, nn
@@ -115,7 +116,9 @@ class DenseFamily(NeuralEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {layers}.")
         return [int(size) for size in layers]
 
-    def _build_network(self, X: Any, n_outputs: int) -> DenseNetwork:
+    def _build_network(
+        self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> DenseNetwork:
         sizes = self._layer_sizes()
         rates = per_layer("dropout", self.dropout, len(sizes))
         for rate in rates:
@@ -133,6 +136,8 @@ class DenseFamily(NeuralEstimator):
             activation=self.activation,
             dropout=rates,
             normalization=self.normalization,
+            random_state=random_state,
+            dtype=dtype,
         )
 
     # ------------------------------------------------------------------------ fitted attributes

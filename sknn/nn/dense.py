@@ -20,8 +20,7 @@ class DenseNetwork(nn.Module):
     """Fully connected layers with activation, normalization and dropout.
 
     A hidden layer computes ``dropout(activation(normalization(x @ W.T + b)))``; the output layer
-    is linear: links such as softmax belong to the loss. All weights are zero until
-    :meth:`initialize` draws them.
+    is linear: links such as softmax belong to the loss.
 
     Parameters
     ----------
@@ -37,6 +36,11 @@ class DenseNetwork(nn.Module):
         Probability with which a hidden unit is set to zero in training.
     normalization : {"batch", "layer"} or None, default=None
         Normalization before each hidden activation.
+    random_state : numpy.random.RandomState or None, default=None
+        Draws the initial weights as scikit-learn does, see :meth:`initialize`; with None they
+        are torch's own, from its global generator.
+    dtype : torch.dtype or None, default=None
+        Type of the weights; None is torch's default.
 
     Examples
     --------
@@ -56,6 +60,8 @@ class DenseNetwork(nn.Module):
         activation: Any = "relu",
         dropout: float | Sequence[float] = 0.0,
         normalization: str | None = None,
+        random_state: np.random.RandomState | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         n_hidden = len(hidden_layer_sizes)
@@ -69,21 +75,23 @@ class DenseNetwork(nn.Module):
         layers: list[nn.Module] = []
         self.linear_layers: list[nn.Linear] = []
         for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
-            # no numbers are drawn here, but by `initialize`, from the estimator's random_state
-            linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
+            if random_state is None:
+                linear = nn.Linear(fan_in, fan_out, dtype=dtype)
+            else:
+                linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype)
             layers.append(linear)
             self.linear_layers.append(linear)
             if i == n_hidden:
                 break
             if normalization is not None:
-                layers.append(NORMALIZATIONS[normalization](fan_out))
+                layers.append(NORMALIZATIONS[normalization](fan_out, dtype=dtype))
             layers.append(activations[i].module())
             if rates[i]:
                 layers.append(nn.Dropout(rates[i]))
         self.layers = nn.Sequential(*layers)
         self.is_plain = normalization is None and not any(rates)
+        if random_state is not None:
+            self.initialize(random_state)
 
     @property
     def activations(self) -> list[Activation]:

@@ -170,14 +170,11 @@ class _ThreadLimit(threading.local):
 
 _thread_limit = _ThreadLimit()
 
-# torch's thread pool does not survive a fork: a forked child that uses it waits for ever
-_forked = False
-
 
 def _after_fork_in_child() -> None:
-    global _forked
-    _forked = True
+    """Use one thread: a forked child that uses its parent's thread pool waits for ever."""
     _ThreadLimit.reset()
+    torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):
@@ -186,7 +183,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def threads_for(flops: float, device: torch.device) -> Iterator[None]:
-    """Use one thread while the work of a step is small, and in a forked child.
+    """Use one thread while the work of a step is small.
 
     Parameters
     ----------
@@ -195,7 +192,7 @@ def threads_for(flops: float, device: torch.device) -> Iterator[None]:
     device : torch.device
         Other devices than the CPU are left alone.
     """
-    if device.type != "cpu" or (flops >= SINGLE_THREAD_FLOPS and not _forked):
+    if device.type != "cpu" or flops >= SINGLE_THREAD_FLOPS:
         yield
         return
     _thread_limit.enter()

@@ -39,8 +39,9 @@ def train_lbfgs(net: Net, train: Samples, validation: Samples | None, *, max_fun
     """
     objective = _Objective(net, train)
     iterations = _Iterations(net, objective, validation, net.start(train, validation))
-    net.module_.train()
     try:
+        net.notify_train("on_train_begin", iterations.on_epoch)
+        net.module_.train()
         result = minimize(
             objective,
             iterations.accepted,

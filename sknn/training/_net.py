@@ -189,6 +189,7 @@ class Net(NeuralNet):
         """
         on_epoch = self.start(train, validation)
         try:
+            self.notify_train("on_train_begin", on_epoch)
             while self.n_epochs_run < self.max_epochs and not self.stop_training:
                 self.notify("on_epoch_begin", **on_epoch)
                 epoch = self.run_epoch(train, validation)
@@ -220,10 +221,18 @@ class Net(NeuralNet):
             "dataset_train": train.as_dataset() if self._shows_data else None,
             "dataset_valid": validation.as_dataset() if self._shows_data and validation else None,
         }
-        self._notify_train("on_train_begin", on_epoch)
         return on_epoch
 
-    def _notify_train(self, hook: str, on_epoch: dict[str, Any]) -> None:
+    def notify_train(self, hook: str, on_epoch: dict[str, Any]) -> None:
+        """Call `on_train_begin` or `on_train_end` of the callbacks.
+
+        Parameters
+        ----------
+        hook : str
+            Name of the hook.
+        on_epoch : dict
+            What :meth:`start` returned.
+        """
         dataset = on_epoch["dataset_train"]
         self.notify(hook, X=getattr(dataset, "X", None), y=getattr(dataset, "y", None))
 
@@ -239,7 +248,7 @@ class Net(NeuralNet):
         if self.history and "dur" not in self.history[-1]:
             del self.history[-1]
         self._restore_best()
-        self._notify_train("on_train_end", on_epoch)
+        self.notify_train("on_train_end", on_epoch)
 
     def run_epoch(self, train: Samples, validation: Samples | None) -> dict[str, Any]:
         """Train on every row once, score, and record both.

@@ -1,0 +1,224 @@
+import copy
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpydoc.docscrape import ClassDoc
+from sklearn.base import clone
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils._param_validation import InvalidParameterError
+from torch import nn
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn.testing import estimators_to_check
+
+PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
+ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
+
+
+def parameters(estimator: Any) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(estimator).parameters)
+
+
+def kinds(estimator: Any, kind: Any) -> list[str]:
+    return [name for name, p in parameters(estimator).items() if p.kind is kind]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_positional_parameters_are_scikit_learns_in_its_order(ours: Any, theirs: Any) -> None:
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert kinds(theirs, positional)[:2] == kinds(ours, positional)[:2]
+    expected = kinds(theirs, positional)
+    # MLPRegressor's order begins with these three; the rest is keyword-only where theirs is too
+    assert kinds(ours, positional) == expected[: len(kinds(ours, positional))]
+    assert len(kinds(ours, positional)) == len(expected)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_every_parameter_of_scikit_learn_is_here_with_its_default(ours: Any, theirs: Any) -> None:
+    for name, expected in parameters(theirs).items():
+        assert parameters(ours)[name].default == expected.default
+        assert type(parameters(ours)[name].default) is type(expected.default)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_constructor_signature_is_honest(estimator: Any) -> None:
+    assert list(parameters(estimator)) == list(
+        dict.fromkeys([*parameters(estimator), *estimator().get_params()])
+    )
+    assert set(parameters(estimator)) == set(estimator().get_params())
+    assert set(parameters(estimator)) == set(estimator._parameter_constraints)
+    for name, value in estimator().get_params().items():
+        assert value is parameters(estimator)[name].default
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_parameter_is_documented_with_its_default(estimator: Any) -> None:
+    documented = {p.name: p for p in ClassDoc(estimator)["Parameters"]}
+    assert list(documented) == list(parameters(estimator))
+    for name, p in parameters(estimator).items():
+        default = re.search(r"default=(.+)$", documented[name].type)
+        assert default is not None, name
+        assert eval(default[1]) == p.default, name
+        assert len(" ".join(documented[name].desc)) > 20, name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_no_placeholder_is_left_in_the_docstring(estimator: Any) -> None:
+    assert "{parameters}" not in estimator.__doc__
+    assert "{attributes}" not in estimator.__doc__
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_choice_of_a_string_parameter_is_documented(estimator: Any) -> None:
+    documented = {p.name: p for p in ClassDoc(estimator)["Parameters"]}
+    for name, constraints in estimator._parameter_constraints.items():
+        text = documented[name].type + " ".join(documented[name].desc)
+        for constraint in constraints:
+            for option in getattr(constraint, "options", ()):
+                if isinstance(option, str):
+                    assert f'"{option}"' in text, (name, option)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_documented_attribute_exists_after_fit(estimator: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = estimator(max_iter=2).fit(X, np.arange(20) % 3)
+    documented = {p.name for p in ClassDoc(estimator)["Attributes"]}
+    for name in documented - {"feature_names_in_"}:
+        getattr(model, name)
+    public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
+    assert public <= documented
+    unfitted = estimator()
+    for name in documented:
+        assert not hasattr(unfitted, name), name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_clone_copies_parameters_that_are_not_defaults(estimator: Any) -> None:
+    changed: dict[str, Any] = {
+        "hidden_layer_sizes": [3, 4],
+        "activation": ("relu", "tanh"),
+        "solver": "sgd",
+        "dropout": (0.1, 0.2),
+        "random_state": np.random.RandomState(1),
+    }
+    model = estimator(**changed)
+    cloned = clone(model)
+    assert cloned is not model
+    for name in ("hidden_layer_sizes", "activation", "solver", "dropout"):
+        assert getattr(cloned, name) == changed[name]
+    assert cloned.hidden_layer_sizes is not model.hidden_layer_sizes
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_set_params_sets_what_get_params_gives(estimator: Any) -> None:
+    model = estimator()
+    assert model.set_params(alpha=0.5, max_iter=7) is model
+    assert (model.get_params()["alpha"], model.get_params()["max_iter"]) == (0.5, 7)
+    with pytest.raises(ValueError, match="Invalid parameter 'layers'"):
+        model.set_params(layers=3)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_two_estimators_with_equal_parameters_are_not_equal(estimator: Any) -> None:
+    """A dataclass would compare them by value and could not be hashed."""
+    assert estimator() != estimator()
+    assert len({estimator(), estimator()}) == 2
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_repr_shows_what_was_changed(estimator: Any) -> None:
+    assert repr(estimator(alpha=0.5)) == f"{estimator.__name__}(alpha=0.5)"
+
+
+BAD: dict[str, Any] = {
+    "hidden_layer_sizes": 0,
+    "activation": "rellu",
+    "solver": "adamm",
+    "alpha": -1.0,
+    "batch_size": 0,
+    "learning_rate": "cosin",
+    "learning_rate_init": 0.0,
+    "power_t": -0.5,
+    "max_iter": 0,
+    "shuffle": "yes",
+    "random_state": "seed",
+    "tol": -1e-4,
+    "verbose": -1,
+    "warm_start": 3,
+    "momentum": 1.5,
+    "nesterovs_momentum": "no",
+    "early_stopping": "no",
+    "validation_fraction": 1.0,
+    "beta_1": 1.0,
+    "beta_2": -0.1,
+    "epsilon": 0.0,
+    "n_iter_no_change": 0,
+    "max_fun": 0,
+    "max_grad_norm": 0.0,
+    "module": "resnet",
+    "device": 3,
+    "precision": "float8",
+    "callbacks": "progress",
+    "loss": "mean_squared",
+    "label_smoothing": 1.0,
+    "class_weight": "equal",
+    "quantile": 1.0,
+    "dropout": 1.0,
+    "normalization": "instance",
+}
+
+
+def test_every_parameter_has_a_bad_value_here() -> None:
+    assert set(BAD) == set().union(*(parameters(estimator) for estimator in ESTIMATORS))
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_bad_value_is_refused_by_name_before_training(estimator: Any, name: str) -> None:
+    if name not in parameters(estimator):
+        pytest.skip("not a parameter of this estimator")
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = estimator(**{name: BAD[name]})
+    with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter"):
+        model.fit(X, np.arange(20) % 3)
+    assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"hidden_layer_sizes": (5, -1)}, "hidden_layer_sizes must be > 0"),
+        ({"hidden_layer_sizes": (5, 2.5)}, "hidden_layer_sizes"),
+        ({"hidden_layer_sizes": "ab"}, "hidden_layer_sizes"),
+        ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for 2 hidden layers"),
+        ({"activation": ("relu", "rellu")}, "activation='rellu' is unknown"),
+        ({"activation": ("relu", 3)}, "activation"),
+        ({"dropout": (0.1,)}, "dropout has 1 values for 2 hidden layers"),
+        ({"dropout": (0.1, 1.0)}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"dropout": (0.1, -0.2)}, "dropout"),
+        ({"dropout": ("a", "b")}, "dropout"),
+        ({"device": "nonsense"}, "device='nonsense'"),
+        ({"module": lambda: 3}, "module returned int"),
+        ({"activation": nn.ReLU()}, "activation"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_bad_value_inside_is_refused_by_name(
+    estimator: Any, bad: dict[str, Any], message: str
+) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator(**({"hidden_layer_sizes": (5, 4)} | bad)).fit(X, np.arange(20) % 3)
+
+
+def test_copies_of_an_estimator_share_nothing() -> None:
+    model = NeuralClassifier(hidden_layer_sizes=[4])
+    copied = copy.deepcopy(model)
+    copied.hidden_layer_sizes.append(5)  # type: ignore[union-attr]
+    assert model.hidden_layer_sizes == [4]

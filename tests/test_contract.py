@@ -1,0 +1,258 @@
+"""scikit-learn's estimator checks, and the meta-estimators around our estimators."""
+
+import copy
+import os
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+)
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    cross_val_predict,
+    cross_val_score,
+    learning_curve,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn.testing import estimators_to_check
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_iris(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+# Checks that were run when the newest scikit-learn was 1.9. Fewer mean that some were skipped.
+N_CHECKS = {"NeuralClassifier": 68, "NeuralRegressor": 61}
+CHECKED = list(estimators_to_check())
+PAIR = [NeuralClassifier, NeuralRegressor]
+
+
+def make(estimator: Any, **parameters: Any) -> Any:
+    parameters = {
+        "hidden_layer_sizes": (10,),
+        "learning_rate_init": 0.02,
+        "max_iter": 80,
+        "random_state": 0,
+    } | parameters
+    return estimator(**parameters)
+
+
+def name_of(estimator: Any) -> str:
+    return type(estimator).__name__
+
+
+# ------------------------------------------------------------------------------ estimator checks
+
+
+@parametrize_with_checks(CHECKED)
+def test_estimator_checks_of_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks provoke warnings on purpose
+        try:
+            check(estimator)
+        except pytest.skip.Exception as error:
+            pytest.fail(f"the check skips itself: {error}")
+
+
+@pytest.mark.parametrize("estimator", CHECKED, ids=name_of)
+def test_no_estimator_check_is_skipped(estimator: Any) -> None:
+    """With an unlucky tag nearly all checks skip themselves with only a warning."""
+    assert os.environ["SCIPY_ARRAY_API"] == "1"
+    yielded = list(estimator_checks.estimator_checks_generator(estimator, mark=None))
+    assert len(yielded) >= N_CHECKS[name_of(estimator)]
+    names = {getattr(check, "func", check).__name__ for _, check in yielded}
+    assert {"check_fit2d_predict1d", "check_sample_weight_equivalence_on_dense_data"} <= names
+
+
+@pytest.mark.parametrize("check", ["param_validation", "dataframe_column_names_consistency"])
+@pytest.mark.parametrize("estimator", CHECKED, ids=name_of)
+def test_further_checks_of_scikit_learn(estimator: Any, check: str) -> None:
+    getattr(estimator_checks, f"check_{check}")(name_of(estimator), estimator)
+
+
+@pytest.mark.parametrize("estimator", CHECKED, ids=name_of)
+def test_set_output_is_for_transformers(estimator: Any) -> None:
+    """An estimator that transforms has to pass; one that does not must not pretend to."""
+    if hasattr(estimator, "transform"):
+        estimator_checks.check_set_output_transform(name_of(estimator), estimator)
+    else:
+        assert not hasattr(estimator, "set_output")
+
+
+def test_every_public_estimator_is_checked() -> None:
+    import sknn
+
+    public = {getattr(sknn, name) for name in sknn.__all__}
+    assert {type(estimator) for estimator in estimators_to_check()} == public
+
+
+# ------------------------------------------------------------------------------- meta-estimators
+
+
+@pytest.mark.parametrize("estimator", PAIR)
+def test_pipeline(estimator: Any) -> None:
+    pipeline = make_pipeline(StandardScaler(), make(estimator))
+    assert pipeline.fit(X, y).score(X, y) > 0.6
+    assert cross_val_score(pipeline, X, y, cv=3).min() > (0.8 if is_classifier(pipeline) else -9)
+
+
+@pytest.mark.parametrize("estimator", PAIR)
+@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.2, "early_stopping": True}], ids=str)
+def test_a_search_in_two_processes_equals_one_in_one(
+    estimator: Any, parameters: dict[str, Any]
+) -> None:
+    grid = {"alpha": [1e-4, 1.0], "hidden_layer_sizes": [(5,), (10, 5)]}
+    one, two = (
+        GridSearchCV(make(estimator, max_iter=5, **parameters), grid, cv=2, n_jobs=n_jobs).fit(X, y)
+        for n_jobs in (1, 2)
+    )
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    assert one.best_params_ == two.best_params_
+    assert_array_equal(one.predict(X), two.predict(X))
+
+
+def test_cross_val_predict_and_learning_curve() -> None:
+    model = make(NeuralClassifier)
+    P = cross_val_predict(model, X, y, cv=3, method="predict_proba")
+    assert (P.argmax(1) == y).mean() > 0.85
+    sizes, _, scores = learning_curve(
+        model, X, y, cv=3, train_sizes=[0.5, 1.0], exploit_incremental_learning=True, shuffle=True
+    )
+    assert scores.shape == (len(sizes), 3)
+
+
+def test_calibration_and_its_sample_weights() -> None:
+    model = CalibratedClassifierCV(make(NeuralClassifier, loss="hinge"), cv=3)
+    model.fit(X, y, sample_weight=np.ones(150))
+    assert_allclose(model.predict_proba(X).sum(1), 1)
+    assert model.score(X, y) > 0.85
+
+
+def test_stacking_and_voting() -> None:
+    members = [("network", make(NeuralClassifier)), ("linear", LogisticRegression())]
+    assert StackingClassifier(members, cv=3).fit(X, y).score(X, y) > 0.9
+    assert VotingClassifier(members, voting="soft").fit(X, y).score(X, y) > 0.9
+    members = [("network", make(NeuralRegressor)), ("linear", Ridge())]
+    assert StackingRegressor(members, cv=3).fit(X, y).score(X, y) > 0.7
+
+
+def test_bagging_and_boosting() -> None:
+    bagging = BaggingClassifier(make(NeuralClassifier), 3, n_jobs=2, random_state=0)
+    assert bagging.fit(X, y).score(X, y) > 0.9
+    assert BaggingRegressor(make(NeuralRegressor), 3, random_state=0).fit(X, y).score(X, y) > 0.8
+    boosting = AdaBoostClassifier(make(NeuralClassifier), n_estimators=3, random_state=0)
+    assert boosting.fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("estimator", PAIR)
+def test_permutation_importance_finds_the_feature_that_matters(estimator: Any) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(200, 3))
+    target = (data[:, 1] > 0).astype(int)
+    model = make(estimator).fit(data, target)
+    importance = permutation_importance(model, data, target, n_repeats=3, random_state=0)
+    assert importance.importances_mean.argmax() == 1
+    assert importance.importances_mean[1] > 0.2
+
+
+def test_multioutput_and_one_vs_rest() -> None:
+    Y = np.column_stack([y, (y + 1) % 3])
+    assert MultiOutputClassifier(make(NeuralClassifier)).fit(X, Y).score(X, Y) > 0.8
+    assert MultiOutputRegressor(make(NeuralRegressor)).fit(X, Y).predict(X).shape == Y.shape
+    assert OneVsRestClassifier(make(NeuralClassifier)).fit(X, y).score(X, y) > 0.9
+
+
+# ----------------------------------------------------------------------------- copies and storage
+
+
+def joblib_round_trip(model: Any, tmp_path: Any) -> Any:
+    joblib.dump(model, tmp_path / "model.joblib")
+    return joblib.load(tmp_path / "model.joblib")
+
+
+ROUND_TRIPS: dict[str, Callable[[Any, Any], Any]] = {
+    "pickle": lambda model, _: pickle.loads(pickle.dumps(model)),
+    "pickle protocol 2": lambda model, _: pickle.loads(pickle.dumps(model, protocol=2)),
+    "joblib": joblib_round_trip,
+    "deepcopy": lambda model, _: copy.deepcopy(model),
+}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.2}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+@pytest.mark.parametrize("estimator", PAIR)
+def test_a_stored_model_predicts_the_same(
+    estimator: Any, round_trip: Any, parameters: dict[str, Any], tmp_path: Any
+) -> None:
+    model = make(estimator, max_iter=4, **parameters).fit(X, y)
+    loaded = round_trip(model, tmp_path)
+    assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.get_params() == model.get_params()
+    assert loaded.loss_curve_ == model.loss_curve_
+    assert loaded.n_iter_ == model.n_iter_
+    assert not loaded.module_.training
+
+
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+def test_a_copy_shares_no_weights(round_trip: Any, tmp_path: Any) -> None:
+    model = make(NeuralClassifier, max_iter=2).fit(X, y)
+    before = model.predict_proba(X)
+    copied = round_trip(model, tmp_path)
+    copied.partial_fit(X, y)
+    copied.coefs_[0][:] = 7
+    assert_array_equal(model.predict_proba(X), before)
+    expected = round_trip(model, tmp_path).partial_fit(X, y).coefs_[0]
+    assert_array_equal(model.partial_fit(X, y).coefs_[0], expected)
+
+
+def test_a_stored_model_is_about_as_large_as_its_weights_and_optimizer_state() -> None:
+    model = make(NeuralClassifier, hidden_layer_sizes=(500, 500), max_iter=1).fit(X, y)
+    weights = 8 * model.n_parameters_
+    assert len(pickle.dumps(model)) < 3.2 * weights  # weights and Adam's two moments
+    assert len(pickle.dumps(clone(model))) < 10_000
+
+
+def test_clone_of_a_fitted_model_is_unfitted() -> None:
+    cloned = clone(make(NeuralClassifier, max_iter=1).fit(X, y))
+    assert not hasattr(cloned, "module_")
+    assert not hasattr(cloned, "classes_")
+
+
+@pytest.mark.parametrize("estimator", PAIR)
+def test_column_names_are_kept_and_checked(estimator: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = make(estimator, max_iter=2, early_stopping=True).fit(frame, pd.Series(y, name="kind"))
+    assert_array_equal(model.feature_names_in_, list("abcd"))
+    model.predict(frame)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("dcba")])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(X)
+
+
+def test_html_representation_mentions_the_estimator() -> None:
+    assert "NeuralClassifier" in make(NeuralClassifier, max_iter=1).fit(X, y)._repr_html_()

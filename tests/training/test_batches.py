@@ -1,0 +1,185 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from sknn.training import Samples, make_rows
+from sknn.training._batches import as_tensor
+
+CPU = torch.device("cpu")
+
+
+def make_samples(
+    n: int, *, weighted: bool = False, subset: np.ndarray | None = None, is_sparse: bool = False
+) -> Samples:
+    """Return samples whose row, target and weight are all made from the row's number."""
+    X: Any = np.arange(1.0, n + 1)[:, None] * [1, 10]
+    if is_sparse:
+        X = sparse.csr_array(X)
+    weights = np.arange(1.0, n + 1) / n if weighted else None
+    targets = np.arange(n)
+    return Samples(
+        X=X,
+        y=targets,
+        targets=targets,
+        sample_weight=weights,
+        device=CPU,
+        dtype=torch.float64,
+        subset=subset,
+    )
+
+
+def dense(X: torch.Tensor) -> np.ndarray:
+    return X.to_dense().numpy()
+
+
+def check_batches(
+    samples: Samples, n: int, numbers: np.ndarray, sizes: list[int], **kw: Any
+) -> None:
+    batches = list(samples.batches(**kw))
+    assert [len(batch.targets) for batch in batches] == sizes
+    seen = np.concatenate([batch.targets.numpy() for batch in batches])
+    assert_array_equal(seen, numbers)
+    assert_array_equal(
+        np.concatenate([dense(batch.X) for batch in batches]), (numbers[:, None] + 1) * [1, 10]
+    )
+    for batch in batches:
+        if samples.host_weight is None:
+            assert batch.sample_weight is None
+            assert batch.weight_sum == len(batch.targets)
+        else:
+            assert batch.sample_weight is not None
+            expected = (batch.targets.numpy() + 1) / n
+            assert_allclose(batch.sample_weight.numpy(), expected)
+            assert_allclose(batch.weight_sum, expected.sum())
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (5, 5, [5]), (5, 9, [5]), (1, 1, [1]), (3, 1, [1, 1, 1])],
+)
+def test_batches_hold_every_row_once_in_order(
+    n: int, batch_size: int, sizes: list[int], weighted: bool, is_sparse: bool
+) -> None:
+    samples = make_samples(n, weighted=weighted, is_sparse=is_sparse)
+    check_batches(samples, n, np.arange(n), sizes, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batches_follow_the_given_order(weighted: bool, is_sparse: bool) -> None:
+    order = np.array([4, 0, 3, 6, 1, 2, 5])
+    samples = make_samples(7, weighted=weighted, is_sparse=is_sparse)
+    check_batches(samples, 7, order, [3, 3, 1], batch_size=3, order=order)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_subset_is_cut_without_the_other_rows(weighted: bool) -> None:
+    subset = np.array([6, 1, 4, 3])
+    samples = make_samples(8, weighted=weighted, subset=subset)
+    assert len(samples) == 4
+    expected = ((subset + 1) / 8).sum() if weighted else 4
+    assert_allclose(samples.weight_sum, expected)
+    check_batches(samples, 8, subset, [3, 1], batch_size=3)
+    check_batches(samples, 8, subset, [4], batch_size=4)
+    order = np.array([2, 0, 3, 1])
+    check_batches(samples, 8, subset[order], [3, 1], batch_size=3, order=order)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "X_dtype", ["bool", "uint8", "int8", "int64", "float16", "float32", "float64", ">f8", ">i4"]
+)
+def test_rows_of_any_type_become_the_networks_type(X_dtype: str, dtype: torch.dtype) -> None:
+    X = np.array([[0, 1], [1, 0], [1, 1]]).astype(X_dtype)
+    rows = make_rows(X, CPU, dtype)
+    assert len(rows) == 3
+    for taken, expected in [
+        (rows.slice(1, 3), X[1:3]),
+        (rows.take(torch.tensor([2, 0])), X[[2, 0]]),
+    ]:
+        assert taken.dtype == dtype
+        assert_array_equal(taken.numpy(), expected.astype(float))
+
+
+@pytest.mark.parametrize("X_dtype", ["bool", "uint8", "int64", "float32", "float64"])
+def test_sparse_rows_of_any_type_become_the_networks_type(X_dtype: str) -> None:
+    X = sparse.random_array((6, 5), density=0.4, rng=0, format="csr")
+    X.data[:] = 1
+    X = X.astype(X_dtype)
+    rows = make_rows(X, CPU, torch.float32)
+    taken = rows.take(torch.tensor([5, 0, 0]))
+    assert taken.layout == torch.sparse_csr
+    assert taken.dtype == torch.float32
+    assert_array_equal(dense(taken), X.toarray()[[5, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda X: X[::-1],
+        lambda X: X[:, ::-1],
+        lambda X: X[::2],
+        lambda X: X.T,
+        lambda X: X.astype(">f8"),
+        lambda X: np.broadcast_to(X[:1], X.shape),
+        np.asfortranarray,
+        lambda X: X[:0],
+    ],
+    ids=["rows", "columns", "stride", "transposed", "swapped", "broadcast", "fortran", "empty"],
+)
+def test_any_view_becomes_a_tensor_of_the_same_numbers(view: Any) -> None:
+    X = view(np.arange(12.0).reshape(4, 3))
+    assert_array_equal(as_tensor(X).numpy(), X)
+
+
+def test_a_read_only_array_is_shared_without_a_warning() -> None:
+    X = np.arange(6.0).reshape(3, 2)
+    X.flags.writeable = False
+    tensor = as_tensor(X)
+    assert tensor.data_ptr() == X.__array_interface__["data"][0]
+    assert not X.flags.writeable
+
+
+def test_a_memmap_is_not_copied(tmp_path: Any) -> None:
+    X = np.memmap(tmp_path / "X", dtype="f4", mode="w+", shape=(5, 2))
+    X[:] = np.arange(10).reshape(5, 2)
+    X.flush()
+    opened = np.memmap(tmp_path / "X", dtype="f4", mode="r", shape=(5, 2))
+    assert as_tensor(opened).data_ptr() == opened.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("change", ["reversed", "read only", "swapped"])
+def test_targets_and_weights_may_be_any_view(change: str) -> None:
+    targets = np.arange(8.0).reshape(4, 2)
+    weights = np.arange(1.0, 5.0)
+    if change == "reversed":
+        targets, weights = targets[::-1], weights[::-1]
+    elif change == "swapped":
+        targets, weights = targets.astype(">f8"), weights.astype(">f8")
+    else:
+        targets.flags.writeable = weights.flags.writeable = False
+    samples = Samples(
+        X=np.zeros((4, 1)),
+        y=targets,
+        targets=targets,
+        sample_weight=weights,
+        device=CPU,
+        dtype=torch.float64,
+    )
+    (batch,) = samples.batches(4)
+    assert_array_equal(batch.targets.numpy(), targets)
+    assert_array_equal(batch.sample_weight.numpy(), weights)
+
+
+@pytest.mark.parametrize("subset", [None, np.array([2, 0])])
+def test_callbacks_get_the_rows_of_the_subset(subset: np.ndarray | None) -> None:
+    dataset = make_samples(4, subset=subset).as_dataset()
+    numbers = np.arange(4) if subset is None else subset
+    assert_array_equal(dataset.y, numbers)
+    assert_array_equal(dataset.X, (numbers[:, None] + 1) * [1, 10])
