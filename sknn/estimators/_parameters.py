@@ -52,7 +52,7 @@ FITTED_ATTRIBUTES = inspect.cleandoc(
         Number of samples seen in training, repetitions included.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has string column names.
     """
 )

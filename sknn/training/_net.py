@@ -164,6 +164,19 @@ class Net(NeuralNet):
         """Predict probabilities with the weights so far."""
         return self._ask_estimator("predict_proba", X)
 
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return outputs with the weights so far."""
+        return self._ask_estimator("decision_function", X)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The estimator's labels, which scorers ask for."""
+        return self.estimator.classes_
+
+    def __sklearn_tags__(self) -> Any:
+        """Be a classifier or regressor to scorers, as the estimator is."""
+        return self.estimator.__sklearn_tags__()
+
     def _ask_estimator(self, method: str, X: Any) -> np.ndarray:
         with warnings.catch_warnings():
             # callbacks have the rows as arrays, which carry no column names

@@ -469,3 +469,15 @@ def test_verbose_says_why_training_ends(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_quiet_fit_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     make_classifier().fit(X, y)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision", "neg_log_loss", "f1"])
+def test_epoch_scoring_knows_that_a_binary_classifier_is_one(scoring: str) -> None:
+    from sklearn.metrics import get_scorer
+
+    Xb, yb = X, (y == y[0]).astype(int)
+    callback = EpochScoring(scoring, name="score")
+    model = NeuralClassifier(
+        (4,), max_iter=3, callbacks=[callback], learning_rate="cosine", random_state=0
+    ).fit(Xb, yb, X_val=Xb, y_val=yb)
+    assert_allclose(epoch_values(model, "score")[-1], get_scorer(scoring)(model, Xb, yb))
