@@ -564,3 +564,16 @@ def test_a_spawned_process_takes_a_fitted_model() -> None:
     model = make_classifier().fit(X, y)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert_array_equal(pool.apply(model.predict_proba, (X,)), model.predict_proba(X))
+
+
+def test_a_first_fit_imports_nothing_heavy() -> None:
+    """torch's compiler and SymPy take over a second to import, and training needs neither."""
+    code = (
+        "import sys, numpy as np\n"
+        "from sknn import NeuralClassifier\n"
+        "X = np.random.default_rng(0).normal(size=(30, 3))\n"
+        "NeuralClassifier(max_iter=2, n_iter_no_change=1, tol=10).fit(X, X[:, 0] > 0)\n"
+        "print([name for name in ('sympy', 'torch._dynamo') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True)
+    assert done.stdout.decode().strip() == "[]", done.stderr.decode()

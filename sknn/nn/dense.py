@@ -16,6 +16,16 @@ from .activations import Activation, find_activation, per_layer
 NORMALIZATIONS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
+class Linear(nn.Linear):
+    """A linear layer that leaves its weights to be drawn by the network.
+
+    (:func:`torch.nn.utils.skip_init` does so too, but its first call imports SymPy for a second.)
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw no numbers."""
+
+
 class DenseNetwork(nn.Module):
     """Fully connected layers with activation, normalization and dropout.
 
@@ -78,7 +88,7 @@ class DenseNetwork(nn.Module):
             if random_state is None:
                 linear = nn.Linear(fan_in, fan_out, dtype=dtype)
             else:
-                linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out, dtype=dtype)
+                linear = Linear(fan_in, fan_out, dtype=dtype)
             layers.append(linear)
             self.linear_layers.append(linear)
             if i == n_hidden:
