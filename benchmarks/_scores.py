@@ -144,24 +144,13 @@ def _supernova_rows(seeds: int) -> list[Row]:
     return _measure(task, estimators, seeds, _five_folds(X, mu, weights))
 
 
-def _wine_rows(seeds: int, epochs: int) -> list[Row]:
+def _wine_rows(seeds: int) -> list[Row]:
     data = white_wine()
     if data is None:
         return []
-    tuned = NeuralRegressor(
-        hidden_layer_sizes=(200, 200),
-        activation="silu",
-        dropout=0.3,
-        normalization="batch",
-        learning_rate="one_cycle",
-        learning_rate_init=0.01,
-        max_iter=epochs,
-        precision="float32",
-    )
     estimators = {
         "MLPRegressor, defaults": make_pipeline(StandardScaler(), MLPRegressor()),
         "NeuralRegressor, defaults": make_pipeline(StandardScaler(), NeuralRegressor()),
-        "NeuralRegressor, tuned": make_pipeline(StandardScaler(), tuned),
     }
     task = f"white wine, 5 folds x {seeds} seeds, R2"
     return _measure(task, estimators, seeds, _five_folds(*data))
@@ -205,11 +194,10 @@ def run_scores(options: Options) -> list[Row]:
     """Supernovae, white wine, MNIST, circles and moons; the configurations are printed."""
     quick, seeds = options.quick, 1 if options.quick or options.overview else options.seeds
     plane_seeds = 3 if quick or options.overview else max(5, seeds)
-    wine_epochs = 10 if quick else 60 if options.overview else 150
     epochs = options.epochs or (2 if quick else 5 if options.overview else 20)
     return [
         *_supernova_rows(seeds),
-        *_wine_rows(seeds, wine_epochs),
+        *_wine_rows(seeds),
         *_mnist_rows(seeds, quick, epochs),
         *_plane_rows("make_circles", make_circles, 0.1, plane_seeds),
         *_plane_rows("make_moons", make_moons, 0.2, plane_seeds),
