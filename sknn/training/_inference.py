@@ -8,20 +8,25 @@ from torch import Tensor, nn
 from ._batches import Rows
 from ._steps import forward
 
+# Rows that go through a network at once. Each chunk waits for all threads several times, which
+# is dear where other work has the cores, so predictions go in large ones; scoring in training
+# goes in small ones, which keep the memory of a fit small.
+PREDICTION_ROWS = 16384
 
-def chunk_rows(device: torch.device) -> int:
-    """Rows that go through a network at once, which bounds the memory of its hidden layers.
+
+def scoring_rows(device: torch.device) -> int:
+    """Rows that are scored at once while a network is trained.
 
     Parameters
     ----------
     device : torch.device
-        A CPU gets chunks that stay in its cache, a GPU chunks that fill it.
+        Where the network is.
 
     Returns
     -------
     int
     """
-    return 512 if device.type == "cpu" else 16384
+    return 1024 if device.type == "cpu" else PREDICTION_ROWS
 
 
 @torch.inference_mode()
@@ -42,7 +47,7 @@ def predict_outputs(module: nn.Module, rows: Rows, compute_dtype: torch.dtype) -
     Tensor of shape (n_samples, n_outputs)
         On the network's device.
     """
-    n, size = len(rows), chunk_rows(rows.device)
+    n, size = len(rows), PREDICTION_ROWS
     if n <= size:
         return forward(module, rows.slice(0, n), compute_dtype)
     chunks = [

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._batches import Batch, Samples
-from ._inference import chunk_rows
+from ._inference import scoring_rows
 from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
@@ -376,7 +376,7 @@ class Net(NeuralNet):
         self._set_mode(training=False)
         loss_sum: Any = 0.0
         decisions, start = None, 0
-        for batch in samples.batches(chunk_rows(samples.device)):
+        for batch in samples.batches(scoring_rows(samples.device)):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
             losses = self.criterion(outputs, batch.targets)
             if batch.sample_weight is not None:
