@@ -1,8 +1,14 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
+
+# A shell that starts its children in the background has them ignore Ctrl-C, which Python and
+# its own children inherit: the tests of interrupts would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # scikit-learn's array API checks run only if this is set before SciPy is imported.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")

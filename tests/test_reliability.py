@@ -436,10 +436,12 @@ def test_ctrl_c_ends_a_meta_estimator_too(search: Any) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_a_signal_from_outside_ends_a_fit_and_leaves_it_fitted() -> None:
     code = """
-    import sys, threading, time
+    import signal
     import numpy as np
     from sknn import NeuralClassifier
     from skorch.callbacks import Callback
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     class Ready(Callback):
         def on_epoch_end(self, net, **kwargs):
