@@ -98,19 +98,19 @@ def split_rows(
     ValueError
         If fewer than two rows can be held out.
     """
-    if memory is None or not len(memory.trained):
-        train, held_out = _draw(X.shape[0], fraction, stratify, random_state)
-        if memory is not None:
-            train, held_out = _keep_copies_together(row_keys(X), train, held_out)
+    keys = None if memory is None else row_keys(X)
+    if memory is not None and keys is not None and len(memory.trained):
+        train, held_out = _extend(keys, fraction, random_state, memory)
     else:
-        train, held_out = _extend(row_keys(X), fraction, random_state, memory)
+        train, held_out = _draw(X.shape[0], fraction, stratify, random_state)
+        if keys is not None:
+            train, held_out = _keep_copies_together(keys, train, held_out)
     if len(held_out) < 2 or not len(train):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset, or pass X_val and y_val."
         )
-    if memory is not None:
-        keys = row_keys(X)
+    if memory is not None and keys is not None:
         memory.trained = np.union1d(memory.trained, keys[train])
         memory.held_out = np.union1d(memory.held_out, keys[held_out])
     return train, held_out
