@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .estimators import NeuralClassifier, NeuralRegressor
+from .estimators import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
 
 __all__ = ["estimators_to_check"]
 
@@ -13,7 +13,8 @@ __all__ = ["estimators_to_check"]
 def estimators_to_check() -> Iterator[Any]:
     """Yield one instance of each public estimator, ready for the estimator checks.
 
-    The dense pair has few epochs and is otherwise as it comes.
+    The dense pair has few epochs and is otherwise as it comes. The others take all rows in one
+    batch and compute in float64, so that weighted and repeated rows can agree.
 
     Yields
     ------
@@ -25,7 +26,18 @@ def estimators_to_check() -> Iterator[Any]:
     --------
     >>> from sknn.testing import estimators_to_check
     >>> [type(estimator).__name__ for estimator in estimators_to_check()]
-    ['NeuralClassifier', 'NeuralRegressor']
+    ['NeuralClassifier', 'NeuralRegressor', 'ConvClassifier', 'ConvRegressor']
     """
     yield NeuralClassifier(max_iter=20)
     yield NeuralRegressor(max_iter=20)
+    checking: dict[str, Any] = {
+        "filters": (4, 8),
+        "pooling": None,
+        "hidden_layer_sizes": (8,),
+        "batch_size": "all",
+        "learning_rate_init": 0.03,
+        "max_iter": 60,
+        "precision": "float64",
+    }
+    yield ConvClassifier(**checking)
+    yield ConvRegressor(**checking)

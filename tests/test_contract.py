@@ -45,7 +45,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 X, y = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
 # Checks that were run when the newest scikit-learn was 1.9. Fewer mean that some were skipped.
-N_CHECKS = {"NeuralClassifier": 68, "NeuralRegressor": 61}
+N_CHECKS = {
+    "NeuralClassifier": 68,
+    "NeuralRegressor": 61,
+    "ConvClassifier": 67,
+    "ConvRegressor": 60,
+}
 CHECKED = list(estimators_to_check())
 PAIR = [NeuralClassifier, NeuralRegressor]
 

@@ -7,13 +7,12 @@ its targets and losses (:mod:`sknn.estimators._tasks`). Think twice before addin
 from __future__ import annotations
 
 import copy
-import functools
 import html
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,15 +21,18 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.nn import Loss
 from sknn.training import (
     LearningRate,
     Net,
     PrintEpochs,
+    Rows,
     Samples,
     ScikitLearnCallbacks,
     TrainingState,
+    Work,
     isolated_torch_rng,
     make_optimizer,
     make_rows,
@@ -39,6 +41,7 @@ from sknn.training import (
     prediction_device,
     resolve_device,
     resolve_precision,
+    rows_at_once,
     threads_for,
     train_lbfgs,
 )
@@ -73,6 +76,29 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> torch.nn.Module:
         """Return the built-in network with its initial weights."""
+
+    @abstractmethod
+    def _module_arguments(self) -> dict[str, Any]:
+        """Return what a module factory of the user's may ask for, by name."""
+
+    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
+        """Wrap a validated X so that batches of it can be taken."""
+        return make_rows(X, device, dtype)
+
+    def _measure_work(self, X: Any) -> Work:
+        """Return what one sample costs the network `module_`."""
+        return Work(flops=6 * self.n_parameters_, layer_size=1)
+
+    def _make_augmentation(self) -> Callable[[Tensor], Tensor] | None:
+        """Return what changes the inputs of training batches at random."""
+        return None
+
+    def _prediction_module(self) -> torch.nn.Module:
+        """Return what predicts: the network, or an average over changed inputs."""
+        return self.module_
+
+    # Whether precision="auto" may be float64, see `resolve_precision`.
+    _auto_float64: ClassVar[bool] = True
 
     def _runs_user_code(self) -> bool:
         """Say whether functions of the user's, which may draw torch's numbers, take part."""
@@ -136,14 +162,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training samples, in a form that the class takes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or values; several columns are a multilabel indicator matrix or several
             targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Validation samples. They are scored after every epoch, whether or not
             `early_stopping` makes use of them.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
@@ -242,16 +268,20 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         precision = self.precision
         if precision == "auto" and self.solver == "lbfgs" and device.type == "cpu":
             precision = "float64"  # line searches need more than float32's digits
+        elif precision == "auto" and not self._auto_float64:
+            precision = "float32"
         weight_dtype, compute_dtype = resolve_precision(precision, X.dtype, X.shape[0], device)
 
         with isolated_torch_rng(state, device) if self._runs_user_code() else nullcontext():
             if self.module is None:
                 module = self._build_network(X, n_outputs, state.random_state, weight_dtype)
             else:
-                module = build_user_module(self.module, self.n_features_in_, n_outputs)
+                arguments = self._module_arguments() | {"n_outputs": n_outputs}
+                module = build_user_module(self.module, arguments)
         self.module_ = module.to(device=device, dtype=weight_dtype)
         self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
+        self._work = self._measure_work(X)
         self._state = state
         self._row_memory = RowMemory()
 
@@ -274,7 +304,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     ) -> tuple[Samples, Samples | None]:
         """Return the training and the validation samples on the device."""
         dtype = next(self.module_.parameters()).dtype
-        make = functools.partial(Samples, device=device, dtype=dtype)
+        # batch normalization has no variance from a single row
+        has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.module_.modules())
+
+        def make(X: Any, *others: Any, subset: np.ndarray | None = None) -> Samples:
+            rows = self._make_rows(X, device, dtype)
+            smallest = 2 if has_batch_norm else 1
+            return Samples(rows, X, *others, subset=subset, smallest_batch=smallest)
+
         splits = self.early_stopping and self.solver != "lbfgs" and validation is None
         memory = self._remember_rows(X, splits=splits)
         if validation is not None:
@@ -377,12 +414,16 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             alpha=0.0 if self.solver == "adamw" else self.alpha,
             compute_dtype=self._compute_dtype,
             callbacks=callbacks,
+            rows_at_once=rows_at_once(self._work.layer_size, train.device, training=True),
+            augment=self._make_augmentation(),
             verbose=bool(self.verbose),
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
             return min(200, n_samples)
+        if self.batch_size == "all":
+            return n_samples
         batch_size = int(self.batch_size)
         if batch_size > n_samples and self.solver != "lbfgs":
             warnings.warn(
@@ -411,7 +452,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Hold threads and random numbers while training runs."""
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
-            stack.enter_context(threads_for(6.0 * rows * self.n_parameters_, device))
+            stack.enter_context(threads_for(rows * self._work.flops, device))
             if self._draws_torch_numbers():
                 stack.enter_context(isolated_torch_rng(self._state, device))
             yield
@@ -423,8 +464,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         check_is_fitted(self)
         X = self._check_X(X)
         parameter = next(self.module_.parameters())
-        rows = make_rows(X, parameter.device, parameter.dtype)
-        outputs = predict_outputs(self.module_, rows, self._compute_dtype)
+        rows = self._make_rows(X, parameter.device, parameter.dtype)
+        outputs = predict_outputs(
+            self._prediction_module(),
+            rows,
+            self._compute_dtype,
+            rows_at_once(self._work.layer_size, parameter.device),
+        )
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
 
     # ------------------------------------------------------------------------ fitted attributes

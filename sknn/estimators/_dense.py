@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d, validate_data
 from torch import Tensor, nn
 
-from sknn.nn import ACTIVATIONS, DenseNetwork, per_layer
+from sknn.nn import DenseNetwork
 
-from ._base import NeuralEstimator
-from ._parameters import declares_parameters, parameter
+from ._layers import LayeredEstimator
+from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
+from ._validation import torch_type
 
 # Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
 INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
 
 
 @declares_parameters
-class DenseFamily(NeuralEstimator):
+class DenseFamily(LayeredEstimator):
     """Input convention and network of the dense estimators.
 
     Parameters
@@ -31,37 +30,22 @@ class DenseFamily(NeuralEstimator):
     {parameters}
     """
 
-    hidden_layer_sizes: int | Sequence[int] = parameter(
-        (100,),
-        ["array-like", Interval(Integral, 1, None, closed="left")],
-        """int or array-like of int
-        Units of each hidden layer. An empty tuple is a linear model.""",
-        kw_only=False,
+    # positional, in the order of scikit-learn's MLP
+    hidden_layer_sizes: int | Sequence[int] | None = inherited(
+        LayeredEstimator, "hidden_layer_sizes", default=(100,), kw_only=False
     )
-    activation: Any = parameter(
-        "relu",
-        [StrOptions(set(ACTIVATIONS)), callable, list, tuple],
-        """str, callable or sequence of them
-        Activation function of the hidden layers: "identity", "logistic", "tanh", "relu",
-        "leaky_relu", "elu", "celu", "selu", "prelu", "gelu", "silu" (also "swish"), "mish",
-        "softplus", "softsign", "relu6", "hardtanh", "hardswish", or a callable that returns a
-        :class:`torch.nn.Module`. A sequence has one for each hidden layer.""",
-        kw_only=False,
-    )
-    dropout: float | Sequence[float] = parameter(
-        0.0,
-        [Interval(Real, 0, 1, closed="left"), "array-like"],
-        """float or sequence of float
-        Probability with which a hidden unit is set to zero in training; a sequence has one for
-        each hidden layer.""",
-    )
-    normalization: str | None = parameter(
-        None,
-        [StrOptions({"batch", "layer"}), None],
-        """{"batch", "layer"} or None
-        Normalization before each hidden activation: over the batch (Ioffe and Szegedy, 2015) or
-        over the layer's units (Ba et al., 2016).""",
-    )
+    activation: Any = inherited(LayeredEstimator, "activation", default="relu", kw_only=False)
+
+    _family_attributes: ClassVar[str] = """
+        coefs_ : list of ndarray of shape (fan_in, fan_out)
+            Weight matrices. On the CPU they are views: what is written into them takes effect.
+        intercepts_ : list of ndarray of shape (fan_out,)
+            Bias vectors.
+        n_layers_ : int
+            Number of layers, the input included.
+        n_features_in_ : int
+            Number of features.
+        """
 
     def __sklearn_tags__(self) -> Any:
         """Add sparse matrices."""
@@ -72,7 +56,7 @@ class DenseFamily(NeuralEstimator):
     def _check_X(self, X: Any) -> Any:
         if self._needs_no_check(X):
             return X
-        return _torch_type(validate_data(self, X, reset=False, **INPUT_CHECKS))
+        return torch_type(validate_data(self, X, reset=False, **INPUT_CHECKS))
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         is_regressor = isinstance(self, NeuralRegressorBase)
@@ -83,16 +67,10 @@ class DenseFamily(NeuralEstimator):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return _torch_type(X), y
+        return torch_type(X), y
 
-    def _runs_user_code(self) -> bool:
-        names = self.activation if isinstance(self.activation, list | tuple) else [self.activation]
-        own = self.module is None and any(not isinstance(name, str) for name in names)
-        return own or super()._runs_user_code()
-
-    def _draws_torch_numbers(self) -> bool:
-        has_dropout = self.module is None and bool(np.any(self.dropout))
-        return has_dropout or super()._draws_torch_numbers()
+    def _module_arguments(self) -> dict[str, Any]:
+        return {"n_features_in": self.n_features_in_}
 
     def _needs_no_check(self, X: Any) -> bool:
         """Say whether validation would hand this X back as it is.
@@ -109,32 +87,16 @@ class DenseFamily(NeuralEstimator):
             and bool(np.isfinite(X.sum()))
         )
 
-    def _layer_sizes(self) -> list[int]:
-        sizes = self.hidden_layer_sizes
-        layers = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if any(not isinstance(size, Integral) or size <= 0 for size in layers):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {layers}.")
-        return [int(size) for size in layers]
-
     def _build_network(
         self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> DenseNetwork:
-        sizes = self._layer_sizes()
-        rates = per_layer("dropout", self.dropout, len(sizes))
-        for rate in rates:
-            if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
-                raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
-        if self.solver == "lbfgs" and any(rates):
-            raise ValueError(
-                "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
-                "cannot minimise; use another solver or dropout=0."
-            )
+        sizes = self._hidden_layer_sizes()
         return DenseNetwork(
             X.shape[1],
             sizes,
             n_outputs,
             activation=self.activation,
-            dropout=rates,
+            dropout=self._dropout_rates(len(sizes)),
             normalization=self.normalization,
             random_state=random_state,
             dtype=dtype,
@@ -164,15 +126,6 @@ class DenseFamily(NeuralEstimator):
         if not isinstance(module, DenseNetwork):
             raise AttributeError("only the built-in network has layers in this form; see module_")
         return module.linear_layers
-
-
-def _torch_type(X: Any) -> Any:
-    """Cast the few types that torch cannot gather rows of."""
-    if X.dtype.kind == "u" and X.dtype.itemsize > 1:
-        return X.astype(np.int64)
-    if X.dtype == np.longdouble and X.dtype.itemsize > 8:
-        return X.astype(np.float64)
-    return X
 
 
 @declares_parameters
@@ -258,5 +211,5 @@ class NeuralRegressor(DenseFamily, NeuralRegressorBase):
     """
 
     loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
-        "squared_error", LOSS_CONSTRAINTS, LOSS_DOC, kw_only=False
+        default="squared_error", constraints=LOSS_CONSTRAINTS, doc=LOSS_DOC, kw_only=False
     )

@@ -9,14 +9,14 @@ from typing import Any
 from torch import nn
 
 
-def build_user_module(module: Any, n_features_in: int, n_outputs: int) -> nn.Module:
+def build_user_module(module: Any, arguments: dict[str, Any]) -> nn.Module:
     """Make the module that the parameter `module` stands for.
 
     Parameters
     ----------
     module : torch.nn.Module or callable
         An instance, or a class or factory.
-    n_features_in, n_outputs : int
+    arguments : dict
         Handed to a factory that has parameters of these names.
 
     Returns
@@ -29,8 +29,8 @@ def build_user_module(module: Any, n_features_in: int, n_outputs: int) -> nn.Mod
     else:
         accepted = inspect.signature(module).parameters
         bound = getattr(module, "keywords", {})
-        sizes = {"n_features_in": n_features_in, "n_outputs": n_outputs}
-        built = module(**{k: v for k, v in sizes.items() if k in accepted and k not in bound})
+        wanted = {k: v for k, v in arguments.items() if k in accepted and k not in bound}
+        built = module(**wanted)
     if not isinstance(built, nn.Module):
         raise TypeError(f"module returned {type(built).__name__}; a torch.nn.Module is needed.")
     if not any(parameter.requires_grad for parameter in built.parameters()):

@@ -15,13 +15,10 @@ from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
 
-# Stands for {attributes} in the docstring of each estimator.
+# Stands, with the family's own `_family_attributes`, for {attributes} in the docstring of each
+# estimator.
 FITTED_ATTRIBUTES = inspect.cleandoc(
     """
-    coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weight matrices. On the CPU they are views: what is written into them takes effect.
-    intercepts_ : list of ndarray of shape (fan_out,)
-        Bias vectors.
     module_ : torch.nn.Module
         The trained network.
     history_ : list of dict
@@ -40,8 +37,6 @@ FITTED_ATTRIBUTES = inspect.cleandoc(
         Largest validation score; None without validation data.
     n_iter_ : int
         Epochs of the last call of `fit` or `partial_fit` (iterations for "lbfgs").
-    n_layers_ : int
-        Number of layers, the input included.
     n_outputs_ : int
         Number of network outputs.
     n_parameters_ : int
@@ -50,15 +45,13 @@ FITTED_ATTRIBUTES = inspect.cleandoc(
         Output activation: "softmax", "logistic", "identity", "exp" or "expm1".
     t_ : int
         Number of samples seen in training, repetitions included.
-    n_features_in_ : int
-        Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has string column names.
     """
 )
 
 
-def parameter(default: Any, constraints: list[Any], doc: str, *, kw_only: bool = True) -> Any:
+def parameter(*, default: Any, constraints: list[Any], doc: str, kw_only: bool = True) -> Any:
     """Declare a constructor parameter.
 
     Parameters
@@ -83,7 +76,35 @@ def parameter(default: Any, constraints: list[Any], doc: str, *, kw_only: bool =
     )
 
 
-@dataclass_transform(eq_default=False, field_specifiers=(parameter,))
+def inherited(cls: type, name: str, *, default: Any, kw_only: bool = True) -> Any:
+    """Declare an inherited parameter anew, with another default or as a positional one.
+
+    Parameters
+    ----------
+    cls : type
+        The class that declares it.
+    name : str
+        Its name.
+    default : object
+        The default value.
+    kw_only : bool, default=True
+        False for a positional parameter.
+
+    Returns
+    -------
+    dataclasses.Field
+    """
+    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
+    return dataclasses.field(
+        default=default,
+        kw_only=kw_only,
+        metadata=field.metadata,
+    )
+
+
+@dataclass_transform(
+    eq_default=False, kw_only_default=True, field_specifiers=(parameter, inherited)
+)
 def declares_parameters(cls: Class) -> Class:
     """Turn a class with :func:`parameter` fields into a scikit-learn estimator class.
 
@@ -105,10 +126,11 @@ def declares_parameters(cls: Class) -> Class:
     if cls.__doc__ and sys.flags.optimize < 2:
         in_signature = sorted(fields, key=lambda field: bool(field.kw_only))
         described = "\n\n".join(_describe_parameter(field) for field in in_signature)
+        own = inspect.cleandoc(getattr(cls, "_family_attributes", ""))
         cls.__doc__ = (
             inspect.cleandoc(cls.__doc__)
             .replace("{parameters}", described)
-            .replace("{attributes}", FITTED_ATTRIBUTES)
+            .replace("{attributes}", f"{own}\n{FITTED_ATTRIBUTES}".strip())
         )
     return cls
 

@@ -61,9 +61,9 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     """
 
     loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
-        "log_loss",
-        [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
-        """{"log_loss", "hinge", "squared_hinge", "squared_error", "focal"} or callable
+        default="log_loss",
+        constraints=[StrOptions(set(CLASSIFICATION_LOSSES)), callable],
+        doc="""{"log_loss", "hinge", "squared_hinge", "squared_error", "focal"} or callable
         What training minimises: cross-entropy; (squared) hinge, one class against the rest;
         squared error of the probabilities (Brier score); or focal loss. A callable gets the
         logits of shape (batch, n_outputs) and the targets (class indices of shape (batch,) for
@@ -71,15 +71,15 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         row. `predict_proba` exists for losses that define probabilities.""",
     )
     label_smoothing: float = parameter(
-        0.0,
-        [Interval(Real, 0, 1, closed="left")],
-        """float
+        default=0.0,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
         Share of each target of "log_loss" that is spread evenly over the classes.""",
     )
     class_weight: dict[Any, float] | str | None = parameter(
-        None,
-        [StrOptions({"balanced"}), dict, list, None],
-        """dict, "balanced", list of dicts or None
+        default=None,
+        constraints=[StrOptions({"balanced"}), dict, list, None],
+        doc="""dict, "balanced", list of dicts or None
         Weight of each class, with which the sample weights are multiplied. "balanced" weighs
         classes inversely to their frequency. For multilabel problems a list has a dict a label.
         """,
@@ -162,8 +162,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training samples, in a form that the class takes.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -206,8 +206,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
 
         Returns
         -------
@@ -222,8 +222,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
 
         Returns
         -------
@@ -240,8 +240,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
 
         Returns
         -------
@@ -261,8 +261,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
 
         Returns
         -------
@@ -277,7 +277,8 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         else:
             exact = F.logsigmoid(outputs)
         # log(predict_proba) as it stands where it is defined, so that both have the same order
-        probabilities = self._loss.activate(outputs)
+        answer_type = torch.float32 if dtype == np.float32 else torch.float64
+        probabilities = self._loss.activate(outputs).to(answer_type)
         logs = torch.where(probabilities > 0, probabilities.log(), exact)
         return logs.cpu().numpy().astype(dtype, copy=False)
 
@@ -302,12 +303,12 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
     """
 
     loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
-        "squared_error", LOSS_CONSTRAINTS, LOSS_DOC
+        default="squared_error", constraints=LOSS_CONSTRAINTS, doc=LOSS_DOC
     )
     quantile: float = parameter(
-        0.5,
-        [Interval(Real, 0, 1, closed="neither")],
-        """float
+        default=0.5,
+        constraints=[Interval(Real, 0, 1, closed="neither")],
+        doc="""float
         Level of the "quantile" loss, between 0 and 1.""",
     )
 
@@ -353,8 +354,8 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training samples, in a form that the class takes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -372,8 +373,8 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
 
         Returns
         -------

@@ -27,9 +27,9 @@ class TrainingParameters(BaseEstimator):
     """
 
     solver: str | Callable[..., torch.optim.Optimizer] = parameter(
-        "adam",
-        [StrOptions({*SOLVERS, "lbfgs"}), callable],
-        """{"adam", "sgd", "lbfgs", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", \
+        default="adam",
+        constraints=[StrOptions({*SOLVERS, "lbfgs"}), callable],
+        doc="""{"adam", "sgd", "lbfgs", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", \
         "adadelta"} or torch.optim.Optimizer class
         How the weights are optimised. "lbfgs" uses SciPy on all samples at once; every other
         solver goes through batches. A class, or a `functools.partial` of one, is called with the
@@ -37,23 +37,25 @@ class TrainingParameters(BaseEstimator):
         takes.""",
     )
     alpha: float = parameter(
-        0.0001,
-        [Interval(Real, 0, None, closed="left")],
-        """float
+        default=0.0001,
+        constraints=[Interval(Real, 0, None, closed="left")],
+        doc="""float
         Strength of the L2 penalty: ``alpha / 2 * ||W||^2``, divided by the batch's weight sum,
         is added to the loss, W being the parameters of two or more dimensions. With
         ``solver="adamw"`` it is the decoupled weight decay, and not divided.""",
     )
     batch_size: int | str = parameter(
-        "auto",
-        [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        """int or "auto"
-        Rows a batch; "auto" is ``min(200, n_samples)``. Not used by "lbfgs".""",
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        doc="""int, "auto" or "all"
+        Rows a batch; "auto" is ``min(200, n_samples)``, and "all" every row. Not used by
+        "lbfgs".""",
     )
     learning_rate: str = parameter(
-        "constant",
-        [StrOptions({"constant", "invscaling", "adaptive", *HORIZON_SCHEDULES})],
-        """{"constant", "invscaling", "adaptive", "cosine", "one_cycle", "warmup_cosine", "step"}
+        default="constant",
+        constraints=[StrOptions({"constant", "invscaling", "adaptive", *HORIZON_SCHEDULES})],
+        doc="""{"constant", "invscaling", "adaptive", "cosine", "one_cycle", "warmup_cosine", \
+        "step"}
         Schedule of the learning rate, whose peak is `learning_rate_init`.
 
         - "constant" stays.
@@ -66,125 +68,125 @@ class TrainingParameters(BaseEstimator):
           epochs, whatever `tol`, and end without a ConvergenceWarning.""",
     )
     learning_rate_init: float = parameter(
-        0.001,
-        [Interval(Real, 0, None, closed="neither")],
-        """float
+        default=0.001,
+        constraints=[Interval(Real, 0, None, closed="neither")],
+        doc="""float
         The learning rate, or the peak of its schedule. Not used by "lbfgs".""",
     )
     power_t: float = parameter(
-        0.5,
-        [Interval(Real, 0, None, closed="left")],
-        """float
+        default=0.5,
+        constraints=[Interval(Real, 0, None, closed="left")],
+        doc="""float
         Exponent of the schedule "invscaling".""",
     )
     max_iter: int = parameter(
-        200,
-        [Interval(Integral, 1, None, closed="left")],
-        """int
+        default=200,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
         Largest number of epochs (of iterations for "lbfgs").""",
     )
     shuffle: bool = parameter(
-        True,
-        ["boolean"],
-        """bool
+        default=True,
+        constraints=["boolean"],
+        doc="""bool
         Whether to draw a new order of the rows for each epoch.""",
     )
     random_state: int | np.random.RandomState | None = parameter(
-        None,
-        ["random_state"],
-        """int, RandomState instance or None
+        default=None,
+        constraints=["random_state"],
+        doc="""int, RandomState instance or None
         Decides everything random: initial weights, validation part, order of the rows, dropout.
         An int gives the same weights each time. None draws a seed from NumPy's global generator.
         The global generators of Python and torch are left as they were.""",
     )
     tol: float = parameter(
-        1e-4,
-        [Interval(Real, 0, None, closed="left")],
-        """float
+        default=1e-4,
+        constraints=[Interval(Real, 0, None, closed="left")],
+        doc="""float
         Training stops when loss or validation score has not improved by `tol` for more than
         `n_iter_no_change` epochs. For "lbfgs", the gradient component at which it stops.""",
     )
     verbose: bool | int = parameter(
-        False,
-        ["verbose"],
-        """bool or int
+        default=False,
+        constraints=["verbose"],
+        doc="""bool or int
         Whether to print a line an epoch. For a progress bar see
         :class:`sklearn.callback.ProgressBar`.""",
     )
     warm_start: bool = parameter(
-        False,
-        ["boolean"],
-        """bool
+        default=False,
+        constraints=["boolean"],
+        doc="""bool
         Whether `fit` goes on from the last weights instead of new ones. Rows that have been
         trained on never become validation rows.""",
     )
     momentum: float = parameter(
-        0.9,
-        [Interval(Real, 0, 1, closed="both")],
-        """float
+        default=0.9,
+        constraints=[Interval(Real, 0, 1, closed="both")],
+        doc="""float
         Momentum of "sgd" and of solver classes that take one, between 0 and 1.""",
     )
     nesterovs_momentum: bool = parameter(
-        True,
-        ["boolean"],
-        """bool
+        default=True,
+        constraints=["boolean"],
+        doc="""bool
         Whether the momentum is Nesterov's.""",
     )
     early_stopping: bool = parameter(
-        False,
-        ["boolean"],
-        """bool
+        default=False,
+        constraints=["boolean"],
+        doc="""bool
         Whether to watch the score of validation data instead of the training loss, and to end
         with the weights that had the best one. The data are `X_val` and `y_val` if `fit` gets
         them, else a part of the training data, stratified for single-label classification. Not
         used by "lbfgs".""",
     )
     validation_fraction: float = parameter(
-        0.1,
-        [Interval(Real, 0, 1, closed="left")],
-        """float
+        default=0.1,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
         Share of the training data that `early_stopping` sets aside if `fit` gets no `X_val`.""",
     )
     beta_1: float = parameter(
-        0.9,
-        [Interval(Real, 0, 1, closed="left")],
-        """float
+        default=0.9,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
         Decay rate of the first moment in "adam" and its kin, in [0, 1).""",
     )
     beta_2: float = parameter(
-        0.999,
-        [Interval(Real, 0, 1, closed="left")],
-        """float
+        default=0.999,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
         Decay rate of the second moment in "adam" and its kin, in [0, 1).""",
     )
     epsilon: float = parameter(
-        1e-8,
-        [Interval(Real, 0, None, closed="neither")],
-        """float
+        default=1e-8,
+        constraints=[Interval(Real, 0, None, closed="neither")],
+        doc="""float
         Keeps the division by the second moment finite.""",
     )
     n_iter_no_change: float = parameter(
-        10,
-        [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        """int or numpy.inf
+        default=10,
+        constraints=[Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        doc="""int or numpy.inf
         Epochs without an improvement by `tol` that are put up with.""",
     )
     max_fun: int = parameter(
-        15000,
-        [Interval(Integral, 1, None, closed="left")],
-        """int
+        default=15000,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
         Largest number of loss evaluations of "lbfgs".""",
     )
     max_grad_norm: float | None = parameter(
-        None,
-        [Interval(Real, 0, None, closed="neither"), None],
-        """float or None
+        default=None,
+        constraints=[Interval(Real, 0, None, closed="neither"), None],
+        doc="""float or None
         Gradients of a larger Euclidean norm are scaled down to it. Not used by "lbfgs".""",
     )
     module: Any = parameter(
-        None,
-        [nn.Module, callable, None],
-        """torch.nn.Module, callable or None
+        default=None,
+        constraints=[nn.Module, callable, None],
+        doc="""torch.nn.Module, callable or None
         What to train instead of the built-in network: a module, which is deep-copied and keeps
         its own initial weights, or a class or factory, which is called with those of
         `n_features_in` and `n_outputs` that it takes (`functools.partial` binds further
@@ -192,25 +194,25 @@ class TrainingParameters(BaseEstimator):
         classifiers. The parameters that describe the built-in network are not used.""",
     )
     device: str | torch.device = parameter(
-        "auto",
-        [str, torch.device],
-        """str or torch.device
+        default="auto",
+        constraints=[str, torch.device],
+        doc="""str or torch.device
         Where to compute: "auto" (CUDA, then MPS, then CPU) or a torch device such as "cuda:1".
         A fitted estimator that is unpickled where the device is missing predicts on the CPU.""",
     )
     precision: str = parameter(
-        "auto",
-        [StrOptions({"auto", "float32", "float64", "bfloat16"})],
-        """{"auto", "float32", "float64", "bfloat16"}
+        default="auto",
+        constraints=[StrOptions({"auto", "float32", "float64", "bfloat16"})],
+        doc="""{"auto", "float32", "float64", "bfloat16"}
         Type of weights and arithmetic. "auto" is float32, but float64 on a CPU for up to 10,000
         samples of any type but float32 and float16, and for "lbfgs". "bfloat16" computes the
         matrix products in bfloat16 and keeps float32 weights; it is faster where the hardware
         has bfloat16 instructions, and slower where it has not.""",
     )
     callbacks: list[Any] | None = parameter(
-        None,
-        [list, tuple, None],
-        """list of skorch callbacks or None
+        default=None,
+        constraints=[list, tuple, None],
+        doc="""list of skorch callbacks or None
         Instances, or pairs of name and instance, of :class:`skorch.callbacks.Callback`. The
         history that they see has `train_loss`, `train_score`, `valid_loss`, `valid_score`,
         `learning_rate` and `dur` of each epoch. scikit-learn's callbacks are set with

@@ -1,4 +1,4 @@
-"""The validation part of the training data."""
+"""Arrays that torch can take, and the validation part of the training data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,26 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.model_selection import train_test_split
+
+
+def torch_type(X: Any) -> Any:
+    """Cast the few types that torch cannot gather rows of.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        The input.
+
+    Returns
+    -------
+    ndarray or CSR matrix
+        X itself where its type will do.
+    """
+    if X.dtype.kind == "u" and X.dtype.itemsize > 1:
+        return X.astype(np.int64)
+    if X.dtype == np.longdouble and X.dtype.itemsize > 8:
+        return X.astype(np.float64)
+    return X
 
 
 def _no_keys() -> np.ndarray:

@@ -1,8 +1,18 @@
 """Torch modules and functions; no scikit-learn, no skorch."""
 
-from .activations import ACTIVATIONS, Activation, find_activation, per_layer
+from .activations import ACTIVATIONS, Activation, find_activation
+from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
 from .backprop import DenseBackprop
+from .convolutional import (
+    INITIALIZATIONS,
+    AirbenchNetwork,
+    ConvNetwork,
+    ImageNetwork,
+    ResidualNetwork,
+    output_size,
+)
 from .dense import DenseNetwork
+from .layers import per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
@@ -11,18 +21,30 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
+from .tracing import LayerTrace, trace_layers
 
 __all__ = [
     "ACTIVATIONS",
+    "AUGMENTATIONS",
     "CLASSIFICATION_LOSSES",
+    "INITIALIZATIONS",
     "REGRESSION_LOSSES",
     "Activation",
+    "AirbenchNetwork",
+    "ConvNetwork",
     "DenseBackprop",
     "DenseNetwork",
+    "FlipAverage",
+    "ImageNetwork",
+    "LayerTrace",
     "Loss",
     "RegressionLoss",
+    "ResidualNetwork",
     "find_activation",
+    "make_augmentation",
     "make_classification_loss",
     "make_regression_loss",
+    "output_size",
     "per_layer",
+    "trace_layers",
 ]

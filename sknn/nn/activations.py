@@ -6,12 +6,11 @@ output, for the pair of in-place functions that :class:`sknn.nn.DenseBackprop` n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -107,40 +106,3 @@ def _build_activation(factory: Callable[[], Any]) -> nn.Module:
             f"activation returned {type(module).__name__}; a torch.nn.Module is needed."
         )
     return module
-
-
-def per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
-    """Return one value a layer; a single value holds for all layers.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the error message.
-    value : object or sequence
-        One value, or a sequence with one value a layer (strings count as one value).
-    n_layers : int
-        The number of layers.
-
-    Returns
-    -------
-    list of length n_layers
-
-    Raises
-    ------
-    ValueError
-        If a sequence has another length.
-
-    Examples
-    --------
-    >>> from sknn.nn import per_layer
-    >>> per_layer("dropout", 0.5, 2)
-    [0.5, 0.5]
-    """
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
-        if len(value) != n_layers:
-            raise ValueError(
-                f"{name} has {len(value)} values for {n_layers} hidden layers; give one value, "
-                "or one a hidden layer."
-            )
-        return list(value)
-    return [value] * n_layers

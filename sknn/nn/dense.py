@@ -11,19 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .activations import Activation, find_activation, per_layer
+from .activations import Activation, find_activation
+from .layers import Linear, per_layer
 
 NORMALIZATIONS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-
-
-class Linear(nn.Linear):
-    """A linear layer that leaves its weights to be drawn by the network.
-
-    (:func:`torch.nn.utils.skip_init` does so too, but its first call imports SymPy for a second.)
-    """
-
-    def reset_parameters(self) -> None:
-        """Draw no numbers."""
 
 
 class DenseNetwork(nn.Module):

@@ -2,8 +2,9 @@
 
 from ._batches import Rows, Samples, make_rows
 from ._callbacks import PrintEpochs, ScikitLearnCallbacks
-from ._devices import prediction_device, resolve_device, resolve_precision, threads_for
-from ._inference import predict_outputs
+from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
+from ._images import ImageRows
+from ._inference import predict_outputs, rows_at_once
 from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
@@ -18,6 +19,7 @@ __all__ = [
     "HORIZON_SCHEDULES",
     "SOLVERS",
     "DivergenceError",
+    "ImageRows",
     "LearningRate",
     "Net",
     "Plateau",
@@ -26,6 +28,7 @@ __all__ = [
     "Samples",
     "ScikitLearnCallbacks",
     "TrainingState",
+    "Work",
     "accuracy",
     "decide_labels",
     "decide_multiclass",
@@ -39,6 +42,7 @@ __all__ = [
     "r2",
     "resolve_device",
     "resolve_precision",
+    "rows_at_once",
     "threads_for",
     "train_lbfgs",
 ]

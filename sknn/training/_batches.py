@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ class Rows(Protocol):
     """Rows of an input that can be taken by number."""
 
     device: torch.device
+    dtype: torch.dtype
 
     def take(self, index: Tensor) -> Tensor:
         """Return the rows with these numbers."""
@@ -185,36 +187,39 @@ class Samples:
 
     Parameters
     ----------
+    rows : Rows
+        The inputs on their way to the device.
     X : ndarray or CSR matrix
-        The inputs.
+        The inputs as the user gave them, for callbacks.
     y : ndarray
         The labels or values.
     targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         What the loss takes in place of y.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights.
-    device : torch.device
-        Where targets and weights go.
-    dtype : torch.dtype
-        Type of the weights and of float targets.
     subset : ndarray of int or None, default=None
         Numbers of the rows that belong here (a training or validation part); None is all.
+    smallest_batch : int, default=1
+        A last batch of fewer rows joins the one before it (batch normalization learns nothing
+        from a single row).
     """
 
     def __init__(
         self,
+        rows: Rows,
         X: Any,
         y: np.ndarray,
         targets: np.ndarray,
         sample_weight: np.ndarray | None,
         *,
-        device: torch.device,
-        dtype: torch.dtype,
         subset: np.ndarray | None = None,
+        smallest_batch: int = 1,
     ) -> None:
         self.X, self.y = X, y
-        self.rows = make_rows(X, device, dtype)
-        self.device = device
+        self.rows = rows
+        self.device = device = rows.device
+        self.smallest_batch = smallest_batch
+        dtype = rows.dtype
         target_dtype = dtype if targets.dtype.kind == "f" else None
         self.targets = as_tensor(targets).to(device, target_dtype)
         self.host_weight = sample_weight
@@ -281,7 +286,8 @@ class Samples:
         Parameters
         ----------
         batch_size : int
-            Rows a batch; the last one may be smaller.
+            Rows a batch; the last one may be smaller, or larger by less than
+            `smallest_batch`.
         order : ndarray of int, default=None
             A permutation of ``range(len(self))``; None keeps the order.
 
@@ -289,19 +295,19 @@ class Samples:
         ------
         Batch
         """
-        n = len(self)
-        if batch_size >= n:
+        bounds = self._bounds(batch_size)
+        if len(bounds) == 2:
             yield self._all()
             return
         rows = self._rows_in_order(order)
         if rows is None:
-            for start in range(0, n, batch_size):
-                yield self._slice(start, min(start + batch_size, n))
+            for start, stop in pairwise(bounds):
+                yield self._slice(start, stop)
             return
-        weight_sums = self._weight_sums(rows, batch_size)
+        weight_sums = self._weight_sums(rows, bounds)
         index = torch.from_numpy(rows).to(self.device)
-        for i, start in enumerate(range(0, n, batch_size)):
-            chosen = index[start : start + batch_size]
+        for i, (start, stop) in enumerate(pairwise(bounds)):
+            chosen = index[start:stop]
             weight = self.sample_weight
             yield Batch(
                 self.rows.take(chosen),
@@ -310,11 +316,32 @@ class Samples:
                 weight_sums[i],
             )
 
-    def _weight_sums(self, rows: np.ndarray, batch_size: int) -> list[float]:
-        starts = np.arange(0, len(rows), batch_size)
+    def count_batches(self, batch_size: int) -> int:
+        """Return the number of batches.
+
+        Parameters
+        ----------
+        batch_size : int
+            As in :meth:`batches`.
+
+        Returns
+        -------
+        int
+        """
+        return len(self._bounds(batch_size)) - 1
+
+    def _bounds(self, batch_size: int) -> list[int]:
+        """Where batches begin, and at last the number of rows."""
+        n = len(self)
+        starts = list(range(0, n, batch_size))
+        if len(starts) > 1 and n - starts[-1] < self.smallest_batch:
+            del starts[-1]
+        return [*starts, n]
+
+    def _weight_sums(self, rows: np.ndarray, bounds: list[int]) -> list[float]:
         if self.host_weight is None:
-            return np.diff(starts, append=len(rows)).astype(float).tolist()
-        return np.add.reduceat(self.host_weight[rows], starts).tolist()
+            return np.diff(bounds).astype(float).tolist()
+        return np.add.reduceat(self.host_weight[rows], bounds[:-1]).tolist()
 
     def _slice(self, start: int, stop: int) -> Batch:
         weight, weight_sum = None, float(stop - start)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +16,21 @@ FLOAT64_SAMPLES = 10_000
 
 # Below this number of floating point operations a step, a second thread costs more than it saves.
 SINGLE_THREAD_FLOPS = 6e6
+
+
+class Work(NamedTuple):
+    """What one sample costs a network.
+
+    Attributes
+    ----------
+    flops : float
+        Floating point operations of a step.
+    layer_size : int
+        Numbers that the largest layer returns.
+    """
+
+    flops: float
+    layer_size: int
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -8,29 +8,42 @@ from torch import Tensor, nn
 from ._batches import Rows
 from ._steps import forward
 
-# Rows that go through a network at once. Each chunk waits for all threads several times, which
-# is dear where other work has the cores, so predictions go in large ones; scoring in training
-# goes in small ones, which keep the memory of a fit small.
+# Rows that go through a network at once, at most. Each chunk waits for all threads several times,
+# which is dear where other work has the cores, so predictions go in large ones; scoring in
+# training goes in small ones, which keep the memory of a fit small.
 PREDICTION_ROWS = 16384
+SCORING_ROWS = 1024
+
+# Numbers that the largest layer may return for one chunk: 64 MiB of float32 on a CPU.
+CHUNK_NUMBERS = {"cpu": 2**24}
+CHUNK_NUMBERS_ON_ACCELERATORS = 2**28
 
 
-def scoring_rows(device: torch.device) -> int:
-    """Rows that are scored at once while a network is trained.
+def rows_at_once(layer_size: int, device: torch.device, *, training: bool = False) -> int:
+    """Return how many rows go through a network at once when nothing is trained.
 
     Parameters
     ----------
+    layer_size : int
+        Numbers that the largest layer returns for one row.
     device : torch.device
         Where the network is.
+    training : bool, default=False
+        Whether this is the scoring between epochs.
 
     Returns
     -------
     int
     """
-    return 1024 if device.type == "cpu" else PREDICTION_ROWS
+    numbers = CHUNK_NUMBERS.get(device.type, CHUNK_NUMBERS_ON_ACCELERATORS)
+    most = SCORING_ROWS if training and device.type == "cpu" else PREDICTION_ROWS
+    return max(1, min(most, numbers // max(layer_size, 1)))
 
 
 @torch.inference_mode()
-def predict_outputs(module: nn.Module, rows: Rows, compute_dtype: torch.dtype) -> Tensor:
+def predict_outputs(
+    module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int = PREDICTION_ROWS
+) -> Tensor:
     """Run a network in evaluation mode over all rows.
 
     Parameters
@@ -41,17 +54,19 @@ def predict_outputs(module: nn.Module, rows: Rows, compute_dtype: torch.dtype) -
         The inputs.
     compute_dtype : torch.dtype
         Type of the matrix products.
+    chunk_rows : int
+        Rows that go through the network at once.
 
     Returns
     -------
     Tensor of shape (n_samples, n_outputs)
         On the network's device.
     """
-    n, size = len(rows), PREDICTION_ROWS
-    if n <= size:
+    n = len(rows)
+    if n <= chunk_rows:
         return forward(module, rows.slice(0, n), compute_dtype)
     chunks = [
-        forward(module, rows.slice(start, min(start + size, n)), compute_dtype)
-        for start in range(0, n, size)
+        forward(module, rows.slice(start, min(start + chunk_rows, n)), compute_dtype)
+        for start in range(0, n, chunk_rows)
     ]
     return torch.cat(chunks)

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._batches import Batch, Samples
-from ._inference import scoring_rows
 from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
@@ -64,6 +63,10 @@ class Net(NeuralNet):
         As in the estimators; `alpha` is 0 where the optimizer decays the weights itself.
     callbacks : list of skorch callbacks
         Notified of each epoch, and of each batch if they have a hook for it.
+    rows_at_once : int
+        Rows that are scored at once.
+    augment : callable or None, default=None
+        Changes the inputs of each training batch at random.
     verbose : bool, default=False
         Whether to print why training ends.
     """
@@ -90,6 +93,8 @@ class Net(NeuralNet):
         alpha: float,
         compute_dtype: torch.dtype,
         callbacks: list[Any],
+        rows_at_once: int,
+        augment: Callable[[Tensor], Tensor] | None = None,
         verbose: bool = False,
     ) -> None:
         super().__init__(
@@ -118,6 +123,8 @@ class Net(NeuralNet):
         self.max_grad_norm = max_grad_norm
         self.alpha = alpha
         self.compute_dtype = compute_dtype
+        self.rows_at_once = rows_at_once
+        self.augment = augment
         self.n_epochs_run = 0
         self._order: np.ndarray | None = None
         self.converged = False
@@ -278,7 +285,7 @@ class Net(NeuralNet):
         """
         start = time.perf_counter()
         epoch = self.history[-1]
-        steps_per_epoch = -(-len(train) // self.batch_size)
+        steps_per_epoch = train.count_batches(self.batch_size)
         self.learning_rate.before_batch(steps_per_epoch)
         epoch["learning_rate"] = self.learning_rate.now
         epoch["train_loss"], epoch["train_score"] = self.train_epoch(train, steps_per_epoch)
@@ -333,6 +340,8 @@ class Net(NeuralNet):
 
     def train_batch(self, batch: Batch, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
+        if self.augment is not None:
+            batch = batch._replace(X=self.augment(batch.X))
         if self._listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
         self.learning_rate.before_batch(steps_per_epoch)
@@ -376,7 +385,7 @@ class Net(NeuralNet):
         self._set_mode(training=False)
         loss_sum: Any = 0.0
         decisions, start = None, 0
-        for batch in samples.batches(scoring_rows(samples.device)):
+        for batch in samples.batches(self.rows_at_once):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
             losses = self.criterion(outputs, batch.targets)
             if batch.sample_weight is not None:

@@ -22,12 +22,11 @@ def make_samples(
     weights = np.arange(1.0, n + 1) / n if weighted else None
     targets = np.arange(n)
     return Samples(
+        make_rows(X, CPU, torch.float64),
         X=X,
         y=targets,
         targets=targets,
         sample_weight=weights,
-        device=CPU,
-        dtype=torch.float64,
         subset=subset,
     )
 
@@ -164,13 +163,9 @@ def test_targets_and_weights_may_be_any_view(change: str) -> None:
         targets, weights = targets.astype(">f8"), weights.astype(">f8")
     else:
         targets.flags.writeable = weights.flags.writeable = False
+    X = np.zeros((4, 1))
     samples = Samples(
-        X=np.zeros((4, 1)),
-        y=targets,
-        targets=targets,
-        sample_weight=weights,
-        device=CPU,
-        dtype=torch.float64,
+        make_rows(X, CPU, torch.float64), X=X, y=targets, targets=targets, sample_weight=weights
     )
     (batch,) = samples.batches(4)
     assert_array_equal(batch.targets.numpy(), targets)

@@ -1,0 +1,104 @@
+"""The parameters of hidden layers, which the families with built-in layers share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sknn.nn import ACTIVATIONS, per_layer
+
+from ._base import NeuralEstimator
+from ._parameters import declares_parameters, parameter
+
+
+@declares_parameters
+class LayeredEstimator(NeuralEstimator):
+    """Base class of the estimators whose layers are described by parameters.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    hidden_layer_sizes: int | Sequence[int] | None = parameter(
+        default=(100,),
+        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
+        doc="""int or array-like of int
+        Units of each hidden layer. An empty tuple is a linear model.""",
+    )
+    activation: Any = parameter(
+        default="relu",
+        constraints=[StrOptions(set(ACTIVATIONS)), callable, list, tuple],
+        doc="""str, callable or sequence of them
+        Activation function of the hidden layers: "identity", "logistic", "tanh", "relu",
+        "leaky_relu", "elu", "celu", "selu", "prelu", "gelu", "silu" (also "swish"), "mish",
+        "softplus", "softsign", "relu6", "hardtanh", "hardswish", or a callable that returns a
+        :class:`torch.nn.Module`. A sequence has one for each hidden layer.""",
+    )
+    dropout: float | Sequence[float] = parameter(
+        default=0.0,
+        constraints=[Interval(Real, 0, 1, closed="left"), "array-like"],
+        doc="""float or sequence of float
+        Probability with which a hidden unit is set to zero in training; a sequence has one for
+        each hidden layer.""",
+    )
+    normalization: str | None = parameter(
+        default=None,
+        constraints=[StrOptions({"batch", "layer"}), None],
+        doc="""{"batch", "layer"} or None
+        Normalization before each hidden activation: over the batch (Ioffe and Szegedy, 2015) or
+        over the layer's units (Ba et al., 2016).""",
+    )
+
+    def _runs_user_code(self) -> bool:
+        names = self.activation if isinstance(self.activation, list | tuple) else [self.activation]
+        own = self.module is None and any(not isinstance(name, str) for name in names)
+        return own or super()._runs_user_code()
+
+    def _draws_torch_numbers(self) -> bool:
+        has_dropout = self.module is None and bool(np.any(self.dropout))
+        return has_dropout or super()._draws_torch_numbers()
+
+    def _hidden_layer_sizes(self) -> list[int]:
+        return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
+
+    def _dropout_rates(self, n_layers: int, layers: str = "hidden layers") -> list[float]:
+        rates = per_layer("dropout", self.dropout, n_layers, layers)
+        for rate in rates:
+            if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
+                raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
+        if self.solver == "lbfgs" and any(rates):
+            raise ValueError(
+                "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
+                "cannot minimise; use another solver or dropout=0."
+            )
+        return rates
+
+
+def positive_integers(name: str, value: Any) -> list[int]:
+    """Return a parameter that is an int or a sequence of int as a list.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name.
+    value : int or iterable of int
+        Its value.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    ValueError
+        If a number is not a positive integer.
+    """
+    numbers = list(value) if hasattr(value, "__iter__") else [value]
+    if any(not isinstance(number, Integral) or number <= 0 for number in numbers):
+        raise ValueError(f"{name} must be > 0, got {numbers}.")
+    return [int(number) for number in numbers]

@@ -1,0 +1,207 @@
+"""Random changes of training images, and averages over fixed ones when predicting.
+
+The random ones are kornia's, which work on whole batches on the device. To add one, enter it in
+`AUGMENTATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Transform = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A named augmentation.
+
+    Attributes
+    ----------
+    strength : callable
+        ``strength(height, width)``: the default strength for images of that size.
+    largest : float
+        What the strength has to stay below or be equal to.
+    make : callable
+        ``make(kornia.augmentation, strength, height, width)`` returns the transform.
+    """
+
+    strength: Callable[[int, int], float]
+    largest: float
+    make: Callable[[Any, float, int, int], Transform]
+
+
+def _shift(kornia: Any, strength: float, height: int, width: int) -> Transform:
+    # mirrored at the borders, which needs more pixels than the shift
+    padding = (min(int(strength), width - 1), min(int(strength), height - 1))
+    return _Shift(kornia, padding, (height, width))
+
+
+class _Shift:
+    """Shifts by whole pixels: kornia's crop of the mirrored image."""
+
+    def __init__(self, kornia: Any, padding: tuple[int, int], size: tuple[int, int]) -> None:
+        # slicing waits for the device once an image; resampling has to interpolate
+        self._crops = {
+            mode: kornia.RandomCrop(size, cropping_mode=mode) for mode in ("slice", "resample")
+        }
+        self._margins = (padding[0], padding[0], padding[1], padding[1])
+
+    def __call__(self, images: Tensor) -> Tensor:
+        mode = "slice" if images.device.type == "cpu" else "resample"
+        return self._crops[mode](F.pad(images, self._margins, mode="reflect"))
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "flip": Augmentation(
+        lambda height, width: 0.5, 1.0, lambda K, p, h, w: K.RandomHorizontalFlip(p=p)
+    ),
+    "flip_vertical": Augmentation(
+        lambda height, width: 0.5, 1.0, lambda K, p, h, w: K.RandomVerticalFlip(p=p)
+    ),
+    "shift": Augmentation(lambda height, width: max(1, min(height, width) // 8), 1e9, _shift),
+    "rotate": Augmentation(
+        lambda height, width: 10.0, 180.0, lambda K, degrees, h, w: K.RandomRotation(degrees, p=1.0)
+    ),
+    "erase": Augmentation(
+        lambda height, width: 0.5,
+        1.0,
+        lambda K, p, h, w: K.RandomErasing(p=p, scale=(0.02, 0.2)),
+    ),
+}
+
+
+def make_augmentation(augment: Any, height: int, width: int) -> Transform | None:
+    """Build what the parameter `augment` stands for.
+
+    Parameters
+    ----------
+    augment : None, str, callable, sequence of them, or dict
+        Names of `AUGMENTATIONS`, or functions from a batch of images to a batch of images, which
+        are applied one after the other. A dict has names and strengths.
+    height, width : int
+        Size of the images in pixels.
+
+    Returns
+    -------
+    callable or None
+        Maps a batch of shape (n, channels, height, width) to one of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or a strength is not possible.
+    ImportError
+        If a name is used and kornia is not installed.
+    """
+    if augment is None:
+        return None
+    if isinstance(augment, Mapping):
+        given = list(augment.items())
+    else:
+        several = isinstance(augment, Sequence) and not isinstance(augment, str)
+        given = [(each, None) for each in (augment if several else [augment])]
+    if not given:
+        return None
+    transforms = [_make_one(name, strength, height, width) for name, strength in given]
+    return _Chain(transforms)
+
+
+def _make_one(name: Any, strength: Any, height: int, width: int) -> Transform:
+    if not isinstance(name, str):
+        if not callable(name):
+            raise ValueError(
+                f"augment={name!r} is neither a name nor callable; use one of "
+                f"{sorted(AUGMENTATIONS)}, or a function from a batch of images to another."
+            )
+        return name
+    if name not in AUGMENTATIONS:
+        raise ValueError(
+            f"augment={name!r} is unknown; use one of {sorted(AUGMENTATIONS)}, or a function from "
+            "a batch of images to another."
+        )
+    augmentation = AUGMENTATIONS[name]
+    if strength is None:
+        strength = augmentation.strength(height, width)
+    if not isinstance(strength, Real) or not 0 <= float(strength) <= augmentation.largest:
+        raise ValueError(
+            f"augment={{{name!r}: {strength!r}}}: the strength must be a number from 0"
+            + (f" to {augmentation.largest:g}." if augmentation.largest < 1e9 else " up.")
+        )
+    try:
+        import kornia.augmentation
+    except ImportError as error:
+        raise ImportError(
+            f"augment={name!r} needs kornia: pip install 'sknn[images]', or pass a function of "
+            "your own."
+        ) from error
+    return augmentation.make(kornia.augmentation, float(strength), height, width)
+
+
+class _Chain:
+    """Applies one transform after the other and sees to it that shapes stay."""
+
+    def __init__(self, transforms: list[Transform]) -> None:
+        self.transforms = transforms
+
+    def __call__(self, images: Tensor) -> Tensor:
+        changed = images
+        for transform in self.transforms:
+            changed = transform(changed)
+        if not isinstance(changed, Tensor) or changed.shape != images.shape:
+            got = tuple(changed.shape) if isinstance(changed, Tensor) else type(changed).__name__
+            raise ValueError(
+                f"augment returned {got} for a batch of shape {tuple(images.shape)}; a tensor of "
+                "the same shape is needed."
+            )
+        return changed.contiguous(memory_format=torch.channels_last)
+
+
+class FlipAverage(nn.Module):
+    """The mean output for an image and its mirror image, and for shifted ones too.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    shift : int, default=0
+        Pixels by which images are also shifted, up left and down right, each of which counts
+        half as much as the image itself (Jordan, 2024, arXiv:2404.00498).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.nn import FlipAverage
+    >>> left_minus_right = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 1))
+    >>> _ = torch.nn.init.constant_(left_minus_right[1].bias, 0.5)
+    >>> with torch.no_grad():
+    ...     left_minus_right[1].weight[:] = torch.tensor([[1.0, -1.0]])
+    >>> FlipAverage(left_minus_right)(torch.tensor([[[[3.0, 5.0]]]])).item()
+    0.5
+    """
+
+    def __init__(self, module: nn.Module, shift: int = 0) -> None:
+        super().__init__()
+        self.module = module
+        self.shift = shift
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images of shape (n, channels, height, width) to outputs (n, n_outputs)."""
+        outputs = self._flipped(images)
+        if not self.shift:
+            return outputs
+        height, width = images.shape[2:]
+        s = min(self.shift, height - 1, width - 1)
+        padded = F.pad(images, (s, s, s, s), mode="reflect")
+        up_left = padded[:, :, 2 * s :, 2 * s :]
+        down_right = padded[:, :, :height, :width]
+        return 0.5 * outputs + 0.25 * (self._flipped(up_left) + self._flipped(down_right))
+
+    def _flipped(self, images: Tensor) -> Tensor:
+        return (self.module(images) + self.module(images.flip(3))) / 2

@@ -1,0 +1,65 @@
+"""What the networks of all families are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+
+class Linear(nn.Linear):
+    """A linear layer that leaves its weights to be drawn by the network.
+
+    (:func:`torch.nn.utils.skip_init` does so too, but its first call imports SymPy for a second.)
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw no numbers."""
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution that leaves its weights to be drawn by the network."""
+
+    def reset_parameters(self) -> None:
+        """Draw no numbers."""
+
+
+def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers") -> list[Any]:
+    """Return one value a layer; a single value holds for all layers.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the error message.
+    value : object or sequence
+        One value, or a sequence with one value a layer (strings count as one value).
+    n_layers : int
+        The number of layers.
+    layers : str, default="hidden layers"
+        What the layers are, for the error message.
+
+    Returns
+    -------
+    list of length n_layers
+
+    Raises
+    ------
+    ValueError
+        If a sequence has another length.
+
+    Examples
+    --------
+    >>> from sknn.nn import per_layer
+    >>> per_layer("dropout", 0.5, 2)
+    [0.5, 0.5]
+    """
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        if len(value) != n_layers:
+            raise ValueError(
+                f"{name} has {len(value)} values for {n_layers} {layers}; give one value, or a "
+                "sequence with one for each."
+            )
+        return list(value)
+    return [value] * n_layers

@@ -1,0 +1,79 @@
+"""Images on the device, as convolutions take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._batches import as_tensor
+
+# Pixels that are stored as bytes become floats from 0 to 1.
+BYTE_MAXIMUM = 255
+
+
+class ImageRows:
+    """Images as tensors of shape (batch, channels, height, width).
+
+    Pixels keep their type until a batch is on the device. The memory format is channels_last,
+    in which images whose channels come last are not copied.
+
+    Parameters
+    ----------
+    X : ndarray
+        Images of the shapes (n, height, width), (n, height, width, channels) or, with
+        `channels_first`, (n, channels, height, width); or flat rows of the same.
+    device : torch.device
+        Where the images go. Memory-mapped files stay on the disk; other arrays are copied to
+        devices other than the CPU as a whole, in their own type.
+    dtype : torch.dtype
+        Type of the images that come out; bytes are divided by 255.
+    image_shape : tuple of int
+        Height, width and channels.
+    channels_first : bool, default=False
+        Whether the channels come first in X.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        image_shape: tuple[int, int, int],
+        channels_first: bool = False,
+    ) -> None:
+        tensor = as_tensor(X)
+        self.tensor = tensor if _is_memmap(X) else tensor.to(device)
+        self.device = device
+        self.dtype = dtype
+        self.image_shape = image_shape
+        self.channels_first = channels_first
+
+    def __len__(self) -> int:
+        return self.tensor.shape[0]
+
+    def take(self, index: Tensor) -> Tensor:
+        """Return the images with these numbers."""
+        return self._images(self.tensor.index_select(0, index.to(self.tensor.device)))
+
+    def slice(self, start: int, stop: int) -> Tensor:
+        """Return consecutive images."""
+        return self._images(self.tensor[start:stop])
+
+    def _images(self, pixels: Tensor) -> Tensor:
+        height, width, channels = self.image_shape
+        if self.channels_first:
+            pixels = pixels.reshape(len(pixels), channels, height, width)
+        else:
+            pixels = pixels.reshape(len(pixels), height, width, channels).permute(0, 3, 1, 2)
+        images = pixels.to(self.device).to(self.dtype, memory_format=torch.channels_last)
+        # a new tensor, since the type has changed
+        return images.div_(BYTE_MAXIMUM) if pixels.dtype == torch.uint8 else images
+
+
+def _is_memmap(X: Any) -> bool:
+    """Say whether an array, or what it is a view of, is on the disk."""
+    return X is not None and (isinstance(X, np.memmap) or _is_memmap(getattr(X, "base", None)))
