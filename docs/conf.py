@@ -11,7 +11,15 @@ author = "The sknn developers"
 project_copyright = f"2026, {author}"
 version = release = sknn.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "matplotlib.sphinxext.plot_directive",
+    "numpydoc",
+]
+plot_formats = [("png", 150)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "py:obj"

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from sknn._validation import validated
+
 from ._bunch import Fetched, bundle
 from ._store import (
     RemoteFile,
@@ -23,7 +25,7 @@ from ._store import (
     require_writable,
     resolve_data_home,
 )
-from ._validation import FETCH_CONSTRAINTS, validated
+from ._validation import FETCH_CONSTRAINTS
 
 # The publisher states the hash: https://www.cs.toronto.edu/~kriz/cifar.html
 _ARCHIVE = RemoteFile(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from ._validation import validated
+from sknn._validation import validated
 
 _SPEED_OF_LIGHT = 299_792.458  # km / s
 

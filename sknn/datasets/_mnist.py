@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from sknn._validation import validated
+
 from ._bunch import Fetched, bundle
 from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS, validated
+from ._validation import FETCH_CONSTRAINTS
 
 
 def _archive(name: str, md5: str) -> RemoteFile:

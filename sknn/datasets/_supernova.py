@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from sknn._validation import validated
+
 from ._bunch import Fetched, bundle
 from ._cosmology import COSMOLOGY_CONSTRAINTS, distance_modulus
 from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS, validated
+from ._validation import FETCH_CONSTRAINTS
 
 # The publisher gives no hash. This one was recorded by the download script of
 # https://github.com/HugoDinizz/T1aSuper (data/download_union21.sh), and a copy of the file that

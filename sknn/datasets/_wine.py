@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from sknn._validation import validated
+
 from ._bunch import Fetched, bundle
 from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS, validated
+from ._validation import FETCH_CONSTRAINTS
 
 _FOLDER_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/"
 # The publisher gives no hashes. These are pinned for the same addresses by

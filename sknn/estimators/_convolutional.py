@@ -177,6 +177,7 @@ class ConvFamily(LayeredEstimator):
         200, and "all" every image. Not used by "lbfgs".""",
     )
     learning_rate: str = inherited(LayeredEstimator, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(LayeredEstimator, "learning_rate_init", default=0.003)
     max_iter: int = inherited(LayeredEstimator, "max_iter", default=10)
 
     _family_attributes: ClassVar[str] = """

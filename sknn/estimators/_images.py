@@ -63,8 +63,9 @@ def count_dimensions(X: Any) -> int:
         array = X if hasattr(X, "shape") else np.asarray(X)
     except ValueError:  # lists of different lengths
         return 3
-    if len(array.shape) == 1 and array.dtype == object and len(array) and np.ndim(array[0]) > 1:
-        return 3
+    if len(array.shape) == 1 and array.dtype == object:
+        first = next(iter(array), None)
+        return 3 if np.ndim(first) > 1 else 1
     return len(array.shape)
 
 

@@ -151,7 +151,7 @@ class _Chain:
         self.transforms = transforms
 
     def __call__(self, images: Tensor) -> Tensor:
-        changed = images
+        changed = images.clone()  # may be the user's array, and functions may work in place
         for transform in self.transforms:
             changed = transform(changed)
         if not isinstance(changed, Tensor) or changed.shape != images.shape:

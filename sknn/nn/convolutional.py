@@ -658,7 +658,7 @@ class AirbenchNetwork(ImageNetwork):
     ) -> None:
         builder = _Builder()
         height, width, channels = image_shape
-        patch = (min(2, height), min(2, width))
+        patch = (min(2, height), min(2, width))  # a strip stays a strip
         whitening = WhiteningConv(channels, patch)
         if images is not None:
             whitening.fit(images)
@@ -667,14 +667,13 @@ class AirbenchNetwork(ImageNetwork):
         size = (height - patch[0] + 1, width - patch[1] + 1)
         channels, has_bias = len(whitening.bias), normalization is None
         for i, n_filters in enumerate(filters, start=1):
-            pool = (min(2, size[0]), min(2, size[1])) if 1 in size else (2, 2)
-            size = _shrink(f"stage {i}", size, pool, pool, (0, 0))
+            size = _shrink(f"stage {i}", size, patch, patch, (0, 0))
             for half in ("a", "b"):
                 name = f"{i}{half}"
                 conv = Conv2d(channels, n_filters, 3, padding=1, bias=has_bias)
                 builder.add(f"conv{name}", conv)
                 if half == "a":
-                    builder.add(f"pool{name}", nn.MaxPool2d(pool))
+                    builder.add(f"pool{name}", nn.MaxPool2d(patch))
                 builder.add(f"norm{name}", normalization_2d(normalization, n_filters))
                 builder.add(f"activation{name}", find_activation(activation).module())
                 channels = n_filters

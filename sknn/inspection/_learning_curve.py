@@ -1,0 +1,98 @@
+"""Loss and score of each epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from sknn._validation import validated
+
+from ._axes import given_axes, new_axes
+from ._networks import fitted_network
+from ._optional import require
+
+PARTS = {"train": "training", "valid": "validation"}
+# up to so many epochs each has a marker; a single one would be invisible without
+EPOCHS_WITH_MARKERS = 30
+
+
+@validated({"log_scale": ["boolean"]})
+def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = None) -> np.ndarray:
+    """Show the loss and the score of each epoch.
+
+    The score is the accuracy or R2. There are curves for the training data and, if there were
+    validation data, for those. (With ``solver="lbfgs"`` no training scores are recorded.) The
+    training curves are computed while an epoch goes on, with dropout and augmentation, so
+    validation may look better at first.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        A fitted estimator of this package, or a pipeline that ends in one.
+    log_scale : bool, default=False
+        Whether the losses are shown on a logarithmic scale.
+    axes : array-like of Axes, default=None
+        Where to draw, one for the losses and one for the scores. None makes a figure.
+
+    Returns
+    -------
+    ndarray of shape (2,)
+        The Axes of losses and scores.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If no epoch has been completed, or `log_scale` meets losses that are not positive.
+    TypeError
+        If the estimator is not one of this package.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn import NeuralClassifier
+    >>> from sknn.inspection import plot_learning_curve
+    >>> X, y = load_digits(return_X_y=True)
+    >>> classifier = NeuralClassifier(max_iter=8, learning_rate="cosine", random_state=0)
+    >>> classifier = classifier.fit(X[:1500] / 16, y[:1500], X_val=X[1500:] / 16, y_val=y[1500:])
+    >>> loss, score = plot_learning_curve(classifier)
+    >>> loss.get_ylabel(), score.get_ylabel()
+    ('loss', 'accuracy')
+    """
+    fitted = fitted_network(estimator).estimator
+    history = list(fitted.history_)
+    if not history:
+        raise ValueError("estimator has no history: no epoch of its training has been completed.")
+    pair = new_axes(1, 2, (9.0, 3.4)) if axes is None else given_axes(axes, 2)
+    _draw(pair[0], history, "loss")
+    _draw(pair[1], history, "score")
+    pair[0].set_ylabel("loss")
+    pair[1].set_ylabel("accuracy" if is_classifier(fitted) else "R²")
+    if log_scale:
+        if any(line.get_ydata().min() <= 0 for line in pair[0].get_lines()):
+            raise ValueError("log_scale=True needs losses that are positive.")
+        pair[0].set_yscale("log")
+    return pair
+
+
+def _draw(ax: Any, history: list[dict[str, Any]], quantity: str) -> None:
+    ticker = require("matplotlib.ticker", extra="plot")
+    marker = "o" if len(history) <= EPOCHS_WITH_MARKERS else None
+    for part, label in PARTS.items():
+        key = f"{part}_{quantity}"
+        points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]
+        if points:
+            epochs, values = np.array(points, dtype=np.float64).T
+            ax.plot(epochs, values, label=label, marker=marker, markersize=3)
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+    ax.grid(alpha=0.3)
+    if ax.get_lines():
+        ax.legend()
+    else:
+        ax.text(0.5, 0.5, "not recorded", ha="center", va="center", transform=ax.transAxes)

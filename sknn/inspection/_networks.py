@@ -1,0 +1,160 @@
+"""The network inside of what a user passes: an estimator, or a pipeline that ends in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sknn.estimators._base import NeuralEstimator
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A fitted estimator, and the pipeline steps before it.
+
+    Attributes
+    ----------
+    model : estimator or Pipeline
+        What the user passed, which predicts for X as the user has it.
+    estimator : NeuralEstimator
+        The estimator at its end.
+    steps : tuple of Pipeline
+        What X goes through first.
+    """
+
+    model: Any
+    estimator: Any
+    steps: tuple[Pipeline, ...]
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self.estimator.module_
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the estimator is one for images."""
+        return hasattr(self.estimator, "_as_images")
+
+    def transform(self, X: Any) -> Any:
+        """Return X as the estimator at the end gets it."""
+        for steps in self.steps:
+            X = steps.transform(X)
+        return X
+
+    def as_images(self, X: Any) -> Tensor:
+        """Return X as the network gets it, of shape (n, channels, height, width)."""
+        return self.estimator._as_images(self.transform(X))
+
+    def empty_sample(self) -> Tensor:
+        """Return a sample of zeros, as a batch on the network's device."""
+        parameter = next(self.module.parameters())
+        shape: tuple[int, ...]
+        if self.takes_images:
+            height, width, channels = self.estimator.image_shape_
+            shape = (channels, height, width)
+        else:
+            shape = (self.estimator.n_features_in_,)
+        return torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
+
+
+def fitted_network(estimator: Any) -> FittedNetwork:
+    """Find the network in an estimator or a pipeline.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        What the user passed.
+
+    Returns
+    -------
+    FittedNetwork
+
+    Raises
+    ------
+    TypeError
+        If there is none of this package's estimators at the end.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    """
+    last, steps = estimator, []
+    while isinstance(last, Pipeline):
+        if len(last) > 1:
+            steps.append(last[:-1])
+        last = last.steps[-1][1]
+    if not isinstance(last, NeuralEstimator):
+        hint = " Pass its best_estimator_." if hasattr(estimator, "best_estimator_") else ""
+        raise TypeError(
+            "estimator must be one of sknn's, or a Pipeline that ends in one; got "
+            f"{_name_type(estimator, last)}.{hint}"
+        )
+    check_is_fitted(last, "module_")
+    return FittedNetwork(estimator, last, tuple(steps))
+
+
+def image_network(estimator: Any) -> FittedNetwork:
+    """Find the network as :func:`fitted_network` does, and see that it is one for images.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        What the user passed.
+
+    Returns
+    -------
+    FittedNetwork
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not one for images.
+    """
+    network = fitted_network(estimator)
+    if not network.takes_images:
+        raise TypeError(
+            "estimator must be one for images, ConvClassifier or ConvRegressor, or a Pipeline "
+            f"that ends in one; got {_name_type(estimator, network.estimator)}."
+        )
+    return network
+
+
+def _name_type(estimator: Any, last: Any) -> str:
+    if isinstance(estimator, type):
+        return f"the class {estimator.__name__}, not an instance of it"
+    name = type(last).__name__
+    return name if last is estimator else f"a {type(estimator).__name__} that ends in {name}"
+
+
+def as_batch(network: FittedNetwork, image: Any) -> np.ndarray:
+    """Return a single image as a batch of one.
+
+    Parameters
+    ----------
+    network : FittedNetwork
+        The network that will get it.
+    image : array-like
+        ``X[i]`` or ``X[i : i + 1]`` of some X that `network.model` predicts for.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If there are several images.
+    """
+    array = np.asarray(image)
+    estimator = network.estimator
+    height, width, channels = estimator.image_shape_
+    is_flat_row = array.ndim == 2 and array.shape == (1, height * width * channels)
+    is_grey = array.ndim == 3 and channels == 1 and array.shape == (1, height, width)
+    if array.ndim == 4 and len(array) != 1:
+        raise ValueError(f"image must be one image, X[i]; got an array of shape {array.shape}.")
+    return array if array.ndim == 4 or is_flat_row or is_grey else array[np.newaxis]

@@ -1,0 +1,35 @@
+"""Packages that not everybody has installed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def require(module: str, *, extra: str) -> Any:
+    """Import a module of an optional package.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    extra : str
+        The extra of this package that installs it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If it is missing; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f"this function needs {package}, which cannot be imported ({error}). Install it with "
+            f"pip install 'sknn[{extra}]'."
+        ) from error

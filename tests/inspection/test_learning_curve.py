@@ -1,0 +1,94 @@
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn.inspection import plot_learning_curve
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(40, 3)), RNG.normal(size=40)
+
+
+def lines(ax: Any) -> dict[str, list[tuple[float, float]]]:
+    return {
+        line.get_label(): list(zip(*map(np.ndarray.tolist, line.get_data()), strict=True))
+        for line in ax.get_lines()
+    }
+
+
+def dense(**parameters: Any) -> NeuralRegressor:
+    defaults = {"learning_rate": "cosine", "max_iter": 4, "random_state": 0}
+    return NeuralRegressor(hidden_layer_sizes=(3,), **(defaults | parameters))
+
+
+def test_training_alone() -> None:
+    regressor = dense().fit(X, Y)
+    loss, score = plot_learning_curve(regressor)
+    assert lines(loss) == {"training": list(enumerate(regressor.loss_curve_, start=1))}
+    assert list(lines(score)) == ["training"]
+    assert (loss.get_ylabel(), score.get_ylabel()) == ("loss", "R²")
+    assert loss.get_xlabel() == score.get_xlabel() == "epoch"
+
+
+def test_validation_data() -> None:
+    classifier = NeuralClassifier((3,), learning_rate="cosine", max_iter=3, random_state=0)
+    classifier.fit(X, Y > 0, X_val=X[:9], y_val=Y[:9] > 0)
+    loss, score = plot_learning_curve(classifier)
+    assert list(lines(loss)) == list(lines(score)) == ["training", "validation"]
+    assert [value for _, value in lines(score)["validation"]] == classifier.validation_scores_
+    assert score.get_ylabel() == "accuracy"
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 4, 40])
+def test_ticks_are_whole_epochs(max_iter: int) -> None:
+    loss, _ = plot_learning_curve(dense(max_iter=max_iter).fit(X, Y))
+    loss.figure.canvas.draw()
+    ticks = loss.get_xticks()
+    assert_array_equal(ticks, np.round(ticks))
+    # a single epoch has a marker, since it has no line
+    assert loss.get_lines()[0].get_marker() == ("None" if max_iter == 40 else "o")
+
+
+@pytest.mark.parametrize("fixture", ["grey_classifier", "regressor"])
+def test_images(fixture: str, request: pytest.FixtureRequest) -> None:
+    estimator: ConvClassifier | ConvRegressor = request.getfixturevalue(fixture)
+    loss, _ = plot_learning_curve(estimator)
+    assert lines(loss)["training"] == [(1, estimator.loss_)]
+
+
+def test_pipelines_lbfgs_and_given_axes() -> None:
+    network = dense(solver="lbfgs", learning_rate="constant", max_iter=500, tol=1e-3)
+    pipeline = make_pipeline(StandardScaler(), network).fit(X, Y)
+    figure, grid = plt.subplots(2, 1)
+    axes = plot_learning_curve(pipeline, axes=grid)
+    assert_array_equal(axes, grid)
+    assert plt.get_fignums() == [figure.number]
+    assert len(lines(axes[0])["training"]) == network.n_iter_
+    # scores of the training data are not computed by this solver
+    assert lines(axes[1]) == {}
+    assert axes[1].texts[0].get_text() == "not recorded"
+
+
+def test_logarithmic_losses() -> None:
+    loss, score = plot_learning_curve(dense().fit(X, Y), log_scale=True)
+    assert (loss.get_yscale(), score.get_yscale()) == ("log", "linear")
+    regressor = dense().fit(X, Y)
+    regressor.history_[1]["train_loss"] = 0.0
+    with pytest.raises(ValueError, match="log_scale=True needs losses that are positive"):
+        plot_learning_curve(regressor, log_scale=True)
+
+
+def test_bad_input() -> None:
+    regressor = dense().fit(X, Y)
+    with pytest.raises(ValueError, match="axes has 1 Axes, but 2 are needed"):
+        plot_learning_curve(regressor, axes=plt.figure().subplots())
+    with pytest.raises(ValueError, match="The 'log_scale' parameter"):
+        plot_learning_curve(regressor, log_scale="yes")
+    regressor.history_.clear()
+    with pytest.raises(ValueError, match="no epoch of its training has been completed"):
+        plot_learning_curve(regressor)

@@ -1,0 +1,125 @@
+import html
+
+import numpy as np
+import pytest
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from sknn import ConvClassifier, NeuralClassifier
+from sknn.inspection import LayerSummary, summary
+
+from .conftest import fit, make_images
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(40, 4)), np.arange(40) % 2
+
+
+def dense(**parameters: object) -> NeuralClassifier:
+    return NeuralClassifier((8, 5), learning_rate="cosine").set_params(**parameters)
+
+
+def test_the_network_of_the_cifar_tutorials() -> None:
+    # tensorflow.org/tutorials/images/cnn: 122,570 parameters, and these rows
+    classifier = ConvClassifier(
+        filters=(32, 64, 64),
+        padding="valid",
+        pooling=("max", "max", None),
+        hidden_layer_sizes=(64,),
+    )
+    table = summary(fit(classifier, make_images(20, 32, 32, 3), np.arange(20) % 10))
+    assert table.n_parameters == table.n_trainable == 122_570
+    rows = {row.name: (row.output_shape, row.n_parameters) for row in table.layers}
+    assert rows["conv1"] == ((None, 32, 30, 30), 896)
+    assert rows["pool1"] == ((None, 32, 15, 15), 0)
+    assert rows["conv2"] == ((None, 64, 13, 13), 18_496)
+    assert rows["conv3"] == ((None, 64, 4, 4), 36_928)
+    assert rows["flatten"] == ((None, 1024), 0)
+    assert rows["dense1"] == ((None, 64), 65_600)
+    assert rows["output"] == ((None, 10), 650)
+    text = str(table)
+    assert "conv2 (Conv2d)" in text and "(None, 64, 13, 13)" in text and "18,496" in text
+    assert text.endswith(
+        "Total params: 122,570\nTrainable params: 122,570\nNon-trainable params: 0"
+    )
+
+
+def test_dense() -> None:
+    classifier = fit(dense(), X, Y)
+    table = summary(classifier)
+    sizes = [row.n_parameters for row in table.layers if row.n_parameters]
+    assert sizes == [4 * 8 + 8, 8 * 5 + 5, 5 + 1]
+    assert table.layers[0] == LayerSummary("0", "Linear", (None, 8), 40, 40)
+    assert table.layers[-1].output_shape == (None, 1)
+    assert table.n_trainable == classifier.n_parameters_ == sum(sizes)
+    assert str(table).startswith("NeuralClassifier: DenseNetwork\n")
+
+
+def test_pipeline() -> None:
+    pipeline = make_pipeline(StandardScaler(), dense(max_iter=1)).fit(X, Y)
+    assert summary(pipeline) == summary(pipeline[-1])
+
+
+def test_batch_normalization_counts_as_in_keras() -> None:
+    # four numbers a feature, of which the mean and the variance are not trained
+    classifier = fit(dense(normalization="batch"), X, Y)
+    table = summary(classifier)
+    norms = [row for row in table.layers if row.kind == "BatchNorm1d"]
+    assert [(row.n_parameters, row.n_trainable) for row in norms] == [(32, 16), (20, 10)]
+    assert table.n_non_trainable == 16 + 10
+    assert table.n_trainable == classifier.n_parameters_
+
+
+@pytest.mark.parametrize("architecture", ["plain", "resnet", "airbench"])
+def test_agrees_with_the_estimator(architecture: str, labels: np.ndarray) -> None:
+    classifier = ConvClassifier(architecture=architecture, filters=(4, 6), device="cpu")
+    classifier = fit(classifier, make_images(30, 8, 8), labels)
+    table = summary(classifier)
+    assert table.n_trainable == classifier.n_parameters_
+    assert table.n_trainable == sum(row.n_trainable for row in table.layers)
+    assert not classifier.module_.training
+    # 8 whitening filters of 2x2, which are computed; and two numbers a normalized channel
+    frozen = {"plain": 0, "resnet": 2 * (4 * 5 + 6 * 5), "airbench": 8 * 4 + 2 * 2 * (4 + 6)}
+    assert table.n_non_trainable == frozen[architecture]
+
+
+class Odd(nn.Module):
+    """Shares a layer, and has weights of its own, frozen ones and some in a layer of tuples."""
+
+    def __init__(self, n_features_in: int, n_outputs: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(n_features_in, n_features_in)
+        self.inner.bias.requires_grad_(False)
+        self.recurrent = nn.LSTM(n_features_in, 2)
+        self.scale = nn.Parameter(torch.ones(3))
+        self.last = nn.Linear(n_features_in, n_outputs)
+
+    def forward(self, X: Tensor) -> Tensor:
+        self.recurrent(X)
+        return self.last(self.inner(self.inner(X))) * self.scale.mean()
+
+
+def test_modules_of_users() -> None:
+    classifier = fit(dense(module=Odd), X, Y)
+    table = summary(classifier)
+    assert [row.name for row in table.layers] == ["inner", "inner", "last", "(other parameters)"]
+    # the shared layer counts once; an LSTM has 4 gates of inputs, states and two biases
+    assert [row.n_parameters for row in table.layers] == [20, 0, 5, 3 + 4 * 2 * (4 + 2 + 2)]
+    assert [row.n_trainable for row in table.layers] == [16, 0, 5, 67]
+    assert table.n_trainable == classifier.n_parameters_
+    assert table.n_non_trainable == 4
+    assert table.layers[-1].output_shape is None
+    assert "(other parameters)" in str(table)
+
+
+def test_modules_without_children() -> None:
+    classifier = fit(dense(module=nn.Linear(4, 1)), X, Y)
+    (row,) = summary(classifier).layers
+    assert row == LayerSummary("(network)", "Linear", (None, 1), 5, 5)
+
+
+def test_html() -> None:
+    text = summary(fit(dense(), X, Y))._repr_html_()
+    assert "<td>0 (Linear)</td><td>(None, 8)</td><td>40</td>" in text
+    assert "Total params: 91" in html.unescape(text)
