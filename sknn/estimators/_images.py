@@ -64,7 +64,7 @@ def count_dimensions(X: Any) -> int:
     except ValueError:  # lists of different lengths
         return 3
     if len(array.shape) == 1 and array.dtype == object:
-        first = next(iter(array), None)
+        first: Any = next(iter(array), None)
         return 3 if np.ndim(first) > 1 else 1
     return len(array.shape)
 

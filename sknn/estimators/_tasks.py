@@ -250,7 +250,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             probability of each label.
         """
         outputs, dtype = self._predict_outputs(X)
-        probabilities = self._loss.activate(outputs).cpu().numpy().astype(dtype, copy=False)
+        probabilities = self._loss.activate(_in_type(outputs, dtype)).numpy()
         if self._targets.task == "binary":
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
@@ -270,6 +270,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             As `predict_proba`.
         """
         outputs, dtype = self._predict_outputs(X)
+        outputs = _in_type(outputs, dtype)
         if self._targets.task == "binary":
             outputs = torch.cat([-outputs, outputs], 1)  # log(1 - p), log p
         if self._targets.task == "multiclass":
@@ -277,10 +278,16 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         else:
             exact = F.logsigmoid(outputs)
         # log(predict_proba) as it stands where it is defined, so that both have the same order
-        answer_type = torch.float32 if dtype == np.float32 else torch.float64
-        probabilities = self._loss.activate(outputs).to(answer_type)
-        logs = torch.where(probabilities > 0, probabilities.log(), exact)
-        return logs.cpu().numpy().astype(dtype, copy=False)
+        probabilities = self._loss.activate(outputs)
+        return torch.where(probabilities > 0, probabilities.log(), exact).numpy()
+
+
+def _in_type(outputs: Tensor, dtype: np.dtype) -> Tensor:
+    """Cast on the CPU, since some devices lack float64.
+
+    Probabilities computed in float32 and cast would not sum to one as float64 has to.
+    """
+    return outputs.cpu().to(torch.float32 if dtype == np.float32 else torch.float64)
 
 
 # `loss` is declared twice, since it is positional in NeuralRegressor alone.

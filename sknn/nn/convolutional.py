@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .activations import find_activation
-from .layers import Conv2d, Linear, per_layer
+from .layers import Conv2d, Linear, normalization_1d, normalization_2d, per_layer
 
 # height, width, channels
 ImageShape = tuple[int, int, int]
@@ -55,45 +55,6 @@ def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
     28
     """
     return (size + padding - kernel_size) // stride + 1
-
-
-def normalization_2d(kind: str | None, channels: int) -> nn.Module:
-    """Return a normalization of images: over the batch, or over all of each image.
-
-    Parameters
-    ----------
-    kind : {"batch", "layer"} or None
-        None is the identity.
-    channels : int
-        Channels of the images.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    # one group is layer normalization over channels, height and width
-    return nn.GroupNorm(1, channels) if kind == "layer" else nn.Identity()
-
-
-def normalization_1d(kind: str | None, width: int) -> nn.Module:
-    """Return a normalization of vectors.
-
-    Parameters
-    ----------
-    kind : {"batch", "layer"} or None
-        None is the identity.
-    width : int
-        Length of the vectors.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
-    if kind == "batch":
-        return nn.BatchNorm1d(width)
-    return nn.LayerNorm(width) if kind == "layer" else nn.Identity()
 
 
 class _Builder:

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .activations import Activation, find_activation
-from .layers import Linear, per_layer
-
-NORMALIZATIONS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+from .layers import Linear, normalization_1d, per_layer
 
 
 class DenseNetwork(nn.Module):
@@ -85,7 +83,7 @@ class DenseNetwork(nn.Module):
             if i == n_hidden:
                 break
             if normalization is not None:
-                layers.append(NORMALIZATIONS[normalization](fan_out, dtype=dtype))
+                layers.append(normalization_1d(normalization, fan_out, dtype))
             layers.append(activations[i].module())
             if rates[i]:
                 layers.append(nn.Dropout(rates[i]))

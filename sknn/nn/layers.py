@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 
@@ -63,3 +64,44 @@ def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers
             )
         return list(value)
     return [value] * n_layers
+
+
+def normalization_2d(kind: str | None, channels: int) -> nn.Module:
+    """Return a normalization of images: over the batch, or over all of each image.
+
+    Parameters
+    ----------
+    kind : {"batch", "layer"} or None
+        None is the identity.
+    channels : int
+        Channels of the images.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    # one group is layer normalization over channels, height and width
+    return nn.GroupNorm(1, channels) if kind == "layer" else nn.Identity()
+
+
+def normalization_1d(kind: str | None, width: int, dtype: torch.dtype | None = None) -> nn.Module:
+    """Return a normalization of vectors.
+
+    Parameters
+    ----------
+    kind : {"batch", "layer"} or None
+        None is the identity.
+    width : int
+        Length of the vectors.
+    dtype : torch.dtype or None, default=None
+        Type of the parameters; None is torch's default.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    if kind == "batch":
+        return nn.BatchNorm1d(width, dtype=dtype)
+    return nn.LayerNorm(width, dtype=dtype) if kind == "layer" else nn.Identity()
