@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
+from ._image_scores import run_image_scores
+from ._images import run_images
 from ._imports import run_imports
 from ._machine import describe
 from ._measure import Options
@@ -23,6 +25,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "memory": run_memory,
     "imports": run_imports,
     "scores": run_scores,
+    "images": run_images,
+    "images-scores": run_image_scores,
     "cuda": run_cuda,
 }
 
@@ -31,7 +35,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure sknn side by side with scikit-learn, skorch and plain torch.",
+        description="Measure sknn side by side with scikit-learn, skorch, Keras and plain torch.",
         epilog="The data are looked for in the folder SKNN_DATA, and downloaded if they are not "
         "there. Without a name all benchmarks run, shortened to a few minutes.",
     )
@@ -44,6 +48,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller and less reliable")
     parser.add_argument(
         "--bfloat16", action="store_true", help="also where the processor has no bfloat16"
+    )
+    parser.add_argument(
+        "--keras-python",
+        metavar="PATH",
+        help="a Python with tensorflow and keras, for the rows of Keras in images",
     )
     options = parser.parse_args(arguments)
     for name in options.names:
@@ -66,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         quick=parsed.quick,
         overview=not parsed.names,
         bfloat16=parsed.bfloat16,
+        keras_python=parsed.keras_python,
     )
     print(describe(), flush=True)
     rows: list[Row] = []

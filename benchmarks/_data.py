@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from sknn.datasets import fetch_mnist, fetch_supernova, fetch_wine_quality
+from sknn.datasets import fetch_cifar10, fetch_mnist, fetch_supernova, fetch_wine_quality
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,30 @@ def mnist_bytes() -> Data | None:
     if test is None:
         return None
     return Data(train[0], train[1].astype(np.int64), test[0], test[1].astype(np.int64))
+
+
+@cache
+def cifar10_bytes() -> Data | None:
+    """CIFAR-10 as uint8 images of shape (32, 32, 3)."""
+    train = fetch("CIFAR-10", fetch_cifar10, subset="train", return_X_y=True)
+    test = train and fetch("CIFAR-10", fetch_cifar10, subset="test", return_X_y=True)
+    if test is None:
+        return None
+    return Data(train[0], train[1].astype(np.int64), test[0], test[1].astype(np.int64))
+
+
+def mnist_images() -> Data | None:
+    """MNIST as uint8 images of shape (28, 28, 1)."""
+    data = mnist_bytes()
+    if data is None:
+        return None
+    return replace(data, X=data.X.reshape(-1, 28, 28, 1), X_test=data.X_test.reshape(-1, 28, 28, 1))
+
+
+def image_sets() -> dict[str, Data]:
+    """Return those of MNIST and CIFAR-10 that are at hand, as uint8 images."""
+    sets = {"MNIST": mnist_images(), "CIFAR-10": cifar10_bytes()}
+    return {name: data for name, data in sets.items() if data is not None}
 
 
 def mnist(n_samples: int | None = None, dtype: str = "float32") -> Data | None:

@@ -32,6 +32,7 @@ class Options:
     quick: bool = False
     overview: bool = False
     bfloat16: bool = False
+    keras_python: str | None = None
 
     def rounds(self, alone: int, overview: int, quick: int = 1) -> int:
         """Return the number of interleaved runs: as asked for, or a default for the situation."""

@@ -1,31 +1,28 @@
 """Peak memory of a fit.
 
 Each fit runs in a new process, which holds the data and has done one tiny fit (imports, thread
-pools and kernels are there). What it takes beyond that, at its peak, is the fit's.
+pools and kernels are there). What it takes beyond that, at its peak, is the fit's. Images are
+measured otherwise, see `_image_memory`.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
-import platform
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import psutil
 from scipy import sparse
 
 from ._contenders import Contender, Work, full_name, ours, sklearn_mlp, skorch, torch_loop
-from ._data import Data, mnist, mnist_bytes
+from ._data import Data, cifar10_bytes, mnist, mnist_bytes
+from ._image_memory import BATCH_SIZE, describe_peaks, measure_peaks
 from ._measure import Options, interleave, quiet, report
+from ._peaks import MEBIBYTE, peak_above_baseline
 from ._report import Row
 
 CONTENDERS: dict[str, Contender] = {
@@ -34,7 +31,6 @@ CONTENDERS: dict[str, Contender] = {
     "skorch": skorch(None, "float32"),
     "torch": torch_loop(None, "float32"),
 }
-MEBIBYTE = 2**20
 
 
 def n_bytes(X: Any) -> int:
@@ -42,59 +38,6 @@ def n_bytes(X: Any) -> int:
     if sparse.issparse(X):
         return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
     return X.nbytes
-
-
-def peak_above_baseline(action: Callable[[], Any]) -> int:
-    """Return by how many bytes resident memory rises while an action runs."""
-    gc.collect()
-    _return_free_memory()
-    if _reset_high_water_mark():
-        baseline = _high_water_mark()
-        action()
-        return _high_water_mark() - baseline
-    baseline = psutil.Process().memory_info().rss
-    return _sampled_peak(action) - baseline
-
-
-def _return_free_memory() -> None:
-    """Give back what the tiny fit has freed: else the next fit has that much for nothing."""
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _reset_high_water_mark() -> bool:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _high_water_mark() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmHWM")
-
-
-def _sampled_peak(action: Callable[[], Any]) -> int:
-    """Look a thousand times a second; a shorter peak goes unseen."""
-    process, done = psutil.Process(), threading.Event()
-    peak = process.memory_info().rss
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.001):
-            peak = max(peak, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        action()
-    finally:
-        done.set()
-        watcher.join()
-    return max(peak, process.memory_info().rss)
 
 
 def save(folder: Path, X: Any, y: np.ndarray) -> None:
@@ -149,7 +92,7 @@ def _inputs(options: Options) -> dict[str, tuple[Any, np.ndarray]]:
 
 
 def run_memory(options: Options) -> list[Row]:
-    """Compare peaks for bytes, floats and a sparse matrix, (100,) hidden units."""
+    """Compare peaks for bytes, floats, a sparse matrix ((100,) hidden units) and images."""
     epochs = options.epochs or (1 if options.quick or options.overview else 3)
     rounds = options.rounds(alone=3, overview=1)
     rows = []
@@ -179,7 +122,29 @@ def run_memory(options: Options) -> list[Row]:
                 )
             )
             report(rows[-1])
-    return rows
+    return rows + _image_rows(options)
+
+
+def _image_rows(options: Options) -> list[Row]:
+    """All images of CIFAR-10, for one epoch: fewer would leave nothing to see."""
+    data = cifar10_bytes()
+    if data is None:
+        return []
+    epochs = options.epochs or 1
+    peaks = measure_peaks(data.X, data.y, epochs, options.rounds(alone=3, overview=1))
+    task = f"memory: CIFAR-10 uint8, {n_bytes(data.X) / MEBIBYTE:.0f} MiB, batch {BATCH_SIZE}"
+    return [
+        report(
+            Row(
+                task,
+                name,
+                epochs=str(epochs),
+                vs_torch=peaks["torch loop float32"]["peak"] / measured["peak"],
+                memory=describe_peaks(measured),
+            )
+        )
+        for name, measured in peaks.items()
+    ]
 
 
 if __name__ == "__main__":

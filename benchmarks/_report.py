@@ -9,7 +9,8 @@ from statistics import median
 LEGEND = """\
 Seconds are medians (smallest-largest) of interleaved runs. "x sklearn" and "x torch" say how many
 times as fast (for memory: how many times as small) a row is as scikit-learn's and as the torch loop
-of the same precision, in medians of the same run; above 1 is better."""
+of the same precision, in medians of the same run; above 1 is better. "x keras" likewise. Images a
+second are those of a training epoch."""
 
 HEADER = (
     "task",
@@ -18,6 +19,8 @@ HEADER = (
     "fit s",
     "x sklearn",
     "x torch",
+    "x keras",
+    "images/s",
     "score",
     "peak memory",
     "prediction",
@@ -34,6 +37,8 @@ class Row:
     seconds: list[float] = field(default_factory=list)
     vs_sklearn: float | None = None
     vs_torch: float | None = None
+    vs_keras: float | None = None
+    rate: str = ""
     score: str = ""
     memory: str = ""
     latency: str = ""
@@ -47,6 +52,8 @@ class Row:
             format_seconds(self.seconds),
             format_ratio(self.vs_sklearn),
             format_ratio(self.vs_torch),
+            format_ratio(self.vs_keras),
+            self.rate,
             self.score,
             self.memory,
             self.latency,
