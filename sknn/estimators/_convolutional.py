@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_y, column_or_1d, validate_data
+from sklearn.utils.validation import _check_y, validate_data
 from torch import Tensor, nn
 
 from sknn.nn import (
@@ -37,7 +37,7 @@ from ._images import (
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
-from ._validation import torch_type
+from ._validation import one_or_several_columns, torch_type
 
 # Training images from which a whitening layer is computed.
 WHITENING_IMAGES = 5000
@@ -223,16 +223,9 @@ class ConvFamily(LayeredEstimator):
             )
         is_regressor = isinstance(self, NeuralRegressorBase)
         y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
-        if hasattr(y, "toarray"):
-            y = y.toarray()
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if not reset:
-            X = self._check_X(X)
-        else:
-            X = self._check_first_X(X)
+        X = self._check_first_X(X) if reset else self._check_X(X)
         check_consistent_length(X, y)
-        return X, y
+        return X, one_or_several_columns(y)
 
     def _check_first_X(self, X: Any) -> np.ndarray:
         """Validate training images, which say what later ones must look like."""
@@ -435,7 +428,7 @@ class ConvClassifier(ConvFamily, NeuralClassifierBase):
     >>> from sklearn.datasets import load_digits
     >>> from sknn import ConvClassifier
     >>> X, y = load_digits(return_X_y=True)  # rows of 64 numbers: images of 8x8 pixels
-    >>> classifier = ConvClassifier(filters=(16, 32), max_iter=5, random_state=0)
+    >>> classifier = ConvClassifier(filters=(16, 32), normalization="batch", random_state=0)
     >>> classifier.fit(X[:1500] / 16, y[:1500]).image_shape_
     (8, 8, 1)
     >>> bool(classifier.score(X[1500:] / 16, y[1500:]) > 0.9)
@@ -463,16 +456,13 @@ class ConvRegressor(ConvFamily, NeuralRegressorBase):
 
     Examples
     --------
-    How many of a digit's pixels are dark:
+    How much more ink the upper half of a digit has than the lower half:
 
     >>> from sklearn.datasets import load_digits
     >>> from sknn import ConvRegressor
-    >>> images = load_digits().images / 16
-    >>> darkness = images.mean((1, 2))
-    >>> regressor = ConvRegressor(filters=(8, 8), max_iter=10, random_state=0)
-    >>> bool(
-    ...     regressor.fit(images[:1500], darkness[:1500]).score(images[1500:], darkness[1500:])
-    ...     > 0.8
-    ... )
+    >>> X = load_digits().images / 16
+    >>> y = X[:, :4].mean((1, 2)) - X[:, 4:].mean((1, 2))
+    >>> regressor = ConvRegressor(filters=(8, 8), learning_rate_init=0.01, random_state=0)
+    >>> bool(regressor.fit(X[:1500], y[:1500]).score(X[1500:], y[1500:]) > 0.9)
     True
     """

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork
@@ -15,7 +15,7 @@ from sknn.nn import DenseNetwork
 from ._layers import LayeredEstimator
 from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
-from ._validation import torch_type
+from ._validation import one_or_several_columns, torch_type
 
 # Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
 INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
@@ -63,11 +63,7 @@ class DenseFamily(LayeredEstimator):
         X, y = validate_data(
             self, X, y, multi_output=True, y_numeric=is_regressor, reset=reset, **INPUT_CHECKS
         )
-        if hasattr(y, "toarray"):
-            y = y.toarray()
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return torch_type(X), y
+        return torch_type(X), one_or_several_columns(y)
 
     def _module_arguments(self) -> dict[str, Any]:
         return {"n_features_in": self.n_features_in_}

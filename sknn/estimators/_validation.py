@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import column_or_1d
 
 
 def torch_type(X: Any) -> Any:
@@ -29,6 +30,22 @@ def torch_type(X: Any) -> Any:
     if X.dtype == np.longdouble and X.dtype.itemsize > 8:
         return X.astype(np.float64)
     return X
+
+
+def one_or_several_columns(y: Any) -> np.ndarray:
+    """Make validated targets dense, and a single column one-dimensional.
+
+    Parameters
+    ----------
+    y : ndarray or sparse matrix
+        The targets; for a single column, scikit-learn's DataConversionWarning is emitted.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    """
+    y = y.toarray() if sparse.issparse(y) else y
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _no_keys() -> np.ndarray:

@@ -1,17 +1,12 @@
 """Torch modules and functions; no scikit-learn, no skorch."""
 
 from .activations import ACTIVATIONS, Activation, find_activation
+from .airbench import AirbenchNetwork
 from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
 from .backprop import DenseBackprop
-from .convolutional import (
-    INITIALIZATIONS,
-    AirbenchNetwork,
-    ConvNetwork,
-    ImageNetwork,
-    ResidualNetwork,
-    output_size,
-)
+from .convolutional import ConvNetwork
 from .dense import DenseNetwork
+from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
@@ -21,6 +16,7 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
+from .residual import ResidualNetwork
 from .tracing import LayerTrace, trace_layers
 
 __all__ = [

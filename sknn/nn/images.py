@@ -1,0 +1,249 @@
+"""What the networks for images have in common.
+
+Images are tensors of shape (batch, channels, height, width) in channels_last memory, in which
+oneDNN and cuDNN are fastest and in which arrays of images, channels last, need not be copied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .activations import find_activation
+from .layers import Linear, normalization_1d
+
+# height, width, channels
+ImageShape = tuple[int, int, int]
+
+INITIALIZATIONS = ("glorot", "he", "dirac")
+
+
+def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
+    """Return the size that a convolution or pooling leaves, ``floor((n + 2p - k) / s + 1)``.
+
+    Parameters
+    ----------
+    size : int
+        Height or width n.
+    kernel_size, stride : int
+        k and s.
+    padding : int
+        2p: rows or columns of zeros added on both sides together.
+
+    Returns
+    -------
+    int
+        Zero or less where the kernel does not fit.
+
+    Examples
+    --------
+    >>> from sknn.nn import output_size
+    >>> output_size(28, kernel_size=5, stride=1, padding=4)
+    28
+    """
+    return (size + padding - kernel_size) // stride + 1
+
+
+def shrink(
+    layer: str,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Sequence[int] = (0, 0),
+) -> tuple[int, int]:
+    """Return the height and width that a layer leaves.
+
+    Parameters
+    ----------
+    layer : str
+        What the layer is, for the error message.
+    size, kernel, stride : tuple of int
+        Height and width of image, kernel and stride.
+    padding : sequence of int, default=(0, 0)
+        Rows and columns of zeros that are added, both sides together.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+    """
+    height, width = (
+        output_size(n, k, s, p) for n, k, s, p in zip(size, kernel, stride, padding, strict=True)
+    )
+    if height < 1 or width < 1:
+        raise ValueError(
+            f"{layer} leaves nothing of images that are {size[0]}x{size[1]} pixels where it "
+            "begins. Use padding='same', a smaller kernel, stride or pool, pooling=None for some "
+            "layers, or fewer filters."
+        )
+    return height, width
+
+
+class NetworkBuilder:
+    """Collects named layers, without those that do nothing.
+
+    Attributes
+    ----------
+    layers : torch.nn.Sequential
+        The layers so far.
+    """
+
+    def __init__(self) -> None:
+        self.layers = nn.Sequential()
+
+    def add(self, name: str, layer: nn.Module) -> None:
+        """Append a layer, unless it is an identity."""
+        if not isinstance(layer, nn.Identity):
+            self.layers.add_module(name, layer)
+
+    def add_dropout(self, name: str, rate: float) -> None:
+        """Append dropout, unless its rate is 0."""
+        self.add(name, nn.Dropout(rate) if rate else nn.Identity())
+
+    def add_dense_part(
+        self,
+        width: int,
+        hidden_layer_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        activations: Sequence[Any],
+        dropout: Sequence[float],
+        normalization: str | None,
+    ) -> None:
+        """Append hidden dense layers and the linear output.
+
+        Parameters
+        ----------
+        width : int
+            Numbers that come in.
+        hidden_layer_sizes : sequence of int
+            Width of each hidden layer.
+        n_outputs : int
+            Width of the output.
+        activations, dropout : sequence
+            One a hidden layer.
+        normalization : {"batch", "layer"} or None
+            Normalization before each activation.
+        """
+        widths = [width, *hidden_layer_sizes]
+        for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
+            self.add(f"dense{i + 1}", Linear(fan_in, fan_out))
+            self.add(f"dense_norm{i + 1}", normalization_1d(normalization, fan_out))
+            self.add(f"dense_activation{i + 1}", find_activation(activations[i]).module())
+            self.add_dropout(f"dense_dropout{i + 1}", dropout[i])
+        self.add("output", Linear(widths[-1], n_outputs))
+
+    def add_head(
+        self,
+        width: int,
+        hidden_layer_sizes: Sequence[int],
+        n_outputs: int,
+        *,
+        activation: Any,
+        dropout: float,
+        normalization: str | None,
+    ) -> None:
+        """Append dropout and a dense part whose layers are all alike.
+
+        Parameters
+        ----------
+        width, hidden_layer_sizes, n_outputs, normalization
+            As in :meth:`add_dense_part`.
+        activation : str or callable
+            The activation of all hidden layers.
+        dropout : float
+            The rate, also of what comes in.
+        """
+        n_hidden = len(hidden_layer_sizes)
+        self.add_dropout("dropout", dropout)
+        self.add_dense_part(
+            width,
+            hidden_layer_sizes,
+            n_outputs,
+            activations=[activation] * n_hidden,
+            dropout=[dropout] * n_hidden,
+            normalization=normalization,
+        )
+
+
+class GlobalPool(nn.Module):
+    """Pool each channel to one number.
+
+    Parameters
+    ----------
+    kind : {"max", "average"}
+        Which number.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def extra_repr(self) -> str:
+        """Name the kind."""
+        return self.kind
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (batch, channels, height, width) to (batch, channels)."""
+        return images.amax((2, 3)) if self.kind == "max" else images.mean((2, 3))
+
+
+class ImageNetwork(nn.Module):
+    """Base class of the built-in networks for images.
+
+    Parameters
+    ----------
+    layers : torch.nn.Sequential
+        From images of shape (batch, channels, height, width) to outputs (batch, n_outputs).
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.layers = layers
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images of shape (batch, channels, height, width) to outputs (batch, n_outputs)."""
+        return self.layers(images)
+
+    @torch.no_grad()
+    def initialize(self, random_state: np.random.RandomState, initialization: str) -> None:
+        """Draw the initial weights; biases become zero.
+
+        Parameters
+        ----------
+        random_state : numpy.random.RandomState
+            The source of the numbers.
+        initialization : {"glorot", "he", "dirac"}
+            "glorot" is uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot and
+            Bengio, 2010); "he" is normal with variance ``2 / fan_in`` (He et al., 2015,
+            arXiv:1502.01852); "dirac" is "he", but the first filters of each convolution pass
+            one channel on as it is (Zagoruyko and Komodakis, 2017, arXiv:1706.00388). The output
+            layer is always "glorot".
+        """
+        linear = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        for layer in linear:
+            weight = layer.weight
+            # fan_in is channels times kernel area, fan_out filters times kernel area
+            fan_in = weight[0].numel()
+            fan_out = len(weight) * weight[0, 0].numel()
+            if initialization == "glorot" or layer is linear[-1]:
+                bound = math.sqrt(6 / (fan_in + fan_out))
+                numbers = random_state.uniform(-bound, bound, weight.shape)
+            else:
+                numbers = random_state.normal(0, math.sqrt(2 / fan_in), weight.shape)
+            weight.copy_(torch.from_numpy(numbers))
+            if initialization == "dirac" and weight.ndim == 4:
+                nn.init.dirac_(weight[: weight.shape[1]])
+            if layer.bias is not None:
+                layer.bias.zero_()

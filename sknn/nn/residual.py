@@ -1,0 +1,117 @@
+"""Residual networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from .activations import find_activation
+from .images import GlobalPool, ImageNetwork, ImageShape, NetworkBuilder
+from .layers import Conv2d, normalization_2d
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, to whose output the input is added (He et al., 2016).
+
+    Parameters
+    ----------
+    channels, filters : int
+        Channels that come in and go out.
+    stride : int
+        Stride of the first convolution.
+    activation : str or callable
+        The activation.
+    normalization : {"batch", "layer"} or None
+        Normalization after each convolution.
+    """
+
+    def __init__(
+        self, channels: int, filters: int, stride: int, activation: Any, normalization: str | None
+    ) -> None:
+        super().__init__()
+        has_bias = normalization is None
+        self.conv1 = Conv2d(channels, filters, 3, stride=stride, padding=1, bias=has_bias)
+        self.norm1 = normalization_2d(normalization, filters)
+        self.activation1 = find_activation(activation).module()
+        self.conv2 = Conv2d(filters, filters, 3, padding=1, bias=has_bias)
+        self.norm2 = normalization_2d(normalization, filters)
+        self.activation2 = find_activation(activation).module()
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels != filters:
+            self.shortcut = nn.Sequential(
+                Conv2d(channels, filters, 1, stride=stride, bias=has_bias),
+                normalization_2d(normalization, filters),
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (batch, channels, height, width) to (batch, filters, height', width')."""
+        z = self.activation1(self.norm1(self.conv1(images)))
+        return self.activation2(self.norm2(self.conv2(z)) + self.shortcut(images))
+
+
+class ResidualNetwork(ImageNetwork):
+    """Residual network: a convolution, stages of two blocks each, the mean over the image.
+
+    With filters (64, 128, 256, 512) it is ResNet-18 without the first pooling, as is usual for
+    small images (He et al., 2016, arXiv:1512.03385). Each stage but the first halves the image.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height, width and channels of the images.
+    filters : sequence of int
+        Filters of each stage.
+    n_outputs : int
+        Width of the output.
+    hidden_layer_sizes : sequence of int, default=()
+        Width of each hidden dense layer after the mean.
+    activation : str or callable, default="relu"
+        The activation.
+    dropout : float, default=0.0
+        Dropout of the mean and of the hidden dense layers.
+    normalization : {"batch", "layer"} or None, default="batch"
+        Normalization after each convolution.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.nn import ResidualNetwork
+    >>> network = ResidualNetwork((32, 32, 3), (16, 32), 10)
+    >>> network(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        filters: Sequence[int],
+        n_outputs: int,
+        *,
+        hidden_layer_sizes: Sequence[int] = (),
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        normalization: str | None = "batch",
+    ) -> None:
+        builder = NetworkBuilder()
+        channels, has_bias = filters[0], normalization is None
+        builder.add("conv", Conv2d(image_shape[2], channels, 3, padding=1, bias=has_bias))
+        builder.add("norm", normalization_2d(normalization, channels))
+        builder.add("activation", find_activation(activation).module())
+        for stage, n_filters in enumerate(filters):
+            for block in range(2):
+                stride = 2 if stage and not block else 1
+                layer = ResidualBlock(channels, n_filters, stride, activation, normalization)
+                builder.add(f"stage{stage + 1}_block{block + 1}", layer)
+                channels = n_filters
+        builder.add("mean", GlobalPool("average"))
+        builder.add_head(
+            channels,
+            hidden_layer_sizes,
+            n_outputs,
+            activation=activation,
+            dropout=dropout,
+            normalization=normalization,
+        )
+        super().__init__(builder.layers)
