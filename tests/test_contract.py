@@ -11,9 +11,10 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -37,7 +38,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
 from sknn.testing import estimators_to_check
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -53,6 +54,14 @@ N_CHECKS = {
 }
 CHECKED = list(estimators_to_check())
 PAIR = [NeuralClassifier, NeuralRegressor]
+CONV_PAIR = [ConvClassifier, ConvRegressor]
+
+# Digits 0 to 3, as images and as rows; the second target is the ink in the left half.
+digits = load_digits()
+IMAGES = digits.images[digits.target < 4][:160] / 16
+ROWS = IMAGES.reshape(160, -1)
+KINDS = digits.target[digits.target < 4][:160]
+INK = StandardScaler().fit_transform(IMAGES[:, :, :4].sum((1, 2))[:, None])[:, 0]
 
 
 def make(estimator: Any, **parameters: Any) -> Any:
@@ -63,6 +72,15 @@ def make(estimator: Any, **parameters: Any) -> Any:
         "random_state": 0,
     } | parameters
     return estimator(**parameters)
+
+
+def make_conv(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
+    parameters = {"filters": (6, 8), "max_iter": 8, "batch_size": 10} | parameters
+    return make(estimator, **parameters)
+
+
+def target_of(estimator: Any) -> np.ndarray:
+    return KINDS if is_classifier(estimator) else INK
 
 
 def name_of(estimator: Any) -> str:
@@ -190,6 +208,111 @@ def test_multioutput_and_one_vs_rest() -> None:
     assert OneVsRestClassifier(make(NeuralClassifier)).fit(X, y).score(X, y) > 0.9
 
 
+# ------------------------------------------------------------------ meta-estimators around images
+
+
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+def test_images_as_flat_rows_go_through_a_pipeline(estimator: Any) -> None:
+    pipeline = make_pipeline(StandardScaler(), make_conv(estimator))
+    y = target_of(pipeline)
+    assert cross_val_score(pipeline, ROWS, y, cv=3).min() > 0.6
+    assert pipeline.fit(ROWS, y)[-1].image_shape_ == (8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [IMAGES, IMAGES[..., None].repeat(3, 3), (IMAGES * 255).astype(np.uint8)],
+    ids=["grey", "colour", "bytes"],
+)
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+def test_images_are_cross_validated(estimator: Any, images: np.ndarray) -> None:
+    model = make_conv(estimator)
+    y = target_of(model)
+    assert cross_val_score(model, images, y, cv=3).min() > 0.5
+    assert cross_val_predict(model, images, y, cv=2).shape == (160,)
+    scoring = "neg_log_loss" if is_classifier(model) else "r2"
+    assert np.isfinite(cross_val_score(model, images, y, cv=2, scoring=scoring)).all()
+
+
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+@pytest.mark.parametrize(
+    "parameters", [{}, {"dropout": 0.2, "augment": ["flip", "shift"]}], ids=str
+)
+def test_a_search_over_images_in_two_processes_equals_one_in_one(
+    estimator: Any, parameters: dict[str, Any]
+) -> None:
+    if parameters:
+        pytest.importorskip("kornia")
+    model = make_conv(estimator, max_iter=2, **parameters)
+    grid = {"filters": [(3,), (4, 4)], "learning_rate_init": [0.001, 0.03]}
+    one, two = (
+        GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(IMAGES, target_of(model))
+        for n_jobs in (1, 2)
+    )
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    assert one.best_params_ == two.best_params_
+    assert_array_equal(one.predict(IMAGES), two.predict(IMAGES))
+    assert len(set(one.cv_results_["mean_test_score"])) > 2
+
+
+@pytest.mark.parametrize("data", [ROWS, IMAGES], ids=["rows", "images"])
+def test_image_classifiers_are_calibrated(data: np.ndarray) -> None:
+    model = CalibratedClassifierCV(make_conv(loss="hinge"), cv=2)
+    model.fit(data, KINDS, sample_weight=np.ones(160))
+    assert_allclose(model.predict_proba(data).sum(1), 1)
+    assert model.score(data, KINDS) > 0.9
+
+
+def test_image_estimators_are_stacked_bagged_and_permuted() -> None:
+    members = [("network", make_conv()), ("linear", LogisticRegression())]
+    assert StackingClassifier(members, cv=2).fit(ROWS, KINDS).score(ROWS, KINDS) > 0.9
+    members = [("network", make_conv(ConvRegressor)), ("linear", Ridge())]
+    assert StackingRegressor(members, cv=2).fit(ROWS, INK).score(ROWS, INK) > 0.8
+    bagging = BaggingClassifier(make_conv(), 2, n_jobs=2, random_state=0)
+    assert bagging.fit(ROWS, KINDS).score(ROWS, KINDS) > 0.9
+    bagging = BaggingRegressor(make_conv(ConvRegressor), 2, random_state=0)
+    assert bagging.fit(ROWS, INK).score(ROWS, INK) > 0.6
+    model = make_conv(ConvRegressor).fit(ROWS, INK)
+    importance = permutation_importance(model, ROWS, INK, n_repeats=1, random_state=0)
+    by_column = importance.importances_mean.reshape(8, 8).sum(0)
+    assert by_column[:4].sum() > 3 * by_column[4:].sum()  # where the ink is counted
+
+
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+def test_sample_weights_are_routed_to_images(estimator: Any) -> None:
+    """Rows without a weight count for nothing, neither in training nor in the score."""
+    images = np.concatenate([IMAGES, IMAGES[:40]])
+    y = np.concatenate([target_of(estimator()), target_of(estimator())[:40][::-1]])
+    weights = np.repeat([1.0, 0.0], [160, 40])
+    with config_context(enable_metadata_routing=True):
+        model = make_conv(estimator)
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scores = [
+            cross_val_score(model, images, y, cv=2, params={"sample_weight": w})
+            for w in (weights, np.ones(200))
+        ]
+        search = GridSearchCV(model, {"learning_rate_init": [1e-4, 0.02]}, cv=2)
+        search.fit(images, y, sample_weight=weights)
+    assert scores[0].min() > scores[1].min()
+    assert search.best_params_ == {"learning_rate_init": 0.02}
+    direct = clone(search.best_estimator_).fit(images, y, sample_weight=weights)
+    assert_array_equal(search.predict(IMAGES), direct.predict(IMAGES))
+
+
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+def test_column_names_of_images_are_kept_and_checked(estimator: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(ROWS).add_prefix("pixel")
+    model = make_conv(estimator, max_iter=1, early_stopping=True)
+    model.fit(frame, pd.Series(target_of(model)))
+    assert_array_equal(model.feature_names_in_, frame.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[frame.columns[::-1]])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(ROWS)
+    assert_allclose(model.predict(IMAGES), model.predict(frame), rtol=1e-6)
+
+
 # ----------------------------------------------------------------------------- copies and storage
 
 
@@ -221,6 +344,40 @@ def test_a_stored_model_predicts_the_same(
     assert not loaded.module_.training
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"dropout": 0.2, "normalization": "batch"},
+        {"early_stopping": True, "test_time_augment": "flip_shift"},
+        {"augment": {"flip": 0.5, "shift": 2, "rotate": 5, "erase": 0.2}},
+        {"architecture": "resnet", "activation": "gelu"},
+        {"architecture": "airbench", "activation": "silu"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+@pytest.mark.parametrize("estimator", CONV_PAIR)
+def test_a_stored_image_model_predicts_and_goes_on_the_same(
+    estimator: Any, round_trip: Any, parameters: dict[str, Any], tmp_path: Any
+) -> None:
+    if "augment" in parameters:
+        pytest.importorskip("kornia")
+    images = IMAGES[:40, :, :, None].repeat(3, 3)
+    model = make_conv(estimator, filters=(3, 4), max_iter=1, **parameters)
+    y = target_of(model)[:40]
+    model.fit(images, y)
+    loaded = round_trip(model, tmp_path)
+    assert_array_equal(loaded.predict(images), model.predict(images))
+    assert loaded.get_params() == model.get_params()
+    assert loaded.image_shape_ == (8, 8, 3)
+    assert not loaded.module_.training
+    for each in (model, loaded):
+        each.set_params(early_stopping=False).partial_fit(images, y)
+    assert_array_equal(loaded.predict(images), model.predict(images))
+    assert not hasattr(clone(loaded), "image_shape_")
+
+
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
 def test_a_copy_shares_no_weights(round_trip: Any, tmp_path: Any) -> None:
     model = make(NeuralClassifier, max_iter=2).fit(X, y)
@@ -237,6 +394,8 @@ def test_a_stored_model_is_about_as_large_as_its_weights_and_optimizer_state() -
     model = make(NeuralClassifier, hidden_layer_sizes=(500, 500), max_iter=1).fit(X, y)
     weights = 8 * model.n_parameters_
     assert len(pickle.dumps(model)) < 3.2 * weights  # weights and Adam's two moments
+    model = make_conv(filters=(64, 64), max_iter=1).fit(IMAGES, KINDS)
+    assert len(pickle.dumps(model)) < 3.2 * 4 * model.n_parameters_
     assert len(pickle.dumps(clone(model))) < 10_000
 
 

@@ -19,7 +19,12 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, make_multilabel_classification, make_regression
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    make_multilabel_classification,
+    make_regression,
+)
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import precision_score
@@ -27,7 +32,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback as SkorchCallback
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = ignore_convergence
@@ -579,3 +584,183 @@ def test_a_first_fit_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True)
     assert done.stdout.decode().strip() == "[]", done.stderr.decode()
+
+
+# --------------------------------------------------------------------------------------- images
+
+digits = load_digits()
+IMAGES, KINDS = digits.images[:120] / 16, digits.target[:120] % 2
+
+
+def make_conv(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
+    parameters = {
+        "filters": (3, 4),
+        "hidden_layer_sizes": (6,),
+        "batch_size": 20,
+        "learning_rate_init": 0.01,
+        "max_iter": 3,
+        "random_state": 0,
+    } | parameters
+    return estimator(**parameters)
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_any_two_labels_of_images_are_learned_as_zero_and_one(labels: np.ndarray) -> None:
+    model = make_conv().fit(IMAGES, labels[KINDS])
+    expected = make_conv().fit(IMAGES, KINDS)
+    assert_bit_equal(model, expected)
+    assert_array_equal(model.predict(IMAGES), labels[expected.predict(IMAGES)])
+    assert model.score(IMAGES, labels[KINDS]) == expected.score(IMAGES, KINDS)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize("estimator", [ConvClassifier, ConvRegressor])
+def test_a_column_of_targets_of_images_gives_the_fit_of_a_vector(estimator: Any) -> None:
+    vector = make_conv(estimator).fit(IMAGES, KINDS)
+    column = make_conv(estimator).fit(IMAGES, KINDS[:, None])
+    assert_bit_equal(vector, column)
+    assert column.predict(IMAGES).shape == KINDS.shape
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("hook", "at", "n_epochs"), [("epoch", 3, 3), ("batch", 8, 1), ("epoch begin", 2, 1)]
+)
+def test_ctrl_c_leaves_a_fitted_image_model(
+    hook: str, at: int, n_epochs: int, early_stopping: bool
+) -> None:
+    model = make_conv(
+        max_iter=30,
+        dropout=0.5,
+        normalization="batch",
+        augment=torch.clone,
+        early_stopping=early_stopping,
+        callbacks=[Interrupts(hook, at)],
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(IMAGES, KINDS)
+    assert model.n_iter_ == len(model.loss_curve_) == n_epochs
+    assert not model.module_.training
+    assert_array_equal(model.predict_proba(IMAGES), model.predict_proba(IMAGES))
+    model.set_params(callbacks=None, early_stopping=False, augment=None)
+    model.partial_fit(IMAGES, KINDS)
+    assert len(model.loss_curve_) == n_epochs + 1
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_array_equal(loaded.predict_proba(IMAGES), model.predict_proba(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"dropout": 0.3, "normalization": "batch"},
+        {"augment": ["flip", "shift"], "solver": "adamw"},
+        {"architecture": "airbench", "solver": "sgd"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("store", [pickle.dumps, None])
+def test_partial_fits_of_images_with_a_load_between_them_are_bit_equal(
+    parameters: dict[str, Any], store: Any
+) -> None:
+    if "augment" in parameters:
+        pytest.importorskip("kornia")
+    straight, stored = (make_conv(**parameters) for _ in range(2))
+    for _ in range(3):
+        straight.partial_fit(IMAGES, KINDS, classes=[0, 1])
+        stored.partial_fit(IMAGES, KINDS, classes=[0, 1])
+        if store:
+            stored = pickle.loads(store(stored))
+    assert_bit_equal(straight, stored)
+    assert straight.loss_curve_ == stored.loss_curve_
+
+
+def test_a_diverging_fit_of_images_is_an_error_that_names_cause_and_remedy() -> None:
+    model = make_conv(ConvRegressor, solver="sgd", learning_rate_init=1e4, max_iter=30)
+    with pytest.raises(ValueError, match=r"diverged.*learning_rate_init"):
+        model.fit(IMAGES, 1e3 * KINDS)
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_warm_start_never_validates_on_an_image_that_was_trained_on(seed: int | None) -> None:
+    seen = HeldOutRows()
+    model = make_conv(early_stopping=True, warm_start=True, callbacks=[seen], random_state=seed)
+    for i in range(3):
+        order = np.random.default_rng(i).permutation(100 + 10 * i)
+        model.fit(IMAGES[order], KINDS[order])
+    assert len(seen.validated) >= 10
+    assert seen.trained.isdisjoint(seen.validated)
+
+
+def test_eight_threads_predict_images_bit_for_bit_as_one_does() -> None:
+    model = make_conv(test_time_augment="flip", normalization="batch").fit(IMAGES, KINDS)
+    parts = [IMAGES[i::8] for i in range(8)] * 4
+    expected = [model.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        for result, serial in zip(pool.map(model.predict_proba, parts), expected, strict=True):
+            assert_array_equal(result, serial)
+
+
+@pytest.mark.slow
+def test_images_in_another_process_give_bit_equal_weights() -> None:
+    code = """
+    import hashlib
+    from sklearn.datasets import load_digits
+    from sknn import ConvClassifier
+    X, y = load_digits(return_X_y=True)
+    for parameters in ({}, {"dropout": 0.3}, {"early_stopping": True, "architecture": "airbench"}):
+        model = ConvClassifier(filters=(4, 4), max_iter=1, random_state=7, **parameters)
+        model.fit(X[:200] / 16, y[:200])
+        digest = hashlib.sha256()
+        for p in model.module_.parameters():
+            digest.update(p.detach().numpy().tobytes())
+        print(digest.hexdigest())
+    """
+    first = run_python(code, PYTHONHASHSEED="1")
+    assert first == run_python(code, PYTHONHASHSEED="2")
+    assert len(set(first.split())) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_that_trains_on_images_does_not_hang() -> None:
+    output = run_python(
+        """
+        import os, time
+        import numpy as np, torch
+        from sknn import ConvClassifier
+
+        torch.set_num_threads(2)
+        X = np.random.default_rng(0).random((200, 16, 16, 3))
+        y = np.arange(200) % 2
+        model = ConvClassifier(filters=(16, 16), max_iter=1, batch_size="all").fit(X, y)
+        actions = {"predict": lambda: model.predict(X), "fit": lambda: model.fit(X, y)}
+        for name, action in actions.items():
+            child = os.fork()
+            if child == 0:
+                action()
+                os._exit(0)
+            deadline = time.monotonic() + 20
+            done = 0
+            while not done and time.monotonic() < deadline:
+                time.sleep(0.02)
+                done, status = os.waitpid(child, os.WNOHANG)
+            if not done:
+                os.kill(child, 9)
+                os.waitpid(child, 0)
+            print(name, "finished" if done and status == 0 else "hung")
+        """
+    )
+    assert output.splitlines() == ["predict finished", "fit finished"]
+
+
+def test_a_first_fit_of_images_imports_nothing_heavy() -> None:
+    """kornia takes seconds to import, and only augmentation by name needs it."""
+    code = """
+    import sys, numpy as np
+    from sknn import ConvClassifier
+    X = np.random.default_rng(0).random((30, 8, 8))
+    ConvClassifier(filters=(2,), max_iter=2, augment=lambda x: x).fit(X, X[:, 0, 0] > 0.5)
+    names = ("sympy", "torch._dynamo", "kornia", "matplotlib", "captum")
+    print([name for name in names if name in sys.modules])
+    """
+    assert run_python(code).strip() == "[]"

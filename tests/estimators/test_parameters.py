@@ -11,11 +11,12 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
 from sknn.testing import estimators_to_check
 
 PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
 ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
+CONVOLUTIONAL = [ConvClassifier, ConvRegressor]
 
 
 def parameters(estimator: Any) -> dict[str, inspect.Parameter]:
@@ -170,6 +171,18 @@ BAD: dict[str, Any] = {
     "quantile": 1.0,
     "dropout": 1.0,
     "normalization": "instance",
+    "filters": 0,
+    "kernel_size": 0,
+    "stride": "two",
+    "padding": "reflect",
+    "pooling": "median",
+    "pool_size": -2,
+    "architecture": "vgg",
+    "initialization": "xavier",
+    "augment": "mirror",
+    "test_time_augment": "rotate",
+    "image_shape": 28,
+    "data_format": "NHWC",
 }
 
 
@@ -189,22 +202,47 @@ def test_a_bad_value_is_refused_by_name_before_training(estimator: Any, name: st
     assert not hasattr(model, "module_")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_batch_of_all_rows_is_that_of_their_number(estimator: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(500, 4))
+    number, name = (
+        estimator(batch_size=batch_size, max_iter=2, random_state=0).fit(X, np.arange(500) % 3)
+        for batch_size in (500, "all")
+    )
+    assert number.loss_curve_ == name.loss_curve_
+    with pytest.raises(InvalidParameterError, match="The 'batch_size' parameter"):
+        estimator(batch_size="half").fit(X, np.arange(500) % 3)
+
+
+# Two hidden layers, and for the convolutional pair two convolutions before them.
+LAYERS: dict[str, Any] = {"hidden_layer_sizes": (5, 4)}
+N_LAYERS = {
+    estimator: "4 convolutions and hidden layers"
+    if estimator in CONVOLUTIONAL
+    else "2 hidden layers"
+    for estimator in ESTIMATORS
+}
+
+
+def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    own = {"filters": (3, 3)} if estimator in CONVOLUTIONAL else {}
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator(**(LAYERS | own | bad)).fit(X, np.arange(20) % 3)
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
         ({"hidden_layer_sizes": (5, -1)}, "hidden_layer_sizes must be > 0"),
         ({"hidden_layer_sizes": (5, 2.5)}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": "ab"}, "hidden_layer_sizes"),
-        ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for 2 hidden layers"),
-        ({"activation": ("relu", "rellu")}, "activation='rellu' is unknown"),
-        ({"activation": ("relu", 3)}, "activation"),
-        ({"dropout": (0.1,)}, "dropout has 1 values for 2 hidden layers"),
-        ({"dropout": (0.1, 1.0)}, r"dropout must be in \[0, 1\), got 1.0"),
-        ({"dropout": (0.1, -0.2)}, "dropout"),
-        ({"dropout": ("a", "b")}, "dropout"),
+        ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for {layers}"),
+        ({"activation": nn.ReLU()}, "activation"),
+        ({"dropout": (0.1,)}, "dropout has 1 values for {layers}"),
         ({"device": "nonsense"}, "device='nonsense'"),
         ({"module": lambda: 3}, "module returned int"),
-        ({"activation": nn.ReLU()}, "activation"),
     ],
     ids=str,
 )
@@ -212,9 +250,69 @@ def test_a_bad_value_is_refused_by_name_before_training(estimator: Any, name: st
 def test_a_bad_value_inside_is_refused_by_name(
     estimator: Any, bad: dict[str, Any], message: str
 ) -> None:
-    X = np.random.default_rng(0).normal(size=(20, 3))
-    with pytest.raises((ValueError, TypeError), match=message):
-        estimator(**({"hidden_layer_sizes": (5, 4)} | bad)).fit(X, np.arange(20) % 3)
+    refuses(estimator, bad, message.format(layers=N_LAYERS[estimator]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("activation", "rellu", "activation='rellu' is unknown"),
+        ("activation", 3, "activation"),
+        ("dropout", 1.0, r"dropout must be in \[0, 1\), got 1.0"),
+        ("dropout", -0.2, "dropout"),
+        ("dropout", "a", "dropout"),
+    ],
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_bad_value_of_the_last_layer_is_refused_by_name(
+    estimator: Any, name: str, value: Any, message: str
+) -> None:
+    n_layers = int(N_LAYERS[estimator][0])
+    good = {"activation": "relu", "dropout": 0.1}[name]
+    refuses(estimator, {name: (*[good] * (n_layers - 1), value)}, message)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"filters": (3, 0)}, r"filters must be > 0, got \[3, 0\]"),
+        ({"filters": (3, 2.5)}, "filters must be > 0"),
+        ({"filters": ((3, 3), 3)}, "filters must be > 0"),
+        ({"kernel_size": (3, 0)}, "kernel_size must be > 0"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size has 3 values for 2 convolutions"),
+        ({"kernel_size": (3, (3, 3, 3))}, r"kernel_size has \(3, 3, 3\) for a convolution"),
+        ({"kernel_size": (3, (3,))}, r"kernel_size has \(3,\) for a convolution"),
+        ({"kernel_size": (3, (3, 1.5))}, "kernel_size must be > 0"),
+        ({"kernel_size": (3, "3")}, "kernel_size"),
+        ({"stride": (1,)}, "stride has 1 values for 2 convolutions"),
+        ({"stride": (1, -1)}, "stride must be > 0"),
+        ({"stride": (1, None)}, "stride"),
+        ({"padding": ("same", "full")}, "padding has 'full'; use one of .* int of at least 0"),
+        ({"padding": (1, -1)}, "padding has -1"),
+        ({"padding": (1, 1.5)}, "padding has 1.5"),
+        ({"padding": (1, None)}, "padding has None"),
+        ({"padding": (1, (1, 1))}, "padding has"),
+        ({"padding": ("same",)}, "padding has 1 values for 2 convolutions"),
+        ({"pooling": ("max", "min")}, "pooling has 'min'; use one of"),
+        ({"pooling": ("max", 2)}, "pooling has 2; use one of"),
+        ({"pooling": (None, None, None)}, "pooling has 3 values for 2 convolutions"),
+        ({"pool_size": (2, 0)}, "pool_size must be > 0"),
+        ({"pool_size": (2, (2, 2), 2)}, "pool_size has 3 values for 2 convolutions"),
+        ({"augment": ["flip", "mirror"]}, "augment='mirror' is unknown"),
+        ({"augment": {"flip": 2}}, r"augment=\{'flip': 2\}: the strength"),
+        ({"augment": ("flip", 3)}, "augment=3 is neither a name nor callable"),
+        ({"image_shape": (3, 1)}, r"image_shape=\(3, 1\) needs 3\*1 = 3"),
+        ({"image_shape": (4,)}, "image_shape"),
+        ({"image_shape": (4, 1.0)}, "image_shape"),
+        ({"image_shape": "44"}, "image_shape"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", CONVOLUTIONAL)
+def test_a_bad_value_of_a_convolution_is_refused_by_name(
+    estimator: Any, bad: dict[str, Any], message: str
+) -> None:
+    refuses(estimator, bad, message)
 
 
 def test_copies_of_an_estimator_share_nothing() -> None:

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from scipy.special import erf, expit
 from torch import nn
 
-from sknn.nn import ACTIVATIONS, find_activation, per_layer
+from sknn.nn import ACTIVATIONS, find_activation
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -104,27 +104,3 @@ def test_find_activation_looks_names_up_and_wraps_factories() -> None:
 def test_unknown_activation_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="activation='rellu' is unknown.*'relu'"):
         find_activation("rellu")
-
-
-@pytest.mark.parametrize(
-    ("value", "n_layers", "expected"),
-    [
-        ("relu", 2, ["relu", "relu"]),
-        (0.5, 3, [0.5, 0.5, 0.5]),
-        (0.5, 0, []),
-        (("relu", "tanh"), 2, ["relu", "tanh"]),
-        ([0.1, 0.2], 2, [0.1, 0.2]),
-        (np.array([0.1, 0.2]), 2, [0.1, 0.2]),
-        ([], 0, []),
-    ],
-)
-def test_per_layer_repeats_one_value_and_keeps_sequences(
-    value: object, n_layers: int, expected: list[object]
-) -> None:
-    assert per_layer("parameter", value, n_layers) == expected
-
-
-@pytest.mark.parametrize("value", [(0.1,), [0.1, 0.2, 0.3], np.array([0.1, 0.2, 0.3])])
-def test_per_layer_refuses_another_length(value: object) -> None:
-    with pytest.raises(ValueError, match="dropout has . values for 2 hidden layers"):
-        per_layer("dropout", value, 2)

@@ -13,7 +13,12 @@ CPU = torch.device("cpu")
 
 
 def make_samples(
-    n: int, *, weighted: bool = False, subset: np.ndarray | None = None, is_sparse: bool = False
+    n: int,
+    *,
+    weighted: bool = False,
+    subset: np.ndarray | None = None,
+    is_sparse: bool = False,
+    smallest_batch: int = 1,
 ) -> Samples:
     """Return samples whose row, target and weight are all made from the row's number."""
     X: Any = np.arange(1.0, n + 1)[:, None] * [1, 10]
@@ -28,6 +33,7 @@ def make_samples(
         targets=targets,
         sample_weight=weights,
         subset=subset,
+        smallest_batch=smallest_batch,
     )
 
 
@@ -178,3 +184,40 @@ def test_callbacks_get_the_rows_of_the_subset(subset: np.ndarray | None) -> None
     numbers = np.arange(4) if subset is None else subset
     assert_array_equal(dataset.y, numbers)
     assert_array_equal(dataset.X, (numbers[:, None] + 1) * [1, 10])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("n", "batch_size", "smallest", "sizes"),
+    [
+        (7, 3, 2, [3, 4]),
+        (8, 3, 2, [3, 3, 2]),
+        (8, 3, 3, [3, 5]),
+        (7, 3, 1, [3, 3, 1]),
+        (4, 3, 2, [4]),
+        (1, 3, 2, [1]),
+        (6, 3, 2, [3, 3]),
+    ],
+)
+def test_a_last_batch_that_is_too_small_joins_the_one_before_it(
+    n: int, batch_size: int, smallest: int, sizes: list[int], weighted: bool
+) -> None:
+    samples = make_samples(n, weighted=weighted, smallest_batch=smallest)
+    assert samples.count_batches(batch_size) == len(sizes)
+    check_batches(samples, n, np.arange(n), sizes, batch_size=batch_size)
+    order = np.random.default_rng(0).permutation(n)
+    numbers = order if len(sizes) > 1 else np.arange(n)  # the order of one batch does not matter
+    check_batches(samples, n, numbers, sizes, batch_size=batch_size, order=order)
+
+
+def test_a_last_batch_of_a_subset_joins_the_one_before_it() -> None:
+    subset = np.array([6, 1, 4, 3, 0])
+    samples = make_samples(8, weighted=True, subset=subset, smallest_batch=2)
+    check_batches(samples, 8, subset, [2, 3], batch_size=2)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 7, 8, 100])
+def test_the_number_of_batches_is_that_of_the_batches(batch_size: int) -> None:
+    for smallest in (1, 2, 3):
+        samples = make_samples(7, smallest_batch=smallest)
+        assert samples.count_batches(batch_size) == len(list(samples.batches(batch_size)))
