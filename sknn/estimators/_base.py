@@ -25,6 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.nn import Loss
 from sknn.training import (
+    HORIZON_SCHEDULES,
     LearningRate,
     Net,
     PrintEpochs,
@@ -231,11 +232,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
         train, held_out = self._make_samples(X, y, targets, weights, validation, device)
         max_epochs = 1 if incremental else self.max_iter
-        net = self._make_net(train, max_epochs, self._all_callbacks(given, max_epochs))
+        schedule = self._resolve_schedule(incremental=incremental)
+        net = self._make_net(train, max_epochs, schedule, self._all_callbacks(given, max_epochs))
         try:
             with self._training_context(net, train, device):
                 if self.solver == "lbfgs":
-                    train_lbfgs(net, train, held_out, max_fun=self.max_fun)
+                    chunk_rows = rows_at_once(self._work.layer_size, device)
+                    train_lbfgs(net, train, held_out, max_fun=self.max_fun, chunk_rows=chunk_rows)
                 else:
                     net.train(train, held_out)
         finally:
@@ -362,7 +365,20 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             )
         return memory
 
-    def _make_net(self, train: Samples, max_epochs: int, callbacks: list[Any]) -> Net:
+    def _resolve_schedule(self, *, incremental: bool) -> str:
+        """Return the schedule of the learning rate that this call follows."""
+        schedule = self.learning_rate
+        if schedule in ("invscaling", "adaptive") and self.solver != "sgd":
+            return "constant"
+        if incremental and schedule in HORIZON_SCHEDULES:
+            # nobody knows how many calls will come: the rate stays at its peak
+            self._state.learning_rate = None
+            return "constant"
+        return schedule
+
+    def _make_net(
+        self, train: Samples, max_epochs: int, schedule: str, callbacks: list[Any]
+    ) -> Net:
         step = make_step(
             self.module_,
             self._loss,
@@ -385,9 +401,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 nesterov=self.nesterovs_momentum,
             )
             self._state.restore_optimizer(optimizer, self._solver_key())
-        schedule = self.learning_rate
-        if schedule in ("invscaling", "adaptive") and self.solver != "sgd":
-            schedule = "constant"
         return Net(
             self.module_,
             self._loss,

@@ -244,12 +244,15 @@ class ConvFamily(LayeredEstimator):
         return self.data_format == "channels_first"
 
     def _make_rows(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> Rows:
+        # modules of users often call `view`, which needs contiguous tensors
+        own = isinstance(getattr(self, "module_", None), ImageNetwork)
         return ImageRows(
             X,
             device,
             dtype,
             image_shape=self._format.shape,
             channels_first=self._channels_first,
+            memory_format=torch.channels_last if own else torch.contiguous_format,
         )
 
     def _as_images(self, X: Any) -> Tensor:

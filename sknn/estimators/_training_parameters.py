@@ -65,7 +65,8 @@ class TrainingParameters(BaseEstimator):
         - "cosine" falls as half a cosine to 0; "warmup_cosine" rises linearly for the first 5 %
           and then does so; "one_cycle" rises from 1/25 for 30 % and falls to nearly 0; "step"
           is divided by 10 after one third and after two thirds. These four run `max_iter`
-          epochs, whatever `tol`, and end without a ConvergenceWarning.""",
+          epochs, whatever `tol`, and end without a ConvergenceWarning; `partial_fit`, which does
+          not know its end, stays at the peak.""",
     )
     learning_rate_init: float = parameter(
         default=0.001,

@@ -160,7 +160,10 @@ class _Chain:
                 f"augment returned {got} for a batch of shape {tuple(images.shape)}; a tensor of "
                 "the same shape is needed."
             )
-        return changed.contiguous(memory_format=torch.channels_last)
+        is_channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        return changed.contiguous(
+            memory_format=torch.channels_last if is_channels_last else torch.contiguous_format
+        )
 
 
 class FlipAverage(nn.Module):

@@ -17,8 +17,7 @@ BYTE_MAXIMUM = 255
 class ImageRows:
     """Images as tensors of shape (batch, channels, height, width).
 
-    Pixels keep their type until a batch is on the device. The memory format is channels_last,
-    in which images whose channels come last are not copied.
+    Pixels keep their type until a batch is on the device.
 
     Parameters
     ----------
@@ -34,6 +33,9 @@ class ImageRows:
         Height, width and channels.
     channels_first : bool, default=False
         Whether the channels come first in X.
+    memory_format : torch.memory_format, default=torch.channels_last
+        Of the images that come out. In channels_last memory, images whose channels come last
+        are not copied.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ImageRows:
         *,
         image_shape: tuple[int, int, int],
         channels_first: bool = False,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         tensor = as_tensor(X)
         self.tensor = tensor if _is_memmap(X) else tensor.to(device)
@@ -51,6 +54,7 @@ class ImageRows:
         self.dtype = dtype
         self.image_shape = image_shape
         self.channels_first = channels_first
+        self.memory_format = memory_format
 
     def __len__(self) -> int:
         return self.tensor.shape[0]
@@ -69,7 +73,7 @@ class ImageRows:
             pixels = pixels.reshape(len(pixels), channels, height, width)
         else:
             pixels = pixels.reshape(len(pixels), height, width, channels).permute(0, 3, 1, 2)
-        images = pixels.to(self.device).to(self.dtype, memory_format=torch.channels_last)
+        images = pixels.to(self.device).to(self.dtype, memory_format=self.memory_format)
         # a new tensor, since the type has changed
         return images.div_(BYTE_MAXIMUM) if pixels.dtype == torch.uint8 else images
 

@@ -15,11 +15,13 @@ from torch import Tensor
 from ._batches import Samples
 from ._net import DivergenceError, Net, add_penalty
 
-# Rows whose activations are in memory at once.
+# Rows whose activations are in memory at once, at most.
 CHUNK_ROWS = 8192
 
 
-def train_lbfgs(net: Net, train: Samples, validation: Samples | None, *, max_fun: int) -> None:
+def train_lbfgs(
+    net: Net, train: Samples, validation: Samples | None, *, max_fun: int, chunk_rows: int
+) -> None:
     """Minimise the penalised loss over all samples.
 
     Parameters
@@ -31,13 +33,15 @@ def train_lbfgs(net: Net, train: Samples, validation: Samples | None, *, max_fun
         Where loss and validation scores come from.
     max_fun : int
         Largest number of evaluations of the loss.
+    chunk_rows : int
+        Rows that go through the network at once.
 
     Raises
     ------
     DivergenceError
         If loss or weights are not finite.
     """
-    objective = _Objective(net, train)
+    objective = _Objective(net, train, min(chunk_rows, CHUNK_ROWS))
     iterations = _Iterations(net, objective, validation, net.start(train, validation))
     try:
         net.notify_train("on_train_begin", iterations.on_epoch)
@@ -112,9 +116,10 @@ class _Iterations:
 class _Objective:
     """Penalised mean loss and its gradient as a function of one float64 vector."""
 
-    def __init__(self, net: Net, train: Samples) -> None:
+    def __init__(self, net: Net, train: Samples, chunk_rows: int) -> None:
         self.net = net
         self.train = train
+        self.chunk_rows = chunk_rows
         self.weight_sum = train.weight_sum
 
     def get(self) -> np.ndarray:
@@ -133,7 +138,7 @@ class _Objective:
         self.set(theta)
         step = self.net.step
         loss, gradient = 0.0, np.zeros_like(theta)
-        for batch in self.train.batches(CHUNK_ROWS):
+        for batch in self.train.batches(self.chunk_rows):
             if batch.weight_sum == 0:
                 continue
             _, loss_sum = step(*batch)

@@ -73,7 +73,15 @@ class AutogradStep:
         for parameter in self.parameters:
             parameter.grad = None
         with torch.enable_grad():
-            outputs = forward(self.module, X, self.compute_dtype)
+            try:
+                outputs = forward(self.module, X, self.compute_dtype)
+            except ValueError as error:
+                if len(X) == 1 and "more than 1 value per channel" in str(error):
+                    raise ValueError(
+                        "batch normalization has no variance of a batch with one row; use "
+                        "batch_size=2 at least, or normalization='layer' or None."
+                    ) from error
+                raise
             self._check_shape(outputs, len(targets))
             losses = self.loss(outputs, targets)
             if sample_weight is not None:

@@ -604,3 +604,47 @@ def test_a_random_state_decides_everything(parameters: dict[str, Any]) -> None:
     assert_same_weights(generator, first)
     other = make(**(parameters | {"random_state": 1})).fit(X, y)
     assert not np.array_equal(weights_of(other)[0], weights_of(first)[0])
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+def test_partial_fit_goes_on_learning_whatever_the_schedule(schedule: str) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 6, 6))
+    y = (X.mean((1, 2)) > 0).astype(int)
+    model = ConvClassifier(
+        filters=(4,), learning_rate=schedule, learning_rate_init=0.01, max_iter=2, random_state=0
+    )
+    for _ in range(5):
+        model.partial_fit(X, y, classes=[0, 1])
+    assert [epoch["learning_rate"] for epoch in model.history_] == [0.01] * 5
+    model.fit(X, y).partial_fit(X, y)
+    assert model.history_[-1]["learning_rate"] == 0.01
+
+
+class ViewNetwork(nn.Module):
+    """Flattens by `view`, as many tutorials do."""
+
+    def __init__(self, n_channels: int, n_outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(n_channels, 4, 3, padding=1)
+        self.linear = nn.Linear(4 * 36, n_outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        z = self.conv(images)
+        return self.linear(z.view(len(z), -1))
+
+
+@pytest.mark.parametrize("augment", [None, "flip"])
+def test_a_module_that_views_its_images_is_trained(augment: str | None) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 6, 6, 3)).astype(np.float32)
+    y = np.arange(20) % 3
+    model = ConvClassifier(module=ViewNetwork, max_iter=2, augment=augment, random_state=0)
+    module = model.fit(X, y).module_.eval()
+    expected = module(torch.from_numpy(X).permute(0, 3, 1, 2).contiguous()).detach().numpy()
+    np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [ConvClassifier, NeuralClassifier])
+def test_batches_of_one_row_and_batch_normalization_are_refused(estimator: Any) -> None:
+    model = estimator(normalization="batch", batch_size=1, hidden_layer_sizes=(4,))
+    with pytest.raises(ValueError, match="batch_size=2 at least"):
+        model.fit(np.eye(6), np.arange(6) % 2)

@@ -38,7 +38,9 @@ def augmented(augment: Any, images: Tensor) -> Tensor:
     assert torch.equal(images, before)
     assert result.shape == images.shape
     assert result.dtype == images.dtype
-    assert result.is_contiguous(memory_format=torch.channels_last)
+    for memory_format in (torch.channels_last, torch.contiguous_format):
+        if images.is_contiguous(memory_format=memory_format):
+            assert result.is_contiguous(memory_format=memory_format)
     return result
 
 
