@@ -13,24 +13,37 @@ from ._measure import Options, interleave, quiet, report
 from ._report import Row
 
 # Parameters of ConvClassifier; what is not named here is the default.
+# Those of examples/mnist.py and examples/cifar10.py.
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "MNIST": {
+        "small": {
+            "filters": (10, 16),
+            "kernel_size": 5,
+            "padding": 2,
+            "hidden_layer_sizes": (),
+            "batch_size": 100,
+            "max_iter": 4,
+        },
         "fast": {
+            "architecture": "airbench",
+            "filters": (12, 24, 48),
+            "solver": "adamw",
+            "alpha": 0.01,
+            "learning_rate_init": 0.01,
+            "label_smoothing": 0.1,
+            "batch_size": 128,
+            "max_iter": 2,
+        },
+        "accurate": {
             "architecture": "airbench",
             "filters": (16, 32, 64),
             "solver": "adamw",
             "alpha": 0.01,
             "learning_rate_init": 0.01,
-            "max_iter": 2,
+            "label_smoothing": 0.1,
+            "augment": {"shift": 1, "rotate": 10},
             "batch_size": 128,
-        },
-        "10+16 filters": {
-            "filters": (10, 16),
-            "kernel_size": 5,
-            "padding": 2,
-            "hidden_layer_sizes": (),
             "max_iter": 5,
-            "batch_size": 100,
         },
     },
     "CIFAR-10": {
@@ -39,7 +52,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "padding": "valid",
             "pooling": ("max", "max", None),
             "hidden_layer_sizes": (64,),
-            "learning_rate": "constant",
+            "learning_rate_init": 0.001,
             "batch_size": 32,
             "max_iter": 10,
         },
@@ -49,11 +62,11 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "solver": "adamw",
             "alpha": 0.05,
             "learning_rate_init": 0.005,
-            "max_iter": 8,
-            "batch_size": 250,
             "label_smoothing": 0.1,
             "augment": {"flip": 0.5, "shift": 2},
             "test_time_augment": "flip_shift",
+            "batch_size": 250,
+            "max_iter": 8,
         },
     },
 }

@@ -268,8 +268,9 @@ def mnist(library: Library) -> Result:
     parts, real = images_or_digits(library, fetch_mnist, (28, 28))
     network = ConvClassifier(
         architecture="airbench",
-        filters=(16, 32, 64) if real else (16, 32),
+        filters=(12, 24, 48) if real else (16, 32),
         learning_rate_init=0.01,
+        label_smoothing=0.1,
         batch_size=128 if real else 32,
         max_iter=2 if real else 10,
         random_state=0,

@@ -37,6 +37,8 @@ class WhiteningConv(nn.Module):
     # added to the eigenvalues, so that noise is not blown up (for pixels from 0 to 1)
     EPSILON = 5e-4
 
+    IMAGES_AT_ONCE = 100
+
     weight: Tensor
 
     def __init__(self, channels: int, kernel_size: tuple[int, int]) -> None:
@@ -61,11 +63,16 @@ class WhiteningConv(nn.Module):
         images : Tensor of shape (n, channels, height, width)
             Some training images.
         """
-        # (n, channels * area, positions) -> (patches, channels * area)
-        patches = F.unfold(images.double(), self.kernel_size).transpose(1, 2).flatten(0, 1)
-        mean = patches.mean(0)
-        patches -= mean
-        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        n_patches, sums, products = 0, torch.zeros(()), torch.zeros(())
+        for part in images.split(self.IMAGES_AT_ONCE):
+            # (n, channels * area, positions)
+            patches = F.unfold(part.double(), self.kernel_size)
+            n_patches += len(patches) * patches.shape[2]
+            sums = sums + patches.sum((0, 2))
+            products = products + (patches @ patches.mT).sum(0)
+        mean = sums / n_patches
+        covariance = products / n_patches - torch.outer(mean, mean)
+        variances, directions = torch.linalg.eigh(covariance)
         # the largest variance first; constant directions have no variance to be divided by
         filters = (directions / (variances.clamp(min=0) + self.EPSILON).sqrt()).T.flip(0)
         offset = -filters @ mean

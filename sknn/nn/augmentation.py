@@ -6,6 +6,7 @@ The random ones are kornia's, which work on whole batches on the device. To add 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Transform = Callable[[Tensor], Tensor]
+
+# Smallest and largest share of an image that "erase" covers.
+ERASED_AREA = (0.02, 0.2)
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,18 @@ class Augmentation:
     make: Callable[[Any, float, int, int], Transform]
 
 
-def _shift(kornia: Any, strength: float, height: int, width: int) -> Transform:
-    # mirrored at the borders, which needs more pixels than the shift
-    padding = (min(int(strength), width - 1), min(int(strength), height - 1))
-    return _Shift(kornia, padding, (height, width))
-
-
 class _Shift:
     """Shifts by whole pixels: kornia's crop of the mirrored image."""
 
-    def __init__(self, kornia: Any, padding: tuple[int, int], size: tuple[int, int]) -> None:
+    def __init__(self, kornia: Any, pixels: float, height: int, width: int) -> None:
         # slicing waits for the device once an image; resampling has to interpolate
         self._crops = {
-            mode: kornia.RandomCrop(size, cropping_mode=mode) for mode in ("slice", "resample")
+            mode: kornia.RandomCrop((height, width), cropping_mode=mode)
+            for mode in ("slice", "resample")
         }
-        self._margins = (padding[0], padding[0], padding[1], padding[1])
+        # mirroring needs more pixels than the shift
+        x, y = min(int(pixels), width - 1), min(int(pixels), height - 1)
+        self._margins = (x, x, y, y)
 
     def __call__(self, images: Tensor) -> Tensor:
         mode = "slice" if images.device.type == "cpu" else "resample"
@@ -60,19 +61,29 @@ class _Shift:
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(
-        lambda height, width: 0.5, 1.0, lambda K, p, h, w: K.RandomHorizontalFlip(p=p)
+        strength=lambda height, width: 0.5,
+        largest=1.0,
+        make=lambda kornia, share, height, width: kornia.RandomHorizontalFlip(p=share),
     ),
     "flip_vertical": Augmentation(
-        lambda height, width: 0.5, 1.0, lambda K, p, h, w: K.RandomVerticalFlip(p=p)
+        strength=lambda height, width: 0.5,
+        largest=1.0,
+        make=lambda kornia, share, height, width: kornia.RandomVerticalFlip(p=share),
     ),
-    "shift": Augmentation(lambda height, width: max(1, min(height, width) // 8), 1e9, _shift),
+    "shift": Augmentation(
+        strength=lambda height, width: max(1, min(height, width) // 8),
+        largest=math.inf,
+        make=_Shift,
+    ),
     "rotate": Augmentation(
-        lambda height, width: 10.0, 180.0, lambda K, degrees, h, w: K.RandomRotation(degrees, p=1.0)
+        strength=lambda height, width: 10.0,
+        largest=180.0,
+        make=lambda kornia, degrees, height, width: kornia.RandomRotation(degrees, p=1.0),
     ),
     "erase": Augmentation(
-        lambda height, width: 0.5,
-        1.0,
-        lambda K, p, h, w: K.RandomErasing(p=p, scale=(0.02, 0.2)),
+        strength=lambda height, width: 0.5,
+        largest=1.0,
+        make=lambda kornia, share, height, width: kornia.RandomErasing(p=share, scale=ERASED_AREA),
     ),
 }
 
@@ -132,7 +143,7 @@ def _make_one(name: Any, strength: Any, height: int, width: int) -> Transform:
     if not isinstance(strength, Real) or not 0 <= float(strength) <= augmentation.largest:
         raise ValueError(
             f"augment={{{name!r}: {strength!r}}}: the strength must be a number from 0"
-            + (f" to {augmentation.largest:g}." if augmentation.largest < 1e9 else " up.")
+            + (f" to {augmentation.largest:g}." if augmentation.largest < math.inf else " up.")
         )
     try:
         import kornia.augmentation
