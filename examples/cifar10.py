@@ -34,12 +34,12 @@ NETWORKS = {
         filters=(32, 128, 128),
         solver="adamw",
         alpha=0.05,
-        learning_rate_init=0.005,
+        learning_rate_init=0.008,
         label_smoothing=0.1,
         augment={"flip": 0.5, "shift": 2},
         test_time_augment="flip_shift",
         batch_size=250,
-        max_iter=8,
+        max_iter=6,
     ),
 }
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .activations import Activation, find_activation
-from .layers import Linear, normalization_1d, per_layer
+from .layers import Dropout, Linear, normalization_1d, per_layer
 
 
 class DenseNetwork(nn.Module):
@@ -86,7 +86,7 @@ class DenseNetwork(nn.Module):
                 layers.append(normalization_1d(normalization, fan_out, dtype))
             layers.append(activations[i].module())
             if rates[i]:
-                layers.append(nn.Dropout(rates[i]))
+                layers.append(Dropout(rates[i]))
         self.layers = nn.Sequential(*layers)
         self.is_plain = normalization is None and not any(rates)
         if random_state is not None:

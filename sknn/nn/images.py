@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .activations import find_activation
-from .layers import Linear, normalization_1d
+from .layers import Dropout, Linear, normalization_1d
 
 # height, width, channels
 ImageShape = tuple[int, int, int]
@@ -108,7 +108,7 @@ class NetworkBuilder:
 
     def add_dropout(self, name: str, rate: float) -> None:
         """Append dropout, unless its rate is 0."""
-        self.add(name, nn.Dropout(rate) if rate else nn.Identity())
+        self.add(name, Dropout(rate) if rate else nn.Identity())
 
     def add_dense_part(
         self,

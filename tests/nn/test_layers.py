@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from sknn.nn import per_layer
-from sknn.nn.layers import Conv2d, Linear
+from sknn.nn.layers import Conv2d, Dropout, Linear
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,63 @@ def test_layers_draw_no_numbers(make: Any) -> None:
     before = torch.random.get_rng_state()
     make()
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# -------------------------------------------------------------------------------------- dropout
+
+
+@pytest.fixture
+def torch_seed() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.mark.usefixtures("torch_seed")
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_dropout_drops_the_share_and_scales_the_rest(
+    rate: float, memory_format: torch.memory_format
+) -> None:
+    X = torch.rand(20, 30, 11, 13).add(1).contiguous(memory_format=memory_format)
+    result = Dropout(rate)(X)
+    kept = result != 0
+    n = X.numel()
+    # five standard deviations of a binomial share
+    assert abs(float(kept.float().mean()) - (1 - rate)) < 5 * (rate * (1 - rate) / n) ** 0.5
+    torch.testing.assert_close(result[kept], X[kept] / (1 - rate), rtol=1e-4, atol=0)
+    assert result.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.usefixtures("torch_seed")
+def test_what_is_dropped_is_independent_from_number_to_number() -> None:
+    kept = (Dropout(0.5)(torch.ones(200_000)) != 0).double() - 0.5
+    for distance in (1, 2, 3, 4, 5, 8):  # four numbers come from one word
+        correlation = float((kept[:-distance] * kept[distance:]).mean()) / 0.25
+        assert abs(correlation) < 5 / 200_000**0.5
+
+
+@pytest.mark.usefixtures("torch_seed")
+def test_the_gradient_goes_where_the_numbers_went() -> None:
+    X = torch.rand(7, 5, dtype=torch.float64).add(1).requires_grad_()
+    result = Dropout(0.3)(X)
+    result.sum().backward()
+    assert X.grad is not None
+    torch.testing.assert_close(X.grad, result.detach() / X.detach())
+    assert 0 < int((X.grad == 0).sum()) < 35
+
+
+@pytest.mark.usefixtures("torch_seed")
+def test_dropout_follows_torchs_generator() -> None:
+    X, dropout = torch.ones(1000), Dropout(0.5)
+    first, second = dropout(X), dropout(X)
+    torch.manual_seed(0)
+    assert torch.equal(dropout(X), first)
+    assert torch.equal(dropout(X), second)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("dropout", [Dropout(0.5).eval(), Dropout(0.0), Dropout(1e-9)])
+def test_dropout_that_drops_nothing_is_the_identity(dropout: Dropout) -> None:
+    X = torch.rand(100)
+    assert torch.equal(dropout(X), X)
