@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from torch import nn
 
 from sknn.nn import DenseNetwork
+from sknn.nn.layers import Dropout
 
 
 def make_network(*sizes: int, seed: int = 0, **parameters: Any) -> DenseNetwork:
@@ -47,7 +48,7 @@ def test_normalization_comes_before_and_dropout_after_the_activation(
     network = make_network(3, 4, 5, 1, normalization=name, dropout=(0.2, 0.0))
     kinds = [type(layer) for layer in network.layers]
     assert kinds == [
-        *[nn.Linear, kind, nn.ReLU, nn.Dropout],
+        *[nn.Linear, kind, nn.ReLU, Dropout],
         *[nn.Linear, kind, nn.ReLU],
         nn.Linear,
     ]
