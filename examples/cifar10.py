@@ -23,7 +23,6 @@ NETWORKS = {
         padding="valid",
         pooling=("max", "max", None),
         hidden_layer_sizes=(64,),
-        learning_rate_init=0.001,
         batch_size=32,
         max_iter=10,
     ),
