@@ -42,7 +42,6 @@ from sknn.training import (
     prediction_device,
     resolve_device,
     resolve_precision,
-    reused_memory,
     rows_at_once,
     threads_for,
     train_lbfgs,
@@ -467,8 +466,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
             stack.enter_context(threads_for(rows * self._work.flops, device))
-            layer_bytes = rows * self._work.layer_size * net.step.parameters[0].itemsize
-            stack.enter_context(reused_memory(layer_bytes, device))
             if self._draws_torch_numbers():
                 stack.enter_context(isolated_torch_rng(self._state, device))
             yield
@@ -482,12 +479,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         parameter = next(self.module_.parameters())
         rows = self._make_rows(X, parameter.device, parameter.dtype)
         chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
-        # a single chunk has no memory to use again
-        again = self._work.layer_size * parameter.itemsize * chunk_rows * (len(rows) > chunk_rows)
-        with reused_memory(again, parameter.device):
-            outputs = predict_outputs(
-                self._prediction_module(), rows, self._compute_dtype, chunk_rows
-            )
+        outputs = predict_outputs(self._prediction_module(), rows, self._compute_dtype, chunk_rows)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
 
     # ------------------------------------------------------------------------ fitted attributes

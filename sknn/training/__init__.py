@@ -6,7 +6,6 @@ from ._devices import Work, prediction_device, resolve_device, resolve_precision
 from ._images import ImageRows
 from ._inference import predict_outputs, rows_at_once
 from ._lbfgs import train_lbfgs
-from ._memory import reused_memory
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
 from ._randomness import isolated_torch_rng
@@ -43,7 +42,6 @@ __all__ = [
     "r2",
     "resolve_device",
     "resolve_precision",
-    "reused_memory",
     "rows_at_once",
     "threads_for",
     "train_lbfgs",
