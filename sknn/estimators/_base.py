@@ -86,7 +86,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Wrap a validated X so that batches of it can be taken."""
         return make_rows(X, device, dtype)
 
-    def _measure_work(self, X: Any) -> Work:
+    def _measure_work(self) -> Work:
         """Return what one sample costs the network `module_`."""
         return Work(flops=6 * self.n_parameters_, layer_size=1)
 
@@ -284,7 +284,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self.module_ = module.to(device=device, dtype=weight_dtype)
         self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
-        self._work = self._measure_work(X)
+        self._work = self._measure_work()
         self._state = state
         self._row_memory = RowMemory()
 

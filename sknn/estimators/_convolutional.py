@@ -355,7 +355,7 @@ class ConvFamily(LayeredEstimator):
                 raise ValueError(f"{name} has {choice!r}; use one of {list(allowed)}{or_int}.")
         return choices
 
-    def _measure_work(self, X: np.ndarray) -> Work:
+    def _measure_work(self) -> Work:
         height, width, channels = self._format.shape
         if self.module is not None:  # not run before training; the usual number of maps
             return Work(flops=float("inf"), layer_size=64 * height * width)

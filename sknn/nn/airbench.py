@@ -147,7 +147,9 @@ class AirbenchNetwork(ImageNetwork):
         size = (height - patch[0] + 1, width - patch[1] + 1)
         channels, has_bias = len(whitening.bias), normalization is None
         for i, n_filters in enumerate(filters, start=1):
-            size = shrink(f"stage {i}", size, patch, patch, (0, 0))
+            size = shrink(
+                f"stage {i}", size, patch, patch, remedy="Give fewer filters: each is a stage."
+            )
             for half in ("a", "b"):
                 name = f"{i}{half}"
                 conv = Conv2d(channels, n_filters, 3, padding=1, bias=has_bias)

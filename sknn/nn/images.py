@@ -23,6 +23,11 @@ ImageShape = tuple[int, int, int]
 
 INITIALIZATIONS = ("glorot", "he", "dirac")
 
+PLAIN_REMEDY = (
+    "Use padding='same', a smaller kernel, stride or pool, pooling=None for some layers, or fewer "
+    "filters."
+)
+
 
 def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
     """Return the size that a convolution or pooling leaves, ``floor((n + 2p - k) / s + 1)``.
@@ -56,6 +61,7 @@ def shrink(
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: Sequence[int] = (0, 0),
+    remedy: str = PLAIN_REMEDY,
 ) -> tuple[int, int]:
     """Return the height and width that a layer leaves.
 
@@ -67,6 +73,8 @@ def shrink(
         Height and width of image, kernel and stride.
     padding : sequence of int, default=(0, 0)
         Rows and columns of zeros that are added, both sides together.
+    remedy : str
+        What the error message advises.
 
     Returns
     -------
@@ -83,8 +91,7 @@ def shrink(
     if height < 1 or width < 1:
         raise ValueError(
             f"{layer} leaves nothing of images that are {size[0]}x{size[1]} pixels where it "
-            "begins. Use padding='same', a smaller kernel, stride or pool, pooling=None for some "
-            "layers, or fewer filters."
+            f"begins. {remedy}"
         )
     return height, width
 
