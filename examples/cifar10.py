@@ -1,4 +1,4 @@
-"""Small photographs with convolutional networks: the tutorials' and one near the state of the art.
+"""Small photographs with convolutional networks: the tutorials' and a more accurate one.
 
 Run it with `python examples/cifar10.py`, or name one of the networks below, for instance
 `python examples/cifar10.py airbench`. The data are looked for in the folder SKNN_DATA, and
