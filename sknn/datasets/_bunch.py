@@ -64,6 +64,13 @@ def bundle(
 def _to_frame(
     data: NDArray[Any], target: NDArray[Any], feature_names: list[str], target_column: str
 ) -> Any:
+    frame = import_pandas().DataFrame(data.reshape(len(data), -1), columns=feature_names)
+    frame[target_column] = target
+    return frame
+
+
+def import_pandas() -> Any:
+    """Return pandas, or say that `as_frame` needs it."""
     try:
         import pandas as pd
     except ImportError as error:
@@ -71,6 +78,4 @@ def _to_frame(
             "`as_frame=True` needs pandas. Install it by `pip install pandas`, or set `as_frame` "
             "to False."
         ) from error
-    frame = pd.DataFrame(data.reshape(len(data), -1), columns=feature_names)
-    frame[target_column] = target
-    return frame
+    return pd

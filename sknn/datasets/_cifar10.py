@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tarfile
-import tempfile
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
@@ -22,6 +20,7 @@ from ._store import (
     corrupt_file,
     decoding,
     locate,
+    replacing,
     require_writable,
     resolve_data_home,
 )
@@ -211,11 +210,8 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _write(source: IO[bytes], path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        part = Path(scratch) / path.name
-        with part.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        os.replace(part, path)
+    with replacing(path) as part, part.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _read_batches(paths: list[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

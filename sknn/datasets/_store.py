@@ -26,15 +26,24 @@ class RemoteFile:
     path : str
         Path relative to the data home, with forward slashes.
     url : str
-        Address to download it from. Its last part is the name of the file, so that a download by
-        hand needs no renaming.
-    known_hash : str
-        Published hash, as ``"algorithm:hexadecimal digits"``.
+        Address to download it from.
+    known_hash : str or None
+        Published hash, as ``"algorithm:hexadecimal digits"``. If None, there is none: use
+        `reading`, which verifies a download by its content.
+    to_check : str, default="the network"
+        What to check, in the reader's eyes, if the download fails.
     """
 
     path: str
     url: str
-    known_hash: str
+    known_hash: str | None
+    to_check: str = "the network"
+
+
+class DamagedFileError(ValueError):
+    """The content of a file is not what it should be; `problem` says how."""
+
+    problem: str
 
 
 def resolve_data_home(data_home: str | os.PathLike[str] | None) -> Path:
@@ -82,6 +91,46 @@ def locate(
     return path
 
 
+@contextmanager
+def reading(
+    file: RemoteFile,
+    data_home: str | os.PathLike[str] | None,
+    download_if_missing: bool,
+    *,
+    wanted: str | None = None,
+) -> Iterator[Path]:
+    """Locate a file that has no published hash, and verify it by reading it.
+
+    The file is read in the block. If it was downloaded just now and turns out to be damaged, as
+    where a server answers any request with some page, then it is not kept, and the error is that
+    of a failed download. Parameters and errors are those of `locate`.
+    """
+    was_there = (resolve_data_home(data_home) / file.path).is_file()
+    path = locate(file, data_home, download_if_missing, wanted=wanted)
+    try:
+        yield path
+    except DamagedFileError as error:
+        if was_there:
+            raise
+        path.unlink()
+        raise OSError(
+            f"{file.url} did not give the published file: {error.problem}. Check "
+            f"{file.to_check} and try again, {_by_hand(file, path)}"
+        ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; after the block, what was written there is moved to `path`.
+
+    So the file appears when it is complete, and not at all if the block fails.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        part = Path(scratch) / path.name
+        yield part
+        os.replace(part, path)
+
+
 def require_writable(folder: Path) -> None:
     """Make sure that the folder exists and takes new files, or say what to do instead."""
     try:
@@ -94,12 +143,14 @@ def require_writable(folder: Path) -> None:
         ) from error
 
 
-def corrupt_file(path: Path, problem: str) -> ValueError:
+def corrupt_file(path: Path, problem: str) -> DamagedFileError:
     """Return the error for a file whose content is not what it should be."""
-    return ValueError(
+    error = DamagedFileError(
         f"{path} is damaged or is another file: {problem}. Delete it and call the function again "
         "to download it, or replace it by the published file."
     )
+    error.problem = problem
+    return error
 
 
 @contextmanager
@@ -113,14 +164,15 @@ def decoding(path: Path) -> Iterator[None]:
 
 
 def _by_hand(file: RemoteFile, path: Path) -> str:
+    renamed = "" if file.url.rsplit("/", 1)[-1] == path.name else f" under the name {path.name}"
     return (
-        f"or download {file.url} by hand into the folder {path.parent}, or name a folder that "
-        f"contains {file.path} in `data_home` or in the environment variable SKNN_DATA."
+        f"or download {file.url} by hand into the folder {path.parent}{renamed}, or name a folder "
+        f"that contains {file.path} in `data_home` or in the environment variable SKNN_DATA."
     )
 
 
 def _download(file: RemoteFile, path: Path) -> None:
-    """Download to a temporary file, verify its hash, and move it to its place."""
+    """Download to a temporary file, verify its hash if there is one, and move it to its place."""
     try:
         import pooch
     except ImportError as error:
@@ -143,8 +195,8 @@ def _download(file: RemoteFile, path: Path) -> None:
         )
     except OSError as error:  # the errors of requests are among them
         raise OSError(
-            f"{file.url} could not be downloaded ({type(error).__name__}: {error}). Check the "
-            f"network and try again, {_by_hand(file, path)}"
+            f"{file.url} could not be downloaded ({type(error).__name__}: {error}). Check "
+            f"{file.to_check} and try again, {_by_hand(file, path)}"
         ) from error
     except ValueError as error:  # what pooch raises for a wrong hash; the file is not kept
         raise OSError(

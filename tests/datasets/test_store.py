@@ -3,12 +3,22 @@ import hashlib
 import sys
 import tarfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sknn.datasets._store import RemoteFile, decoding, locate, require_writable, resolve_data_home
+from sknn.datasets._store import (
+    RemoteFile,
+    corrupt_file,
+    decoding,
+    locate,
+    reading,
+    replacing,
+    require_writable,
+    resolve_data_home,
+)
 
 CONTENT = b"what the publisher offers"
 
@@ -70,6 +80,62 @@ def test_download_with_another_hash_is_refused_and_not_kept(publisher: Any, tmp_
     assert file.url in str(e.value)
     assert hashlib.md5(b"<html>This page has moved.</html>").hexdigest() in str(e.value)
     assert list((tmp_path / "wine").iterdir()) == []
+
+
+def test_download_without_a_hash_is_verified_by_reading_it(publisher: Any, tmp_path: Path) -> None:
+    (publisher.folder / "data.csv").write_bytes(CONTENT)
+    file = replace(remote(f"{publisher.url}/data.csv"), known_hash=None)
+    for _ in range(2):
+        with reading(file, tmp_path, True) as path:
+            assert path.read_bytes() == CONTENT
+    assert publisher.n_requests == 1
+    assert list((tmp_path / "wine").iterdir()) == [path]
+
+
+def test_download_that_cannot_be_read_is_refused_and_not_kept(
+    publisher: Any, tmp_path: Path
+) -> None:
+    (publisher.folder / "data.csv").write_bytes(CONTENT)
+    file = replace(
+        remote(f"{publisher.url}/data.csv"), known_hash=None, to_check="the name of the data"
+    )
+    with (
+        pytest.raises(OSError, match="did not give the published file: no table. Check the name"),
+        reading(file, tmp_path, True) as path,
+    ):
+        raise corrupt_file(path, "no table")
+    assert list((tmp_path / "wine").iterdir()) == []
+
+
+def test_present_file_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
+    file = replace(remote("https://host.invalid/data.csv"), known_hash=None)
+    present = tmp_path / "wine" / "data.csv"
+    present.parent.mkdir()
+    present.touch()
+    with (
+        pytest.raises(ValueError, match=r"data\.csv is damaged .*no table"),
+        reading(file, tmp_path, True) as path,
+    ):
+        raise corrupt_file(path, "no table")
+    assert present.exists()
+
+
+def test_replaced_file_appears_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    with replacing(path) as part:
+        part.write_bytes(CONTENT)
+        assert not path.exists()
+    assert path.read_bytes() == CONTENT
+    with pytest.raises(TypeError), replacing(path) as part, part.open("wb") as stream:
+        stream.writelines([b"half of", None])  # type: ignore[list-item]
+    assert path.read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_download_by_hand_names_the_file_where_the_address_does_not(tmp_path: Path) -> None:
+    file = remote("https://host.invalid/other.csv")
+    with pytest.raises(OSError, match=r"into the folder .* under the name data\.csv, or name"):
+        locate(file, tmp_path, False)
 
 
 def test_failed_download_names_url_and_folder(publisher: Any, tmp_path: Path) -> None:
