@@ -1,0 +1,8 @@
+"""Texts as sequences of integer tokens, for estimators with an embedding layer, and back.
+
+This module needs neither torch nor skorch.
+"""
+
+from ._tokenizer import Tokenizer
+
+__all__ = ["Tokenizer"]
