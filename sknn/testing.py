@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .estimators import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from .estimators import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvClassifier,
+    ConvRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 
 __all__ = ["estimators_to_check"]
 
@@ -25,19 +34,27 @@ def estimators_to_check() -> Iterator[Any]:
     Examples
     --------
     >>> from sknn.testing import estimators_to_check
-    >>> [type(estimator).__name__ for estimator in estimators_to_check()]
+    >>> [type(estimator).__name__ for estimator in estimators_to_check()][:4]
     ['NeuralClassifier', 'NeuralRegressor', 'ConvClassifier', 'ConvRegressor']
     """
     yield NeuralClassifier(max_iter=20)
     yield NeuralRegressor(max_iter=20)
     checking: dict[str, Any] = {
-        "filters": (4, 8),
-        "pooling": None,
-        "hidden_layer_sizes": (8,),
         "batch_size": "all",
         "learning_rate_init": 0.03,
         "max_iter": 60,
         "precision": "float64",
     }
-    yield ConvClassifier(**checking)
-    yield ConvRegressor(**checking)
+    conv: dict[str, Any] = {"filters": (4, 8), "pooling": None, "hidden_layer_sizes": (8,)}
+    yield ConvClassifier(**conv, **checking)
+    yield ConvRegressor(**conv, **checking)
+    series: dict[str, Any] = {
+        "hidden_size": 8,
+        "filters": None,
+        "dropout": 0.0,
+        "normalization": None,
+    }
+    yield RecurrentClassifier(**series, **checking)
+    yield RecurrentRegressor(**series, pooling="mean", **checking)
+    yield AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)
+    yield AttentionRegressor(**series, n_heads=2, n_layers=1, **checking)

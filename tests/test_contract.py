@@ -51,6 +51,10 @@ N_CHECKS = {
     "NeuralRegressor": 61,
     "ConvClassifier": 67,
     "ConvRegressor": 60,
+    "RecurrentClassifier": 67,
+    "RecurrentRegressor": 60,
+    "AttentionClassifier": 67,
+    "AttentionRegressor": 60,
 }
 CHECKED = list(estimators_to_check())
 PAIR = [NeuralClassifier, NeuralRegressor]

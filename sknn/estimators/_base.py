@@ -12,7 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -53,6 +53,24 @@ from ._training_parameters import TrainingParameters
 from ._validation import RowMemory, split_rows
 
 
+class TrainingData(NamedTuple):
+    """What a network may take from the training data before it is trained.
+
+    Attributes
+    ----------
+    X : ndarray, CSR matrix or Ragged
+        The validated samples.
+    targets : ndarray or Ragged
+        What the loss takes.
+    sample_weight : ndarray or None
+        Weights, those of the classes multiplied in.
+    """
+
+    X: Any
+    targets: Any
+    sample_weight: np.ndarray | None
+
+
 @declares_parameters
 class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     """Base class of all estimators.
@@ -74,7 +92,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     @abstractmethod
     def _build_network(
-        self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
     ) -> torch.nn.Module:
         """Return the built-in network with its initial weights."""
 
@@ -223,7 +245,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
 
         if not continued:
-            self._start(X, targets, device)
+            self._start(TrainingData(X, targets, weights), device)
         else:
             self._continue(device, incremental=incremental)
         self._loss = self._make_loss(weighted=weights is not None)
@@ -261,23 +283,24 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _solver_key(self) -> str:
         return self.solver if isinstance(self.solver, str) else "custom"
 
-    def _start(self, X: Any, targets: np.ndarray, device: torch.device) -> None:
+    def _start(self, data: TrainingData, device: torch.device) -> None:
         """Make a new network and a new training state."""
         random_state = self.random_state
         if random_state is None:  # one draw from NumPy's global generator
             random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
         state = TrainingState(random_state=check_random_state(random_state))
-        n_outputs = self._count_outputs(targets)
+        n_outputs = self._count_outputs(data.targets)
         precision = self.precision
         if precision == "auto" and self.solver == "lbfgs" and device.type == "cpu":
             precision = "float64"  # line searches need more than float32's digits
         elif precision == "auto" and not self._auto_float64:
             precision = "float32"
-        weight_dtype, compute_dtype = resolve_precision(precision, X.dtype, X.shape[0], device)
+        X_dtype, n_samples = data.X.dtype, data.X.shape[0]
+        weight_dtype, compute_dtype = resolve_precision(precision, X_dtype, n_samples, device)
 
         with isolated_torch_rng(state, device) if self._runs_user_code() else nullcontext():
             if self.module is None:
-                module = self._build_network(X, n_outputs, state.random_state, weight_dtype)
+                module = self._build_network(data, n_outputs, state.random_state, weight_dtype)
             else:
                 arguments = self._module_arguments() | {"n_outputs": n_outputs}
                 module = build_user_module(self.module, arguments)

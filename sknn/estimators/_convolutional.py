@@ -25,8 +25,9 @@ from sknn.nn import (
     per_layer,
     trace_layers,
 )
-from sknn.training import ImageRows, Rows, Work
+from sknn.training import ImageRows, Work
 
+from ._base import TrainingData
 from ._images import (
     check_images,
     check_pixels,
@@ -243,7 +244,7 @@ class ConvFamily(LayeredEstimator):
     def _channels_first(self) -> bool:
         return self.data_format == "channels_first"
 
-    def _make_rows(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> Rows:
+    def _make_rows(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> ImageRows:
         # modules of users often call `view`, which needs contiguous tensors
         own = isinstance(getattr(self, "module_", None), ImageNetwork)
         return ImageRows(
@@ -275,9 +276,13 @@ class ConvFamily(LayeredEstimator):
         return arguments
 
     def _build_network(
-        self, X: np.ndarray, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
     ) -> ImageNetwork:
-        network = getattr(self, f"_build_{self.architecture}")(X, n_outputs)
+        network = getattr(self, f"_build_{self.architecture}")(data.X, n_outputs)
         own = {"plain": "glorot", "resnet": "he", "airbench": "dirac"}[self.architecture]
         network.initialize(random_state, self.initialization or own)
         return network

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork
 
+from ._base import TrainingData
 from ._layers import LayeredEstimator
 from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
@@ -84,11 +85,15 @@ class DenseFamily(LayeredEstimator):
         )
 
     def _build_network(
-        self, X: Any, n_outputs: int, random_state: np.random.RandomState, dtype: torch.dtype
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
     ) -> DenseNetwork:
         sizes = self._hidden_layer_sizes()
         return DenseNetwork(
-            X.shape[1],
+            data.X.shape[1],
             sizes,
             n_outputs,
             activation=self.activation,

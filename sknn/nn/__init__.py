@@ -2,6 +2,7 @@
 
 from .activations import ACTIVATIONS, Activation, find_activation
 from .airbench import AirbenchNetwork
+from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
 from .backprop import DenseBackprop
 from .convolutional import ConvNetwork
@@ -16,17 +17,22 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
+from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
+from .series import POOLINGS, SeriesNetwork, Standardize, Stem, Unstandardize, valid_steps
 from .tracing import LayerTrace, trace_layers
 
 __all__ = [
     "ACTIVATIONS",
     "AUGMENTATIONS",
+    "CELLS",
     "CLASSIFICATION_LOSSES",
     "INITIALIZATIONS",
+    "POOLINGS",
     "REGRESSION_LOSSES",
     "Activation",
     "AirbenchNetwork",
+    "AttentionEncoder",
     "ConvNetwork",
     "DenseBackprop",
     "DenseNetwork",
@@ -34,13 +40,20 @@ __all__ = [
     "ImageNetwork",
     "LayerTrace",
     "Loss",
+    "RecurrentEncoder",
     "RegressionLoss",
     "ResidualNetwork",
+    "SeriesNetwork",
+    "Standardize",
+    "Stem",
+    "Unstandardize",
     "find_activation",
     "make_augmentation",
     "make_classification_loss",
     "make_regression_loss",
     "output_size",
     "per_layer",
+    "sinusoidal_positions",
     "trace_layers",
+    "valid_steps",
 ]

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .activations import find_activation
-from .images import GlobalPool, ImageNetwork, ImageShape, NetworkBuilder, shrink
+from .builder import NetworkBuilder
+from .images import GlobalPool, ImageNetwork, ImageShape, shrink
 from .layers import Conv2d, normalization_2d
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from torch import nn
 
 from .activations import find_activation
-from .images import ImageNetwork, ImageShape, NetworkBuilder, shrink
+from .builder import NetworkBuilder
+from .images import ImageNetwork, ImageShape, shrink
 from .layers import Conv2d, normalization_2d, per_layer
 
 # Activations f with f(max(a, b)) = max(f(a), f(b)), so that pooling may come first.

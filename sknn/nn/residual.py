@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .activations import find_activation
-from .images import GlobalPool, ImageNetwork, ImageShape, NetworkBuilder
+from .builder import NetworkBuilder
+from .images import GlobalPool, ImageNetwork, ImageShape
 from .layers import Conv2d, normalization_2d
 
 

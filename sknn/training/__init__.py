@@ -1,6 +1,6 @@
 """From parameters to trained weights; the only place where skorch appears."""
 
-from ._batches import Rows, Samples, make_rows
+from ._batches import Inputs, Rows, Samples, make_rows
 from ._callbacks import PrintEpochs, ScikitLearnCallbacks
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._images import ImageRows
@@ -8,9 +8,11 @@ from ._inference import predict_outputs, rows_at_once
 from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
+from ._ragged import Ragged, step_positions
 from ._randomness import isolated_torch_rng
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
+from ._series import SeriesRows
 from ._state import TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
@@ -20,13 +22,16 @@ __all__ = [
     "SOLVERS",
     "DivergenceError",
     "ImageRows",
+    "Inputs",
     "LearningRate",
     "Net",
     "Plateau",
     "PrintEpochs",
+    "Ragged",
     "Rows",
     "Samples",
     "ScikitLearnCallbacks",
+    "SeriesRows",
     "TrainingState",
     "Work",
     "accuracy",
@@ -43,6 +48,7 @@ __all__ = [
     "resolve_device",
     "resolve_precision",
     "rows_at_once",
+    "step_positions",
     "threads_for",
     "train_lbfgs",
 ]

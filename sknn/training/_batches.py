@@ -18,17 +18,33 @@ from scipy import sparse
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from ._ragged import Ragged
+
+# What a module is called with: one tensor, or several as positional arguments.
+Inputs = Tensor | tuple[Tensor, ...]
+
+# Batches whose series are sorted by length together: the more, the less padding and randomness.
+GROUPED_BATCHES = 16
+
 
 class Rows(Protocol):
-    """Rows of an input that can be taken by number."""
+    """Rows of an input that can be taken by number.
+
+    Attributes
+    ----------
+    lengths : ndarray of int or None
+        Where rows are series of different lengths: how long each is. Batches of similar lengths
+        cost least.
+    """
 
     device: torch.device
     dtype: torch.dtype
+    lengths: np.ndarray | None
 
-    def take(self, index: Tensor) -> Tensor:
+    def take(self, index: Tensor) -> Inputs:
         """Return the rows with these numbers."""
 
-    def slice(self, start: int, stop: int) -> Tensor:
+    def slice(self, start: int, stop: int) -> Inputs:
         """Return consecutive rows."""
 
     def __len__(self) -> int: ...
@@ -47,6 +63,8 @@ class DenseRows:
     dtype : torch.dtype
         Type of the rows that come out.
     """
+
+    lengths: np.ndarray | None = None
 
     def __init__(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
         self.tensor = as_tensor(X).to(device)
@@ -77,6 +95,8 @@ class SparseRows:
     dtype : torch.dtype
         Type of the batches.
     """
+
+    lengths: np.ndarray | None = None
 
     def __init__(self, X: Any, device: torch.device, dtype: torch.dtype) -> None:
         _silence_sparse_notices()
@@ -174,12 +194,109 @@ def as_tensor(array: np.ndarray) -> Tensor:
 
 
 class Batch(NamedTuple):
-    """One batch; `weight_sum` is the number of rows where there are no weights."""
+    """One batch; `weight_sum` is the number of answers where there are no weights."""
 
-    X: Tensor
+    X: Inputs
     targets: Tensor
     sample_weight: Tensor | None
     weight_sum: float
+
+
+class Answers:
+    """Targets and weights on the device, one of each a row.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, ...)
+        What the loss takes.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights.
+    device : torch.device
+        Where they go.
+    dtype : torch.dtype
+        Type of the weights, and of targets that are floats.
+
+    Attributes
+    ----------
+    row_weight : ndarray of shape (n_samples,) or None
+        What each row counts in sums of weights; None is 1.
+    """
+
+    def __init__(
+        self,
+        targets: np.ndarray,
+        sample_weight: np.ndarray | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.targets = as_tensor(targets).to(device, dtype if targets.dtype.kind == "f" else None)
+        self.sample_weight = (
+            None if sample_weight is None else as_tensor(sample_weight).to(device, dtype)
+        )
+        self.row_weight = sample_weight
+
+    def count(self, rows: np.ndarray | None) -> int:
+        """Return how many answers some rows have; None is all rows."""
+        return len(self.targets if rows is None else rows)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights of the rows with these numbers."""
+        weight = self.sample_weight
+        return (
+            self.targets.index_select(0, index),
+            None if weight is None else weight.index_select(0, index),
+        )
+
+    def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights of consecutive rows."""
+        weight = self.sample_weight
+        return self.targets[start:stop], None if weight is None else weight[start:stop]
+
+
+class StepAnswers(Answers):
+    """Targets and weights of series that have one answer for each step.
+
+    A batch's targets are those of its first series, then those of the second, and so on. A
+    series' weight is the weight of each of its steps.
+
+    Parameters
+    ----------
+    targets : Ragged
+        What the loss takes, for each step.
+    sample_weight, device, dtype
+        As in :class:`Answers`.
+    """
+
+    def __init__(
+        self,
+        targets: Ragged,
+        sample_weight: np.ndarray | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.ragged = targets
+        lengths = targets.lengths
+        if sample_weight is None:
+            super().__init__(targets.values, None, device, dtype)
+            self.row_weight = lengths.astype(float)
+        else:
+            super().__init__(targets.values, np.repeat(sample_weight, lengths), device, dtype)
+            self.row_weight = lengths * sample_weight
+
+    def count(self, rows: np.ndarray | None) -> int:
+        """Return how many answers some rows have; None is all rows."""
+        lengths = self.ragged.lengths
+        return int(lengths.sum() if rows is None else lengths[rows].sum())
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights of all steps of the series with these numbers."""
+        steps = self.ragged.positions(index.cpu().numpy())
+        return super().take(torch.from_numpy(steps).to(index.device))
+
+    def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights of all steps of consecutive series."""
+        ends = np.append(self.ragged.starts, len(self.ragged.values))
+        return super().slice(int(ends[start]), int(ends[stop]))
 
 
 class Samples:
@@ -189,12 +306,13 @@ class Samples:
     ----------
     rows : Rows
         The inputs on their way to the device.
-    X : ndarray or CSR matrix
+    X : ndarray, CSR matrix or Ragged
         The inputs as the user gave them, for callbacks.
-    y : ndarray
+    y : ndarray or Ragged
         The labels or values.
-    targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        What the loss takes in place of y.
+    targets : ndarray of shape (n_samples,) or (n_samples, n_outputs), or Ragged
+        What the loss takes in place of y; :class:`Ragged` where each step of a series has an
+        answer.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights.
     subset : ndarray of int or None, default=None
@@ -208,8 +326,8 @@ class Samples:
         self,
         rows: Rows,
         X: Any,
-        y: np.ndarray,
-        targets: np.ndarray,
+        y: Any,
+        targets: np.ndarray | Ragged,
         sample_weight: np.ndarray | None,
         *,
         subset: np.ndarray | None = None,
@@ -219,13 +337,8 @@ class Samples:
         self.rows = rows
         self.device = device = rows.device
         self.smallest_batch = smallest_batch
-        dtype = rows.dtype
-        target_dtype = dtype if targets.dtype.kind == "f" else None
-        self.targets = as_tensor(targets).to(device, target_dtype)
-        self.host_weight = sample_weight
-        self.sample_weight = (
-            None if sample_weight is None else as_tensor(sample_weight).to(device, dtype)
-        )
+        kind: Any = StepAnswers if isinstance(targets, Ragged) else Answers
+        self._answers: Answers = kind(targets, sample_weight, device, rows.dtype)
         self.subset = subset
         self._whole: Batch | None = None
 
@@ -233,12 +346,17 @@ class Samples:
         return len(self.rows) if self.subset is None else len(self.subset)
 
     @property
+    def n_answers(self) -> int:
+        """Number of targets: of rows, or of the steps of all series."""
+        return self._answers.count(self.subset)
+
+    @property
     def weight_sum(self) -> float:
         """Sum of all weights."""
-        if self.host_weight is None:
+        weight = self._answers.row_weight
+        if weight is None:
             return float(len(self))
-        weight = self.host_weight if self.subset is None else self.host_weight[self.subset]
-        return float(weight.sum())
+        return float((weight if self.subset is None else weight[self.subset]).sum())
 
     def as_dataset(self) -> Dataset:
         """Return the rows and the targets as the user gave them, for callbacks.
@@ -266,19 +384,62 @@ class Samples:
         """
         rows = self._rows_in_order(order)
         if rows is None:
-            return self.targets, self.sample_weight
-        index = torch.from_numpy(rows).to(self.device)
-        weight = self.sample_weight
-        return (
-            self.targets.index_select(0, index),
-            None if weight is None else weight.index_select(0, index),
-        )
+            return self._answers.targets, self._answers.sample_weight
+        return self._answers.take(torch.from_numpy(rows).to(self.device))
 
     def _rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
         """Numbers of the rows in all of X; None for all rows as they stand."""
         if order is None or self.subset is None:
             return self.subset if order is None else order
         return self.subset[order]
+
+    def group_by_length(self, order: np.ndarray, batch_size: int) -> np.ndarray:
+        """Change an order so that the series of a batch are of similar length.
+
+        Within each run of `GROUPED_BATCHES` batches the series are sorted by length; then the
+        batches go back to a random order. Rows of equal length stay as they are.
+
+        Parameters
+        ----------
+        order : ndarray of int
+            A random permutation of ``range(len(self))``.
+        batch_size : int
+            Rows a batch.
+
+        Returns
+        -------
+        ndarray of int
+        """
+        lengths = self._lengths()
+        if lengths is None:
+            return order
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        order = order.copy()
+        run = GROUPED_BATCHES * batch_size
+        for start in range(0, len(order), run):
+            part = order[start : start + run]
+            order[start : start + run] = part[np.argsort(lengths[part], kind="stable")]
+        # batches come in the order in which the permutation has the first of their rows
+        n_whole = len(order) // batch_size
+        whole = order[: n_whole * batch_size].reshape(n_whole, batch_size)
+        first = place[whole].min(1)
+        order[: n_whole * batch_size] = whole[np.argsort(first)].ravel()
+        return order
+
+    def sorted_by_length(self) -> np.ndarray | None:
+        """Return the order in which padding is least; None where rows are of equal length.
+
+        Returns
+        -------
+        ndarray of int or None
+        """
+        lengths = self._lengths()
+        return None if lengths is None else np.argsort(lengths, kind="stable")
+
+    def _lengths(self) -> np.ndarray | None:
+        lengths = self.rows.lengths
+        return lengths if lengths is None or self.subset is None else lengths[self.subset]
 
     def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
         """Cut the samples into batches.
@@ -308,13 +469,7 @@ class Samples:
         index = torch.from_numpy(rows).to(self.device)
         for i, (start, stop) in enumerate(pairwise(bounds)):
             chosen = index[start:stop]
-            weight = self.sample_weight
-            yield Batch(
-                self.rows.take(chosen),
-                self.targets.index_select(0, chosen),
-                None if weight is None else weight.index_select(0, chosen),
-                weight_sums[i],
-            )
+            yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sums[i])
 
     def count_batches(self, batch_size: int) -> int:
         """Return the number of batches.
@@ -339,16 +494,15 @@ class Samples:
         return [*starts, n]
 
     def _weight_sums(self, rows: np.ndarray, bounds: list[int]) -> list[float]:
-        if self.host_weight is None:
+        weight = self._answers.row_weight
+        if weight is None:
             return np.diff(bounds).astype(float).tolist()
-        return np.add.reduceat(self.host_weight[rows], bounds[:-1]).tolist()
+        return np.add.reduceat(weight[rows], bounds[:-1]).tolist()
 
     def _slice(self, start: int, stop: int) -> Batch:
-        weight, weight_sum = None, float(stop - start)
-        if self.sample_weight is not None and self.host_weight is not None:
-            weight = self.sample_weight[start:stop]
-            weight_sum = float(self.host_weight[start:stop].sum())
-        return Batch(self.rows.slice(start, stop), self.targets[start:stop], weight, weight_sum)
+        weight = self._answers.row_weight
+        weight_sum = float(stop - start) if weight is None else float(weight[start:stop].sum())
+        return Batch(self.rows.slice(start, stop), *self._answers.slice(start, stop), weight_sum)
 
     def _all(self) -> Batch:
         """All samples as one batch, made once: its order does not matter."""

@@ -38,6 +38,8 @@ class ImageRows:
         are not copied.
     """
 
+    lengths: np.ndarray | None = None
+
     def __init__(
         self,
         X: np.ndarray,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ._batches import Rows
+from ._ragged import step_positions
 from ._steps import forward
 
 # Rows that go through a network at once, at most. Each chunk waits for all threads several times,
@@ -13,6 +15,10 @@ from ._steps import forward
 # training goes in small ones, which keep the memory of a fit small.
 PREDICTION_ROWS = 16384
 SCORING_ROWS = 1024
+
+# Series of different lengths that go through a network at once, at most: each is as dear as the
+# longest.
+RAGGED_ROWS = 256
 
 # Numbers that the largest layer may return for one chunk: 64 MiB of float32 on a CPU.
 CHUNK_NUMBERS = {"cpu": 2**24}
@@ -60,9 +66,12 @@ def predict_outputs(
     Returns
     -------
     Tensor of shape (n_samples, n_outputs)
-        On the network's device.
+        On the network's device; of shape (sum of lengths, n_outputs) from a network that gives
+        an answer for each step of a series.
     """
     n = len(rows)
+    if rows.lengths is not None:
+        return _predict_series(module, rows, compute_dtype, min(chunk_rows, RAGGED_ROWS))
     if n <= chunk_rows:
         return forward(module, rows.slice(0, n), compute_dtype)
     chunks = [
@@ -70,3 +79,20 @@ def predict_outputs(
         for start in range(0, n, chunk_rows)
     ]
     return torch.cat(chunks)
+
+
+def _predict_series(
+    module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int
+) -> Tensor:
+    """Run over series of different lengths, those of similar length together."""
+    lengths = rows.lengths
+    assert lengths is not None
+    order = np.argsort(lengths, kind="stable")
+    index = torch.from_numpy(order).to(rows.device)
+    chunks = [forward(module, rows.take(part), compute_dtype) for part in index.split(chunk_rows)]
+    outputs = torch.cat(chunks)
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    if len(outputs) != len(order):  # outputs of each step
+        places = step_positions(lengths[order], places)
+    return outputs.index_select(0, torch.from_numpy(places).to(outputs.device))

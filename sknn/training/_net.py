@@ -94,7 +94,7 @@ class Net(NeuralNet):
         compute_dtype: torch.dtype,
         callbacks: list[Any],
         rows_at_once: int,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Any], Any] | None = None,
         verbose: bool = False,
     ) -> None:
         super().__init__(
@@ -309,10 +309,10 @@ class Net(NeuralNet):
     @torch.no_grad()
     def train_epoch(self, train: Samples, steps_per_epoch: int) -> tuple[float, float]:
         """Update the weights once a batch; return the epoch's mean loss and score."""
-        n_samples, batch_size = len(train), self.batch_size
+        n_samples, n_answers, batch_size = len(train), train.n_answers, self.batch_size
         order = None
         if self.shuffle and steps_per_epoch > 1:
-            order = self._shuffled_rows(n_samples)
+            order = train.group_by_length(self._shuffled_rows(n_samples), batch_size)
         self._set_mode(training=True)
 
         loss_sum: Any = 0.0
@@ -324,7 +324,7 @@ class Net(NeuralNet):
                 outputs, batch_loss_sum = self.train_batch(batch, steps_per_epoch)
                 loss_sum = loss_sum + batch_loss_sum
                 weight_sum += batch.weight_sum
-                decisions = _collect(decisions, self.decide(outputs), start, n_samples)
+                decisions = _collect(decisions, self.decide(outputs), start, n_answers)
             start = stop
         self.state.n_samples_seen += n_samples
         assert decisions is not None  # some sample has a weight
@@ -385,16 +385,17 @@ class Net(NeuralNet):
         self._set_mode(training=False)
         loss_sum: Any = 0.0
         decisions, start = None, 0
-        for batch in samples.batches(self.rows_at_once):
+        order = samples.sorted_by_length()
+        for batch in samples.batches(self.rows_at_once, order):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
             losses = self.criterion(outputs, batch.targets)
             if batch.sample_weight is not None:
                 losses = losses * batch.sample_weight
             loss_sum = loss_sum + losses.sum()
-            decisions = _collect(decisions, self.decide(outputs), start, len(samples))
+            decisions = _collect(decisions, self.decide(outputs), start, samples.n_answers)
             start += len(batch.targets)
         assert decisions is not None  # validation has seen to it that there are samples
-        score = self.score_decisions(decisions, *samples.answers())
+        score = self.score_decisions(decisions, *samples.answers(order))
         return float(loss_sum) / samples.weight_sum, score
 
     def _set_mode(self, training: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from sknn.nn import DenseBackprop, Loss
+
+from ._batches import Inputs
 
 
 class Step(Protocol):
@@ -26,7 +28,7 @@ class Step(Protocol):
         """Gradients of the weights, after a call."""
 
     def __call__(
-        self, X: Tensor, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
+        self, X: Any, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
     ) -> tuple[Tensor, Tensor]:
         """Write the gradients of the mean loss; return the outputs and the losses' sum."""
 
@@ -67,7 +69,7 @@ class AutogradStep:
         return [parameter.grad for parameter in self._penalised]  # type: ignore[misc]
 
     def __call__(
-        self, X: Tensor, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
+        self, X: Inputs, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
     ) -> tuple[Tensor, Tensor]:
         """Write the gradients of the mean loss; return the outputs and the losses' sum."""
         for parameter in self.parameters:
@@ -76,7 +78,7 @@ class AutogradStep:
             try:
                 outputs = forward(self.module, X, self.compute_dtype)
             except ValueError as error:
-                if len(X) == 1 and "more than 1 value per channel" in str(error):
+                if len(targets) == 1 and "more than 1 value per channel" in str(error):
                     raise ValueError(
                         "batch normalization has no variance of a batch with one row; use "
                         "batch_size=2 at least, or normalization='layer' or None."
@@ -131,15 +133,15 @@ def make_step(
     return AutogradStep(module, loss, compute_dtype, n_outputs)
 
 
-def forward(module: nn.Module, X: Tensor, compute_dtype: torch.dtype) -> Tensor:
+def forward(module: nn.Module, X: Inputs, compute_dtype: torch.dtype) -> Tensor:
     """Run a module, under autocast where the products' type is bfloat16.
 
     Parameters
     ----------
     module : torch.nn.Module
         The network.
-    X : Tensor
-        A batch, in the weights' type.
+    X : Tensor or tuple of Tensor
+        A batch, in the weights' type; a tuple holds several arguments of the module.
     compute_dtype : torch.dtype
         Type of the matrix products.
 
@@ -148,7 +150,8 @@ def forward(module: nn.Module, X: Tensor, compute_dtype: torch.dtype) -> Tensor:
     Tensor
         The outputs, float32 at least.
     """
+    arguments = X if isinstance(X, tuple) else (X,)
     if compute_dtype != torch.bfloat16:
-        return module(X)
-    with torch.autocast(X.device.type, dtype=torch.bfloat16):
-        return module(X).float()
+        return module(*arguments)
+    with torch.autocast(arguments[0].device.type, dtype=torch.bfloat16):
+        return module(*arguments).float()

@@ -52,7 +52,7 @@ def check_batches(
         np.concatenate([dense(batch.X) for batch in batches]), (numbers[:, None] + 1) * [1, 10]
     )
     for batch in batches:
-        if samples.host_weight is None:
+        if samples.answers()[1] is None:
             assert batch.sample_weight is None
             assert batch.weight_sum == len(batch.targets)
         else:
