@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_y, check_array, validate_data
 from torch import nn
 
 from sknn.nn import (
+    ACTIVATIONS,
     SeriesNetwork,
     Standardize,
     Stem,
