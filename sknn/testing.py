@@ -50,11 +50,12 @@ def estimators_to_check() -> Iterator[Any]:
     yield ConvRegressor(**conv, **checking)
     series: dict[str, Any] = {
         "hidden_size": 8,
-        "filters": None,
+        "filters": (8,),
+        "learning_rate": "constant",
         "dropout": 0.0,
         "normalization": None,
     }
     yield RecurrentClassifier(**series, **checking)
-    yield RecurrentRegressor(**series, pooling="mean", **checking)
+    yield RecurrentRegressor(**series, **checking)
     yield AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)
     yield AttentionRegressor(**series, n_heads=2, n_layers=1, **checking)

@@ -3,15 +3,21 @@
 from ._attention import AttentionClassifier, AttentionRegressor
 from ._convolutional import ConvClassifier, ConvRegressor
 from ._dense import NeuralClassifier, NeuralRegressor
+from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
 from ._recurrent import RecurrentClassifier, RecurrentRegressor
+from ._steps import StepClassifier, StepRegressor
 
 __all__ = [
     "AttentionClassifier",
     "AttentionRegressor",
     "ConvClassifier",
     "ConvRegressor",
+    "EncoderDecoderClassifier",
+    "EncoderDecoderRegressor",
     "NeuralClassifier",
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "StepClassifier",
+    "StepRegressor",
 ]

@@ -10,12 +10,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sknn.nn import POOLINGS, AttentionEncoder
 
 from ._parameters import declares_parameters, inherited, parameter
-from ._series_family import SeriesFamily
+from ._series_family import SeriesHead
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
 
 
 @declares_parameters
-class AttentionFamily(SeriesFamily):
+class AttentionFamily(SeriesHead):
     """Transformer encoder, and one vector of its states for each series.
 
     Parameters
@@ -42,8 +42,11 @@ class AttentionFamily(SeriesFamily):
         doc="""{"last", "mean", "max"}
         What the output is computed from: mean or maximum of all states, or the last one.""",
     )
-    n_layers: int = inherited(SeriesFamily, "n_layers", default=2)
-    activation: Any = inherited(SeriesFamily, "activation", default="gelu")
+    n_layers: int = inherited(SeriesHead, "n_layers", default=2)
+    activation: Any = inherited(SeriesHead, "activation", default="gelu")
+
+    def _pooling(self) -> str:
+        return self.pooling
 
     def _make_encoder(self, channels: int) -> AttentionEncoder:
         if self.hidden_size % self.n_heads or self.hidden_size % 2:

@@ -87,7 +87,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Validate the X that a fitted estimator predicts for."""
 
     @abstractmethod
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Validate samples and targets; with `reset` they say what later ones must look like."""
 
     @abstractmethod
@@ -107,6 +107,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
         """Wrap a validated X so that batches of it can be taken."""
         return make_rows(X, device, dtype)
+
+    def _make_training_rows(
+        self, X: Any, targets: Any, device: torch.device, dtype: torch.dtype
+    ) -> Rows:
+        """Wrap a validated X to train on, where the network also reads targets."""
+        return self._make_rows(X, device, dtype)
 
     def _measure_work(self) -> Work:
         """Return what one sample costs the network `module_`."""
@@ -132,11 +138,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         return self._runs_user_code()
 
     @abstractmethod
-    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+    def _encode_targets(self, y: Any, *, continued: bool) -> Any:
         """Return what the loss takes; set what decoding needs."""
 
     @abstractmethod
-    def _count_outputs(self, targets: np.ndarray) -> int:
+    def _count_outputs(self, targets: Any) -> int:
         """Return the number of network outputs."""
 
     @abstractmethod
@@ -153,14 +159,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     ) -> float:
         """Return accuracy or R2."""
 
-    def _stratification(self, y: np.ndarray) -> np.ndarray | None:
+    def _stratification(self, y: Any) -> np.ndarray | None:
         """Return the labels by which the validation part is stratified."""
         return None
 
-    def _check_warm_start(self, y: np.ndarray) -> None:
+    def _check_warm_start(self, y: Any) -> None:
         """Raise ValueError if a warm start cannot go on with these targets."""
 
-    def _class_weighted(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: Any) -> np.ndarray | None:
         """Multiply the weights of the classes in."""
         return sample_weight
 
@@ -333,10 +339,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         # batch normalization has no variance from a single row
         has_batch_norm = any(isinstance(m, _BatchNorm) for m in self.module_.modules())
 
-        def make(X: Any, *others: Any, subset: np.ndarray | None = None) -> Samples:
-            rows = self._make_rows(X, device, dtype)
+        def make(
+            X: Any, y: Any, targets: Any, weights: Any, *, subset: np.ndarray | None = None
+        ) -> Samples:
+            rows = self._make_training_rows(X, targets, device, dtype)
             smallest = 2 if has_batch_norm else 1
-            return Samples(rows, X, *others, subset=subset, smallest_batch=smallest)
+            return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
 
         splits = self.early_stopping and self.solver != "lbfgs" and validation is None
         memory = self._remember_rows(X, splits=splits)
@@ -362,7 +370,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _check_validation(
         self, X_val: Any, y_val: Any, weights_val: Any
-    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
+    ) -> tuple[Any, Any, Any, np.ndarray | None]:
         """Validate the user's validation data as the training data, with errors of their own."""
         try:
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)

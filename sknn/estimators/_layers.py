@@ -16,8 +16,8 @@ from ._parameters import declares_parameters, parameter
 
 
 @declares_parameters
-class LayeredEstimator(NeuralEstimator):
-    """Base class of the estimators whose layers are described by parameters.
+class HiddenLayers(NeuralEstimator):
+    """Base class of the estimators that have hidden dense layers.
 
     Parameters
     ----------
@@ -30,6 +30,20 @@ class LayeredEstimator(NeuralEstimator):
         doc="""int or array-like of int
         Units of each hidden layer. An empty tuple is a linear model.""",
     )
+
+    def _hidden_layer_sizes(self) -> list[int]:
+        return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
+
+
+@declares_parameters
+class LayerOptions(NeuralEstimator):
+    """Base class of the estimators whose layers are described by parameters.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
     activation: Any = parameter(
         default="relu",
         constraints=[StrOptions(set(ACTIVATIONS)), callable, list, tuple],
@@ -63,9 +77,6 @@ class LayeredEstimator(NeuralEstimator):
         has_dropout = self.module is None and bool(np.any(self.dropout))
         return has_dropout or super()._draws_torch_numbers()
 
-    def _hidden_layer_sizes(self) -> list[int]:
-        return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
-
     def _dropout_rates(self, n_layers: int, layers: str = "hidden layers") -> list[float]:
         rates = per_layer("dropout", self.dropout, n_layers, layers)
         for rate in rates:
@@ -77,6 +88,16 @@ class LayeredEstimator(NeuralEstimator):
                 "cannot minimise; use another solver or dropout=0."
             )
         return rates
+
+
+@declares_parameters
+class LayeredEstimator(LayerOptions, HiddenLayers):
+    """Base class of the estimators with both.
+
+    Parameters
+    ----------
+    {parameters}
+    """
 
 
 def positive_integers(name: str, value: Any) -> list[int]:

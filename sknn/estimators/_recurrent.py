@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 from sknn.nn import CELLS, POOLINGS, RecurrentEncoder
 
 from ._parameters import declares_parameters, parameter
-from ._series_family import SeriesFamily
+from ._series_family import SeriesFamily, SeriesHead
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
 
 
@@ -27,12 +27,6 @@ class RecurrentLayers(SeriesFamily):
         The recurrent cell: a plain one with tanh (Elman, 1990), a gated recurrent unit (Cho et
         al., 2014), or long short-term memory (Hochreiter and Schmidhuber, 1997).""",
     )
-    bidirectional: bool = parameter(
-        default=True,
-        constraints=["boolean"],
-        doc="""bool
-        Whether each layer runs in both directions, and its states are put side by side.""",
-    )
 
     def _make_encoder(self, channels: int) -> RecurrentEncoder:
         return RecurrentEncoder(
@@ -40,16 +34,40 @@ class RecurrentLayers(SeriesFamily):
             self.hidden_size,
             n_layers=self.n_layers,
             cell=self.cell,
-            bidirectional=self.bidirectional,
+            bidirectional=self._is_bidirectional(),
             dropout=self._dropout_rates(1)[0],
         )
+
+    def _is_bidirectional(self) -> bool:
+        """Say whether the encoder reads series in both directions."""
+        return True
 
     def _parallel_steps(self) -> int:
         return 1  # one after the other
 
 
 @declares_parameters
-class RecurrentFamily(RecurrentLayers):
+class DirectedLayers(RecurrentLayers):
+    """Recurrent layers whose directions the user chooses.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    bidirectional: bool = parameter(
+        default=True,
+        constraints=["boolean"],
+        doc="""bool
+        Whether each layer runs in both directions, and its states are put side by side.""",
+    )
+
+    def _is_bidirectional(self) -> bool:
+        return self.bidirectional
+
+
+@declares_parameters
+class RecurrentFamily(DirectedLayers, SeriesHead):
     """Recurrent layers, and one vector of their states for each series.
 
     Parameters
@@ -64,6 +82,9 @@ class RecurrentFamily(RecurrentLayers):
         What the output is computed from: the last state (in each direction), or the mean or
         maximum of all states.""",
     )
+
+    def _pooling(self) -> str:
+        return self.pooling
 
 
 @declares_parameters

@@ -47,22 +47,30 @@ def as_list_of_series(X: Any) -> list[Any] | None:
     Returns
     -------
     list or None
-        None too for lists of numbers and for nested lists of equal lengths, which are arrays.
+        None too for lists of numbers and of lists of equally many numbers, which are arrays.
     """
     if isinstance(X, Ragged):
         return list(X)
     if hasattr(X, "to_numpy") and getattr(X, "ndim", 0) == 1:  # a pandas Series of arrays
         X = X.to_numpy()
     if isinstance(X, np.ndarray):
-        is_list = X.dtype == object and X.ndim == 1 and any(np.ndim(each) for each in X)
+        may_be_list = X.ndim == 1 and X.dtype.kind in "OU"
+        is_list = may_be_list and (not len(X) or any(_is_one_series(each) for each in X))
         return list(X) if is_list else None
     if not isinstance(X, list | tuple):
         return None
-    if any(hasattr(each, "shape") and len(each.shape) for each in X):
+    if not len(X) or any(isinstance(each, str) or getattr(each, "shape", ()) for each in X):
         return list(X)
-    if all(isinstance(each, list | tuple) for each in X) and len({len(each) for each in X}) > 1:
-        return list(X)
+    if all(isinstance(each, list | tuple) for each in X):
+        has_channels = any(isinstance(step, list | tuple) for each in X for step in each[:1])
+        if has_channels or len({len(each) for each in X}) > 1:
+            return list(X)
     return None
+
+
+def _is_one_series(value: Any) -> bool:
+    """Say whether an object may be a series; a text is one that is refused by its number."""
+    return isinstance(value, str | list | tuple) or getattr(value, "ndim", 0) > 0
 
 
 def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
@@ -83,9 +91,11 @@ def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
     Raises
     ------
     ValueError
-        If a series has no step, no numbers, or another number of channels than the first, or
-        holds NaN or infinity.
+        If there is no series, or one has no step, no numbers, or another number of channels than
+        the first, or holds NaN or infinity.
     """
+    if not series:
+        raise ValueError(f"{name} is empty; at least one series is needed.")
     arrays = [_as_steps(each, f"{name}[{i}]") for i, each in enumerate(series)]
     shape = arrays[0].shape[1:]
     for i, array in enumerate(arrays):
@@ -115,7 +125,8 @@ def _as_steps(series: Any, name: str) -> np.ndarray:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.")
+        hint = "" if array.ndim else " sknn.text.Tokenizer makes tokens of texts."
+        raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.{hint}")
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise ValueError(
             f"{name} has shape {array.shape}; a series has shape (n_steps, n_channels), or "
@@ -232,8 +243,40 @@ def check_tokens(X: np.ndarray | Ragged, n_tokens: int | None) -> int:
     return largest + 1 if n_tokens is None else n_tokens
 
 
+def count_steps(X: np.ndarray | Ragged) -> np.ndarray:
+    """Return the lengths of validated series.
+
+    Parameters
+    ----------
+    X : ndarray or Ragged
+        The series.
+
+    Returns
+    -------
+    ndarray of int and shape (n_series,)
+    """
+    return X.lengths if isinstance(X, Ragged) else np.full(len(X), X.shape[1])
+
+
+def repeat_for_steps(X: np.ndarray | Ragged, values: np.ndarray) -> np.ndarray:
+    """Repeat a value a series for each of its steps.
+
+    Parameters
+    ----------
+    X : ndarray or Ragged
+        The series.
+    values : ndarray of shape (n_series,)
+        The values.
+
+    Returns
+    -------
+    ndarray of shape (sum of lengths,)
+    """
+    return np.repeat(values, count_steps(X))
+
+
 def channel_statistics(
-    X: np.ndarray | Ragged, sample_weight: np.ndarray | None
+    X: np.ndarray | Ragged, step_weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each channel over all steps of all series.
 
@@ -241,18 +284,16 @@ def channel_statistics(
     ----------
     X : ndarray of shape (n_series, n_steps[, n_channels]) or Ragged
         The series.
-    sample_weight : ndarray of shape (n_series,) or None
-        How often each series counts.
+    step_weight : ndarray of shape (sum of lengths,) or None
+        How often each step counts.
 
     Returns
     -------
     mean, scale : ndarray of shape (n_channels,)
         The scale is 1 for channels that are constant.
     """
-    lengths = X.lengths if isinstance(X, Ragged) else np.full(len(X), X.shape[1])
     steps = (X.values if isinstance(X, Ragged) else X).reshape(-1, count_channels(X))
-    weights = None if sample_weight is None else np.repeat(sample_weight, lengths)
-    return weighted_statistics(steps, weights)
+    return weighted_statistics(steps, step_weight)
 
 
 def weighted_statistics(

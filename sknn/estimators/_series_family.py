@@ -15,6 +15,7 @@ from torch import nn
 
 from sknn.nn import (
     ACTIVATIONS,
+    Embedding,
     SeriesNetwork,
     Standardize,
     Stem,
@@ -26,7 +27,7 @@ from sknn.training import Ragged, SeriesRows, Work
 
 from ._base import TrainingData
 from ._images import count_dimensions
-from ._layers import LayeredEstimator, positive_integers
+from ._layers import HiddenLayers, LayerOptions, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
 from ._series import (
     SeriesFormat,
@@ -37,6 +38,7 @@ from ._series import (
     count_channels,
     join_series,
     longest_series,
+    repeat_for_steps,
     weighted_statistics,
 )
 from ._tasks import NeuralRegressorBase
@@ -48,7 +50,7 @@ STEM_STEPS = 32
 
 
 @declares_parameters
-class SeriesFamily(LayeredEstimator):
+class SeriesFamily(LayerOptions):
     """Input convention and network of the series estimators.
 
     Parameters
@@ -124,9 +126,6 @@ class SeriesFamily(LayeredEstimator):
         longer (judged by the median length), and all steps of others. A single convolution
         with `stride` equal to `kernel_size` cuts series into patches.""",
     )
-    hidden_layer_sizes: int | Sequence[int] | None = inherited(
-        LayeredEstimator, "hidden_layer_sizes", default=()
-    )
     activation: Any = parameter(
         default="relu",
         constraints=[StrOptions(set(ACTIVATIONS)), callable],
@@ -157,9 +156,9 @@ class SeriesFamily(LayeredEstimator):
         Series a batch; "auto" is a tenth of the training series, but at least 16 and at most
         128, and "all" every series. Not used by "lbfgs".""",
     )
-    learning_rate: str = inherited(LayeredEstimator, "learning_rate", default="one_cycle")
-    learning_rate_init: float = inherited(LayeredEstimator, "learning_rate_init", default=0.003)
-    max_iter: int = inherited(LayeredEstimator, "max_iter", default=100)
+    learning_rate: str = inherited(LayerOptions, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(LayerOptions, "learning_rate_init", default=0.003)
+    max_iter: int = inherited(LayerOptions, "max_iter", default=100)
 
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
@@ -213,7 +212,7 @@ class SeriesFamily(LayeredEstimator):
             check_tokens(checked, self._format.n_tokens)
         return checked
 
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -228,8 +227,6 @@ class SeriesFamily(LayeredEstimator):
     def _check_first_X(self, X: Any) -> np.ndarray | Ragged:
         """Validate training series, which say what later ones must look like."""
         series = as_list_of_series(X)
-        if isinstance(X, list | tuple) and not len(X):
-            raise ValueError("X is empty; at least one series is needed.")
         n_steps = None
         if series is not None or count_dimensions(X) > 2:
             checked = check_series_array(X) if series is None else join_series(series)
@@ -267,32 +264,18 @@ class SeriesFamily(LayeredEstimator):
         """Return the encoder for series of so many channels."""
         raise NotImplementedError
 
-    # How the encoder's states become one vector; None where each step has an answer.
-    pooling: str | None
+    def _step_weights(self, data: TrainingData) -> np.ndarray | None:
+        """Return how often each step of the training series counts."""
+        return None if data.sample_weight is None else repeat_for_steps(data.X, data.sample_weight)
 
-    def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
-    ) -> SeriesNetwork:
-        input_layer, channels = self._make_input_layer(data)
-        network = SeriesNetwork(
-            input_layer,
-            channels,
-            self._make_encoder,
-            n_outputs,
-            stem=self._make_stem(data.X),
-            pooling=self.pooling,
-            hidden_layer_sizes=self._hidden_layer_sizes(),
-            activation=self.activation,
-            dropout=self._dropout_rates(1)[0],
-            normalization=self.normalization,
-            output_layer=self._make_output_layer(data),
-        )
-        network.initialize(random_state)
-        return network
+    def _network_options(self, data: TrainingData) -> dict[str, Any]:
+        """What the networks of all series estimators are built with."""
+        return {
+            "stem": self._make_stem(data.X),
+            "activation": self.activation,
+            "dropout": self._dropout_rates(1)[0],
+            "normalization": self.normalization,
+        }
 
     def _make_input_layer(self, data: TrainingData) -> tuple[nn.Module, int]:
         """Return what comes first, and the channels that it gives."""
@@ -302,7 +285,8 @@ class SeriesFamily(LayeredEstimator):
         channels = self._format.channels
         if not self.standardize:
             return nn.Identity(), channels
-        return Standardize(*_tensors(channel_statistics(data.X, data.sample_weight))), channels
+        statistics = channel_statistics(data.X, self._step_weights(data))
+        return Standardize(*_tensors(statistics)), channels
 
     def _make_output_layer(self, data: TrainingData) -> nn.Module | None:
         """Return what scales the outputs of regressors to the targets."""
@@ -359,11 +343,46 @@ class SeriesFamily(LayeredEstimator):
         return self._format.longest
 
 
-class Embedding(nn.Embedding):
-    """An embedding that leaves its weights to be drawn by the network."""
+@declares_parameters
+class SeriesHead(SeriesFamily, HiddenLayers):
+    """Series estimators whose networks end in pooling and dense layers.
 
-    def reset_parameters(self) -> None:
-        """Draw no numbers."""
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    hidden_layer_sizes: int | Sequence[int] | None = parameter(
+        default=(),
+        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
+        doc="""int or array-like of int
+        Units of each hidden dense layer between the encoder and the output.""",
+    )
+
+    def _pooling(self) -> str | None:
+        """Return how states become one vector; None where each step has an answer."""
+        raise NotImplementedError
+
+    def _build_network(
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
+    ) -> SeriesNetwork:
+        input_layer, channels = self._make_input_layer(data)
+        network = SeriesNetwork(
+            input_layer,
+            channels,
+            self._make_encoder,
+            n_outputs,
+            pooling=self._pooling(),
+            hidden_layer_sizes=self._hidden_layer_sizes(),
+            **self._network_options(data),
+            output_layer=self._make_output_layer(data),
+        )
+        network.initialize(random_state)
+        return network
 
 
 def _tensors(arrays: tuple[np.ndarray, ...]) -> list[torch.Tensor]:

@@ -93,7 +93,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
     # ------------------------------------------------------------------------------- targets
 
-    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+    def _encode_targets(self, y: Any, *, continued: bool) -> Any:
         if not continued and self._given_classes is None:
             self._targets = ClassTargets.from_labels(y)
         elif not continued:
@@ -109,7 +109,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     # what partial_fit was given as `classes`, while its first call runs
     _given_classes: ClassVar[Any] = None
 
-    def _check_warm_start(self, y: np.ndarray) -> None:
+    def _check_warm_start(self, y: Any) -> None:
         classes = ClassTargets.from_labels(y).classes
         if set(classes) != set(self.classes_):
             raise ValueError(
@@ -117,13 +117,13 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
                 f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
 
-    def _count_outputs(self, targets: np.ndarray) -> int:
+    def _count_outputs(self, targets: Any) -> int:
         return self._targets.n_outputs
 
-    def _stratification(self, y: np.ndarray) -> np.ndarray | None:
+    def _stratification(self, y: Any) -> np.ndarray | None:
         return None if self._targets.task == "multilabel" else y
 
-    def _class_weighted(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: Any) -> np.ndarray | None:
         if self.class_weight is None:
             return sample_weight
         if self._targets.task == "multilabel":
@@ -325,7 +325,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def _encode_targets(self, y: np.ndarray, *, continued: bool) -> np.ndarray:
+    def _encode_targets(self, y: Any, *, continued: bool) -> Any:
         targets = y.reshape(-1, 1) if y.ndim == 1 else y
         if targets.dtype.kind != "f":
             targets = targets.astype(np.float64)
@@ -339,7 +339,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
             loss.check_targets(targets)
         return targets
 
-    def _count_outputs(self, targets: np.ndarray) -> int:
+    def _count_outputs(self, targets: Any) -> int:
         return targets.shape[1]
 
     def _make_loss(self, weighted: bool) -> Loss:

@@ -7,6 +7,7 @@ from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
 from .backprop import DenseBackprop
 from .convolutional import ConvNetwork
 from .dense import DenseNetwork
+from .encoder_decoder import LabelDecoder, ValueDecoder
 from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import per_layer
 from .losses import (
@@ -19,7 +20,16 @@ from .losses import (
 )
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
-from .series import POOLINGS, SeriesNetwork, Standardize, Stem, Unstandardize, valid_steps
+from .series import (
+    POOLINGS,
+    Embedding,
+    SeriesEncoder,
+    SeriesNetwork,
+    Standardize,
+    Stem,
+    Unstandardize,
+    valid_steps,
+)
 from .tracing import LayerTrace, trace_layers
 
 __all__ = [
@@ -36,17 +46,21 @@ __all__ = [
     "ConvNetwork",
     "DenseBackprop",
     "DenseNetwork",
+    "Embedding",
     "FlipAverage",
     "ImageNetwork",
+    "LabelDecoder",
     "LayerTrace",
     "Loss",
     "RecurrentEncoder",
     "RegressionLoss",
     "ResidualNetwork",
+    "SeriesEncoder",
     "SeriesNetwork",
     "Standardize",
     "Stem",
     "Unstandardize",
+    "ValueDecoder",
     "find_activation",
     "make_augmentation",
     "make_classification_loss",

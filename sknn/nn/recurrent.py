@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,29 @@ class RecurrentEncoder(nn.Module):
             for width in (widths if bidirectional else [])
         )
         self.dropout = Dropout(dropout)
+
+    def go_on(self, series: Tensor, states: list[Any] | None) -> tuple[Tensor, list[Any]]:
+        """Read further steps of series that were begun before, forwards.
+
+        Parameters
+        ----------
+        series : Tensor of shape (batch, steps, channels)
+            The next steps.
+        states : list or None
+            What the last call returned; None at the beginning.
+
+        Returns
+        -------
+        Tensor of shape (batch, steps, width)
+            The states at these steps.
+        list
+            Where each layer has come to.
+        """
+        ends = []
+        for i, layer in enumerate(self.forward_layers):
+            series, end = layer(series, None if states is None else states[i])
+            ends.append(end)
+        return series, ends
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (batch, steps, channels) to states of shape (batch, steps, width)."""

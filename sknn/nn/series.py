@@ -10,7 +10,7 @@ four times as long on a CPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +67,25 @@ def mask_padding(series: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None:
         return series
     return series.masked_fill(~valid_steps(lengths, series.shape[1])[..., None], 0.0)
+
+
+def join_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
+    """Put the steps of all series one after the other, without padding.
+
+    Parameters
+    ----------
+    series : Tensor of shape (batch, steps, channels)
+        A padded batch.
+    lengths : Tensor of shape (batch,) or None
+        Steps of each series; None where all have all.
+
+    Returns
+    -------
+    Tensor of shape (sum of lengths, channels)
+    """
+    if lengths is None:
+        return series.flatten(0, 1)
+    return series[valid_steps(lengths, series.shape[1])]
 
 
 def reverse_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
@@ -260,8 +279,8 @@ class Stem(NamedTuple):
     stride: Sequence[int] = ()
 
 
-class SeriesNetwork(nn.Module):
-    """Input layer, convolutional stem, encoder, pooling and dense part.
+class SeriesEncoder(nn.Module):
+    """Input layer, convolutional stem, and encoder.
 
     Parameters
     ----------
@@ -274,39 +293,23 @@ class SeriesNetwork(nn.Module):
         Called with the channels that come in, returns the encoder: a module that maps series
         and lengths to states of shape (batch, steps, width), with attributes `width` and
         `n_backward` (how many channels run backwards).
-    n_outputs : int
-        Width of the output.
     stem : Stem
         The convolutions before the encoder; empty for none.
-    pooling : {"last", "mean", "max"} or None
-        How states become one vector a series. None leaves one output for each step: outputs
-        of shape (sum of the lengths, n_outputs), one series after the other.
-    hidden_layer_sizes : sequence of int
-        Width of each hidden dense layer behind the pooling.
     activation : str or callable
-        Activation of stem and dense layers.
-    dropout : float
-        Dropout before each dense layer.
+        Activation of the stem.
     normalization : {"batch", "layer"} or None
-        Normalization in stem and dense layers.
-    output_layer : torch.nn.Module or None, default=None
-        Follows the last linear layer: :class:`Unstandardize`.
+        Normalization in the stem.
     """
 
     def __init__(
         self,
         input_layer: nn.Module,
         channels: int,
-        encoder: Any,
-        n_outputs: int,
+        encoder: Callable[[int], Any],
         *,
         stem: Stem,
-        pooling: str | None,
-        hidden_layer_sizes: Sequence[int],
         activation: Any,
-        dropout: float,
         normalization: str | None,
-        output_layer: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.input = input_layer
@@ -317,37 +320,21 @@ class SeriesNetwork(nn.Module):
             )
             channels = filters
         self.encoder = encoder(channels)
-        self.pooling = None if pooling is None else Pooling(pooling, self.encoder.n_backward)
-        head = NetworkBuilder()
-        head.add_head(
-            self.encoder.width,
-            hidden_layer_sizes,
-            n_outputs,
-            activation=activation,
-            dropout=dropout,
-            normalization=normalization,
-        )
-        if output_layer is not None:
-            head.add("scale", output_layer)
-        self.head = head.layers
 
-    def encode(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return the encoder's states, of shape (batch, steps, width), and their numbers."""
+    def prepare(
+        self, series: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what the encoder gets, of shape (batch, steps, channels), and its lengths."""
         series = mask_padding(self.input(series), lengths)
         for convolution in self.stem:
             series, lengths = convolution(series, lengths)
+        return series, lengths
+
+    def encode(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return the encoder's states, of shape (batch, steps, width), and their lengths."""
+        series, lengths = self.prepare(series, lengths)
         return self.encoder(series, lengths), lengths
 
-    def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map series (batch, steps, channels) or tokens (batch, steps) to raw outputs."""
-        states, lengths = self.encode(series, lengths)
-        if self.pooling is not None:
-            return self.head(self.pooling(states, lengths))
-        if lengths is None:
-            return self.head(states.flatten(0, 1))
-        return self.head(states[valid_steps(lengths, states.shape[1])])
-
-    @torch.no_grad()
     def initialize(self, random_state: np.random.RandomState) -> None:
         """Draw the initial weights.
 
@@ -364,8 +351,82 @@ class SeriesNetwork(nn.Module):
         initialize_weights(self, random_state)
 
 
+class SeriesNetwork(SeriesEncoder):
+    """Encoder, pooling and dense part.
+
+    Parameters
+    ----------
+    input_layer, channels, encoder, stem, activation, normalization
+        As in :class:`SeriesEncoder`; activation and normalization are also those of the dense
+        layers.
+    n_outputs : int
+        Width of the output.
+    pooling : {"last", "mean", "max"} or None
+        How states become one vector a series. None leaves one output for each step: outputs
+        of shape (sum of the lengths, n_outputs), one series after the other.
+    hidden_layer_sizes : sequence of int, default=()
+        Width of each hidden dense layer behind the pooling.
+    dropout : float, default=0.0
+        Dropout before each dense layer.
+    output_layer : torch.nn.Module or None, default=None
+        Follows the last linear layer: :class:`Unstandardize`.
+    """
+
+    def __init__(
+        self,
+        input_layer: nn.Module,
+        channels: int,
+        encoder: Callable[[int], Any],
+        n_outputs: int,
+        *,
+        pooling: str | None,
+        stem: Stem = Stem(),  # noqa: B008 (immutable)
+        hidden_layer_sizes: Sequence[int] = (),
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        output_layer: nn.Module | None = None,
+    ) -> None:
+        super().__init__(
+            input_layer,
+            channels,
+            encoder,
+            stem=stem,
+            activation=activation,
+            normalization=normalization,
+        )
+        self.pooling = None if pooling is None else Pooling(pooling, self.encoder.n_backward)
+        head = NetworkBuilder()
+        head.add_head(
+            self.encoder.width,
+            hidden_layer_sizes,
+            n_outputs,
+            activation=activation,
+            dropout=dropout,
+            normalization=normalization,
+        )
+        if output_layer is not None:
+            head.add("scale", output_layer)
+        self.head = head.layers
+
+    def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map series (batch, steps, channels) or tokens (batch, steps) to raw outputs."""
+        states, lengths = self.encode(series, lengths)
+        if self.pooling is not None:
+            return self.head(self.pooling(states, lengths))
+        return self.head(join_steps(states, lengths))
+
+
+class Embedding(nn.Embedding):
+    """An embedding that leaves its weights to be drawn by the network."""
+
+    def reset_parameters(self) -> None:
+        """Draw no numbers."""
+
+
+@torch.no_grad()
 def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -> None:
-    """Draw the initial weights of all layers in a module, see :meth:`SeriesNetwork.initialize`.
+    """Draw the initial weights of all layers in a module, see :meth:`SeriesEncoder.initialize`.
 
     Parameters
     ----------

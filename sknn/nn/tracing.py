@@ -19,7 +19,7 @@ class LayerTrace:
     layer : torch.nn.Module
         The layer.
     output : Tensor
-        What it returned.
+        What it returned; the first of several tensors (a recurrent layer's states at all steps).
     """
 
     name: str
@@ -34,6 +34,9 @@ class LayerTrace:
     @property
     def multiplications(self) -> int:
         """Multiplications that the layer's weights take part in, for all samples together."""
+        if isinstance(self.layer, nn.RNNBase):  # all of its weights are used once a step
+            n_steps = self.output.numel() // self.output.shape[-1]
+            return n_steps * sum(p.numel() for p in self.layer.parameters() if p.ndim == 2)
         weight = getattr(self.layer, "weight", None)
         if not isinstance(weight, Tensor) or weight.ndim < 2:
             return 0
@@ -55,8 +58,8 @@ def trace_layers(module: nn.Module, batch: Tensor) -> list[LayerTrace]:
     Returns
     -------
     list of LayerTrace
-        The layers without children that were called and returned a tensor; one that is called
-        twice is there twice.
+        The layers without children that were called and returned a tensor, or a tuple that begins
+        with one; one that is called twice is there twice.
 
     Examples
     --------
@@ -70,6 +73,8 @@ def trace_layers(module: nn.Module, batch: Tensor) -> list[LayerTrace]:
 
     def remember(name: str) -> object:
         def hook(layer: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, tuple) and output:
+                output = output[0]
             if isinstance(output, Tensor):
                 traces.append(LayerTrace(name, layer, output))
 

@@ -4,7 +4,7 @@ from ._batches import Inputs, Rows, Samples, make_rows
 from ._callbacks import PrintEpochs, ScikitLearnCallbacks
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._images import ImageRows
-from ._inference import predict_outputs, rows_at_once
+from ._inference import predict_outputs, rows_at_once, write_labels
 from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
@@ -12,7 +12,7 @@ from ._ragged import Ragged, step_positions
 from ._randomness import isolated_torch_rng
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
-from ._series import SeriesRows
+from ._series import PairedRows, SeriesRows
 from ._state import TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
@@ -25,6 +25,7 @@ __all__ = [
     "Inputs",
     "LearningRate",
     "Net",
+    "PairedRows",
     "Plateau",
     "PrintEpochs",
     "Ragged",
@@ -51,4 +52,5 @@ __all__ = [
     "step_positions",
     "threads_for",
     "train_lbfgs",
+    "write_labels",
 ]

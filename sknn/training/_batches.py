@@ -256,14 +256,15 @@ class Answers:
 class StepAnswers(Answers):
     """Targets and weights of series that have one answer for each step.
 
-    A batch's targets are those of its first series, then those of the second, and so on. A
-    series' weight is the weight of each of its steps.
+    A batch's targets are those of its first series, then those of the second, and so on.
 
     Parameters
     ----------
     targets : Ragged
         What the loss takes, for each step.
-    sample_weight, device, dtype
+    sample_weight : ndarray of shape (sum of lengths,) or None
+        Weights of the steps.
+    device, dtype
         As in :class:`Answers`.
     """
 
@@ -274,14 +275,11 @@ class StepAnswers(Answers):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        super().__init__(targets.values, sample_weight, device, dtype)
         self.ragged = targets
-        lengths = targets.lengths
-        if sample_weight is None:
-            super().__init__(targets.values, None, device, dtype)
-            self.row_weight = lengths.astype(float)
-        else:
-            super().__init__(targets.values, np.repeat(sample_weight, lengths), device, dtype)
-            self.row_weight = lengths * sample_weight
+        self.row_weight = targets.lengths.astype(float)
+        if sample_weight is not None:
+            self.row_weight = np.add.reduceat(sample_weight, targets.starts)
 
     def count(self, rows: np.ndarray | None) -> int:
         """Return how many answers some rows have; None is all rows."""
@@ -314,7 +312,7 @@ class Samples:
         What the loss takes in place of y; :class:`Ragged` where each step of a series has an
         answer.
     sample_weight : ndarray of shape (n_samples,) or None
-        Weights.
+        Weights; of the steps where they have the targets.
     subset : ndarray of int or None, default=None
         Numbers of the rows that belong here (a training or validation part); None is all.
     smallest_batch : int, default=1

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknn.nn import LabelDecoder
+
 from ._batches import Rows
-from ._ragged import step_positions
-from ._steps import forward
+from ._ragged import Ragged, step_positions
+from ._series import with_lengths
+from ._steps import autocast_for, forward
 
 # Rows that go through a network at once, at most. Each chunk waits for all threads several times,
 # which is dear where other work has the cores, so predictions go in large ones; scoring in
@@ -79,6 +82,43 @@ def predict_outputs(
         for start in range(0, n, chunk_rows)
     ]
     return torch.cat(chunks)
+
+
+@torch.inference_mode()
+def write_labels(
+    module: LabelDecoder, rows: Rows, compute_dtype: torch.dtype, n_steps: int, chunk_rows: int
+) -> Ragged:
+    """Have a decoder write labels for all rows.
+
+    Parameters
+    ----------
+    module : LabelDecoder
+        The network, in evaluation mode.
+    rows : SeriesRows
+        The series.
+    compute_dtype : torch.dtype
+        Type of the matrix products.
+    n_steps : int
+        Labels a series, at most.
+    chunk_rows : int
+        Series that go through the network at once.
+
+    Returns
+    -------
+    Ragged of int
+        The labels that come before the end, for each series.
+    """
+    lengths = rows.lengths
+    order = np.arange(len(rows)) if lengths is None else np.argsort(lengths, kind="stable")
+    written: list[np.ndarray] = [np.empty(0, np.int64)] * len(rows)
+    for start in range(0, len(rows), min(chunk_rows, RAGGED_ROWS)):
+        chunk = order[start : start + min(chunk_rows, RAGGED_ROWS)]
+        series = with_lengths(rows.take(torch.from_numpy(chunk).to(rows.device)))
+        with autocast_for(rows.device, compute_dtype):
+            labels, ends = module.write(*series, n_steps=n_steps)
+        for i, row, end in zip(chunk, labels.cpu().numpy(), ends.tolist(), strict=True):
+            written[i] = row[:end]
+    return Ragged.from_list(written)
 
 
 def _predict_series(

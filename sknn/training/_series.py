@@ -76,3 +76,55 @@ class SeriesRows:
             return series.long()
         series = series.to(self.dtype)
         return series if series.ndim == 3 else series.unsqueeze(2)
+
+
+class PairedRows:
+    """Series, and beside each a sequence of tokens that a decoder reads.
+
+    They come out as four tensors: series, their lengths, tokens, their lengths.
+
+    Parameters
+    ----------
+    series : SeriesRows
+        The series.
+    tokens : Ragged
+        The tokens.
+    """
+
+    def __init__(self, series: SeriesRows, tokens: Ragged) -> None:
+        self.series = series
+        self.device, self.dtype = series.device, series.dtype
+        self.tokens = SeriesRows(tokens, series.device, series.dtype, tokens=True)
+        # what a pair costs; all of them may have the same
+        self.lengths: np.ndarray | None = tokens.lengths
+        if series.lengths is not None:
+            self.lengths = tokens.lengths + series.lengths
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the pairs with these numbers."""
+        return *with_lengths(self.series.take(index)), *with_lengths(self.tokens.take(index))
+
+    def slice(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        """Return consecutive pairs."""
+        return self.take(torch.arange(start, stop, device=self.device))
+
+
+def with_lengths(series: Inputs) -> tuple[Tensor, Tensor]:
+    """Return a batch of series and their lengths, where all are equal too.
+
+    Parameters
+    ----------
+    series : Tensor, or tuple of Tensor and Tensor
+        What :class:`SeriesRows` gives.
+
+    Returns
+    -------
+    series, lengths : Tensor
+    """
+    if isinstance(series, tuple):
+        return series[0], series[1]
+    n_series, n_steps = series.shape[:2]
+    return series, torch.full((n_series,), n_steps, device=series.device)

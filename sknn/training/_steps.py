@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -153,5 +154,24 @@ def forward(module: nn.Module, X: Inputs, compute_dtype: torch.dtype) -> Tensor:
     arguments = X if isinstance(X, tuple) else (X,)
     if compute_dtype != torch.bfloat16:
         return module(*arguments)
-    with torch.autocast(arguments[0].device.type, dtype=torch.bfloat16):
+    with autocast_for(arguments[0].device, compute_dtype):
         return module(*arguments).float()
+
+
+def autocast_for(device: torch.device, compute_dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Return the context in which matrix products are of a type: autocast for bfloat16.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where they are computed.
+    compute_dtype : torch.dtype
+        Their type.
+
+    Returns
+    -------
+    context manager
+    """
+    if compute_dtype != torch.bfloat16:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
