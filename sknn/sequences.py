@@ -8,6 +8,7 @@ checks.
 from .estimators import (
     EncoderDecoderClassifier,
     EncoderDecoderRegressor,
+    SequenceGenerator,
     StepClassifier,
     StepRegressor,
 )
@@ -15,6 +16,7 @@ from .estimators import (
 __all__ = [
     "EncoderDecoderClassifier",
     "EncoderDecoderRegressor",
+    "SequenceGenerator",
     "StepClassifier",
     "StepRegressor",
 ]

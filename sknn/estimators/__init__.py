@@ -4,6 +4,7 @@ from ._attention import AttentionClassifier, AttentionRegressor
 from ._convolutional import ConvClassifier, ConvRegressor
 from ._dense import NeuralClassifier, NeuralRegressor
 from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
+from ._generator import SequenceGenerator
 from ._recurrent import RecurrentClassifier, RecurrentRegressor
 from ._steps import StepClassifier, StepRegressor
 
@@ -18,6 +19,7 @@ __all__ = [
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "SequenceGenerator",
     "StepClassifier",
     "StepRegressor",
 ]

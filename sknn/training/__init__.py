@@ -5,6 +5,7 @@ from ._callbacks import PrintEpochs, ScikitLearnCallbacks
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._images import ImageRows
 from ._inference import predict_outputs, rows_at_once, write_labels
+from ._language import sample_tokens, token_log_likelihood
 from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
@@ -49,8 +50,10 @@ __all__ = [
     "resolve_device",
     "resolve_precision",
     "rows_at_once",
+    "sample_tokens",
     "step_positions",
     "threads_for",
+    "token_log_likelihood",
     "train_lbfgs",
     "write_labels",
 ]

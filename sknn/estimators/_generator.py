@@ -1,0 +1,375 @@
+"""Generators of token sequences."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sknn.nn import Embedding, Loss, RecurrentEncoder, SeriesNetwork, make_classification_loss
+from sknn.training import (
+    Ragged,
+    SeriesRows,
+    Work,
+    accuracy,
+    decide_multiclass,
+    sample_tokens,
+    token_log_likelihood,
+)
+
+from ._base import NeuralEstimator, TrainingData
+from ._parameters import declares_parameters, inherited, parameter
+from ._recurrent import RecurrentLayers
+from ._sequence_targets import SequenceTargets
+from ._series import as_list_of_series, check_series_array, check_tokens, join_series
+
+
+@declares_parameters
+class SequenceGenerator(SequenceTargets, NeuralEstimator):
+    """Recurrent network that learns what token comes next, and writes sequences of its own.
+
+    A language model: of texts as characters or words (:class:`sknn.text.Tokenizer` makes tokens
+    of them and texts of what is sampled), or of any sequences of integers from 0. X is a list
+    (or one-dimensional object array) of arrays of tokens, or an array of shape (n_samples,
+    n_tokens): many short sequences, whose ends are learned too, or a few long ones, which are
+    trained on in windows.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    n_tokens_ : int
+        Number of tokens.
+    {attributes}
+
+    See Also
+    --------
+    sknn.text.Tokenizer : From texts to tokens and back.
+    EncoderDecoderClassifier : Sequences that answer others.
+
+    References
+    ----------
+    .. [1] A. Graves, "Generating sequences with recurrent neural networks", 2013,
+       arXiv:1308.0850.
+
+    Examples
+    --------
+    >>> from sknn.sequences import SequenceGenerator
+    >>> from sknn.text import Tokenizer
+    >>> texts = ["do re mi fa sol la ti"] * 20 + ["ti la sol fa mi re do"] * 20
+    >>> tokenizer = Tokenizer()
+    >>> X = tokenizer.fit_transform(texts)
+    >>> generator = SequenceGenerator(hidden_size=32, max_iter=60, random_state=0).fit(X)
+    >>> prompt = tokenizer.transform(["ti la"])[0]
+    >>> tokenizer.inverse_transform(generator.sample(prompt=prompt, random_state=0))[0]
+    'ti la sol fa mi re do'
+    >>> bool(generator.perplexity(X) < 1.5)
+    True
+    """
+
+    cell: str = inherited(RecurrentLayers, "cell", default="lstm")
+    hidden_size: int = parameter(
+        default=256,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Width of the recurrent states.""",
+    )
+    n_layers: int = inherited(RecurrentLayers, "n_layers", default=1)
+    embedding_size: int = parameter(
+        default=64,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        How many numbers stand for a token in the network.""",
+    )
+    n_tokens: int | None = inherited(RecurrentLayers, "n_tokens", default=None)
+    dropout: float = parameter(
+        default=0.2,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
+        Probability with which a number is set to zero in training: between the recurrent layers
+        and before the output.""",
+    )
+    window: int = parameter(
+        default=128,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Longest piece of a sequence that is trained on at once: how far back a token's influence
+        is learned. Sampling and scores read sequences as a whole.""",
+    )
+    batch_size: int | str = inherited(RecurrentLayers, "batch_size", default=16)
+    learning_rate: str = inherited(RecurrentLayers, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(RecurrentLayers, "learning_rate_init", default=0.005)
+    max_iter: int = inherited(RecurrentLayers, "max_iter", default=20)
+    max_grad_norm: float | None = inherited(RecurrentLayers, "max_grad_norm", default=1.0)
+
+    # the loss compares probabilities of tokens, always
+    loss: ClassVar[str] = "log_loss"
+    _family_attributes: ClassVar[str] = ""
+    _auto_float64: ClassVar[bool] = False
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+    ) -> Any:
+        """Learn what token comes next.
+
+        Ctrl-C ends the training, leaves the generator fitted with the weights so far, and is
+        raised again.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+            Sequences of integer tokens from 0.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the sequences, not negative.
+        X_val : as X, default=None
+            Validation sequences, which are scored after every epoch.
+
+        Returns
+        -------
+        self : SequenceGenerator
+            The fitted generator.
+        """
+        sequences = self._check_sequences(X, reset=True)
+        weights = self._check_weights("sample_weight", sample_weight, sequences)
+        windows, parents = cut_windows(sequences, self.window, self.n_tokens_)
+        validation = None
+        if X_val is not None:
+            try:
+                held_out = self._check_sequences(X_val, reset=False)
+            except ValueError as error:
+                raise ValueError(f"X_val: {error}") from error
+            validation = (cut_windows(held_out, self.window, self.n_tokens_)[0], None, None)
+        return self._fit(
+            windows, None, None if weights is None else weights[parents], validation=validation
+        )
+
+    # ------------------------------------------------------------------------ input and targets
+
+    def _check_sequences(self, X: Any, *, reset: bool) -> Ragged:
+        """Validate what the user gives."""
+        if isinstance(X, list | tuple) and not len(X):
+            raise ValueError("X is empty; at least one sequence is needed.")
+        series = as_list_of_series(X)
+        checked = check_series_array(X) if series is None else join_series(series)
+        n_tokens = check_tokens(checked, self.n_tokens if reset else self.n_tokens_)
+        if reset:
+            self.n_tokens_: int = n_tokens
+        return checked if isinstance(checked, Ragged) else Ragged.from_list(list(checked))
+
+    def _check_X(self, X: Ragged) -> Ragged:
+        return X
+
+    def _check_X_y(self, X: Ragged, y: Any, *, reset: bool) -> tuple[Ragged, Ragged]:
+        """Part windows into what is read and what comes next."""
+        first = Ragged(np.delete(X.values, X.starts + X.lengths - 1), X.lengths - 1)
+        following = Ragged(np.delete(X.values, X.starts), X.lengths - 1)
+        return first, following
+
+    def _encode_targets(self, y: Ragged, *, continued: bool) -> Ragged:
+        return y
+
+    def _count_outputs(self, targets: Ragged) -> int:
+        return self.n_tokens_ + 1
+
+    def _check_warm_start(self, y: Ragged) -> None:
+        """Tokens have been checked."""
+        if self.n_outputs_ != self.n_tokens_ + 1:
+            raise ValueError(
+                f"warm_start goes on with {self.n_outputs_ - 1} tokens, but X has "
+                f"{self.n_tokens_}; set n_tokens before the first fit."
+            )
+
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
+        return None if sample_weight is None else np.repeat(sample_weight, y.lengths)
+
+    def _make_loss(self, weighted: bool) -> Loss:
+        return make_classification_loss("log_loss", "multiclass")
+
+    def _decide(self, outputs: Tensor) -> Tensor:
+        return decide_multiclass(outputs)
+
+    def _score_decisions(
+        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
+    ) -> float:
+        return accuracy(decisions, targets, sample_weight)
+
+    # -------------------------------------------------------------------------------- network
+
+    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
+        return SeriesRows(X, device, dtype, tokens=True)
+
+    def _module_arguments(self) -> dict[str, Any]:
+        return {"n_tokens": self.n_tokens_}
+
+    def _draws_torch_numbers(self) -> bool:
+        return bool(self.dropout) or super()._draws_torch_numbers()
+
+    def _build_network(
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
+    ) -> SeriesNetwork:
+        def make_encoder(channels: int) -> RecurrentEncoder:
+            return RecurrentEncoder(
+                channels,
+                self.hidden_size,
+                n_layers=self.n_layers,
+                cell=self.cell,
+                dropout=self.dropout,
+            )
+
+        network = SeriesNetwork(
+            # a further one is the mark before the first token and behind the last
+            Embedding(self.n_tokens_ + 1, self.embedding_size),
+            self.embedding_size,
+            make_encoder,
+            n_outputs,
+            pooling=None,
+            dropout=self.dropout,
+        )
+        network.initialize(random_state)
+        return network
+
+    def _measure_work(self) -> Work:
+        return Work(flops=6.0 * self.n_parameters_, layer_size=4 * self.hidden_size * self.window)
+
+    # ------------------------------------------------------------------------ what it is for
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        prompt: Any = None,
+        max_length: int = 200,
+        temperature: float = 1.0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> np.ndarray:
+        """Write sequences, each token drawn with its probability after those before it.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of sequences.
+        prompt : array-like of int and shape (n_prompt,), default=None
+            Tokens that each sequence begins with; None begins where the training sequences do.
+        max_length : int, default=200
+            Tokens that are written at most; a sequence ends before if the generator ends it.
+        temperature : float, default=1.0
+            By which logits are divided: below 1 likely tokens are drawn more often, and 0 always
+            takes the likeliest.
+        random_state : int, RandomState instance or None, default=None
+            Draws the tokens.
+
+        Returns
+        -------
+        object ndarray of shape (n_samples,)
+            An array of tokens for each sequence, the prompt included.
+        """
+        check_is_fitted(self)
+        for name, value, least in (
+            ("n_samples", n_samples, 1),
+            ("max_length", max_length, 1),
+            ("temperature", temperature, 0),
+        ):
+            if not value >= least:
+                raise ValueError(f"{name} must be at least {least}, got {value!r}.")
+        begun = np.empty(0, np.int64)
+        if prompt is not None and len(prompt):
+            begun = self._check_sequences([np.asarray(prompt)], reset=False).values
+        rng = check_random_state(random_state)
+        written = sample_tokens(
+            self.module_,
+            np.append(self.n_tokens_, begun),
+            n_samples,
+            max_length=max_length,
+            temperature=temperature,
+            end=self.n_tokens_,
+            seed=rng.randint(np.iinfo(np.int32).max),
+        )
+        sequences = [np.concatenate([begun, each]) for each in written]
+        return Ragged.from_list(sequences).to_objects()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean logarithm of the probability of each token after those before it.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+            Sequences.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        float
+            In natural units (nats); larger is better. The ends of the sequences are not counted.
+        """
+        check_is_fitted(self)
+        sequences = self._check_sequences(X, reset=False)
+        total = token_log_likelihood(self.module_, list(sequences), mark=self.n_tokens_)
+        return total / len(sequences.values)
+
+    def perplexity(self, X: Any) -> float:
+        """Return the perplexity ``exp(-score(X))``: between how many tokens it seems to choose.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+            Sequences.
+
+        Returns
+        -------
+        float
+            1 at best; the number of tokens for uniform probabilities.
+        """
+        return float(np.exp(-self.score(X)))
+
+
+def cut_windows(sequences: Ragged, window: int, mark: int) -> tuple[Ragged, np.ndarray]:
+    """Mark both ends of each sequence, and cut it into windows.
+
+    Parameters
+    ----------
+    sequences : Ragged
+        Tokens.
+    window : int
+        Tokens that a window predicts, at most. It has one more, and begins with the last token
+        of the one before.
+    mark : int
+        The token for both ends.
+
+    Returns
+    -------
+    windows : Ragged
+        Sequences of at most ``window + 1`` tokens.
+    parents : ndarray of int
+        The sequence that each window is from.
+    """
+    pieces, parents = [], []
+    for number, tokens in enumerate(sequences):
+        marked = np.concatenate([[mark], tokens, [mark]])
+        for start in range(0, len(marked) - 1, window):
+            pieces.append(marked[start : start + window + 1])
+            parents.append(number)
+    return Ragged.from_list(pieces), np.array(parents)
