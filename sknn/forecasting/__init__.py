@@ -1,0 +1,11 @@
+"""Forecasts of time series with any regressor, in scikit-learn's terms.
+
+A row is a time step, and the rows are in the order of time. What a forecaster is fitted on ends
+where its forecast begins, so ``cross_val_score(forecaster, X, y, cv=TimeSeriesSplit())`` tells how
+well it forecasts.
+"""
+
+from ._forecasters import DirectForecaster, RecursiveForecaster
+from ._windows import WindowTransformer
+
+__all__ = ["DirectForecaster", "RecursiveForecaster", "WindowTransformer"]

@@ -1,0 +1,176 @@
+"""The two ways from a regressor to a forecast: step by step, or all steps at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sknn.estimators._parameters import declares_parameters, parameter
+
+from ._base import Forecaster
+from ._quantiles import quantile_regressor
+from ._windows import POSITIVE
+
+
+@declares_parameters
+class RecursiveForecaster(Forecaster):
+    """Forecast a series step by step, with a regressor that is fed with its own forecasts.
+
+    The regressor learns the step that follows a window. For the step after that, the window moves
+    on by one and takes its own forecast in. So a forecast of any length needs a single regressor
+    of a single step, but errors go on from step to step.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted regressor.
+    n_features_in_ : int
+        Number of covariates that are used.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if X is a DataFrame whose column names are all strings.
+
+    See Also
+    --------
+    DirectForecaster : One regressor of all steps ahead.
+    WindowTransformer : The windows alone.
+
+    Notes
+    -----
+    The regressor gets windows as rows of shape (past,). Several series and covariates are the
+    channels of a window: a regressor whose tags say that it takes arrays of three dimensions gets
+    them in the shape (past, n_channels), series first; any other gets them flattened, step by
+    step. The channels of covariates are one step ahead, so that the last row of a window holds
+    those of the step to forecast. A regressor that has only one output is wrapped in a
+    :class:`sklearn.multioutput.MultiOutputRegressor` where there are several series.
+
+    Intervals are split conformal [1]_: a regressor fitted to the first part of the series
+    forecasts from every step of the last part, and the quantiles of its absolute errors, for each
+    step ahead and in units of the window's scale, are the half widths.
+
+    Forecasts of the same distance, from overlapping windows, have errors that resemble each
+    other. The coverage that conformal prediction guarantees for independent samples therefore
+    holds only nearly.
+
+    References
+    ----------
+    .. [1] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani and L. Wasserman, "Distribution-free
+       predictive inference for regression", Journal of the American Statistical Association
+       113(523), 2018, arXiv:1604.04173.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sknn.forecasting import RecursiveForecaster
+    >>> y = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+    >>> fibonacci = RecursiveForecaster(LinearRegression(), past=2, scale=None).fit(None, y)
+    >>> fibonacci.forecast(4).round(6)
+    array([ 89., 144., 233., 377.])
+    """
+
+    interval_steps: int = parameter(
+        default=12,
+        constraints=[POSITIVE],
+        doc="""int
+        Steps ahead up to which intervals are calibrated. Used with `interval` only; `predict`
+        goes as far as it is asked to.""",
+    )
+
+    @property
+    def _horizon(self) -> int:
+        return 1
+
+    @property
+    def _interval_reach(self) -> tuple[str, int]:
+        return "interval_steps", self.interval_steps
+
+    def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
+        return ()
+
+
+@declares_parameters
+class DirectForecaster(Forecaster):
+    """Forecast all steps of a horizon at once, with a regressor of several outputs.
+
+    Each step ahead is an output of its own, so that errors do not go on from one to the next.
+    Asked for more steps than `horizon`, the forecaster goes on block by block from its own
+    forecasts.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted regressor.
+    n_features_in_ : int
+        Number of covariates that are used.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if X is a DataFrame whose column names are all strings.
+
+    See Also
+    --------
+    RecursiveForecaster : A regressor of one step, fed with its own forecasts.
+    WindowTransformer : The windows alone.
+
+    Notes
+    -----
+    The regressor gets windows as rows of shape (past,). Several series and covariates are the
+    channels of a window: a regressor whose tags say that it takes arrays of three dimensions gets
+    them in the shape (past, n_channels), series first; any other gets them flattened, step by
+    step. The channels of covariates are `horizon` steps ahead, so that the last `horizon` rows of
+    a window hold those of the steps to forecast; `past` must be `horizon` or more then. Where a
+    forecast ends within a block, the last row of X stands for those that are missing. A regressor
+    that has only one output is wrapped in a :class:`sklearn.multioutput.MultiOutputRegressor`.
+
+    Intervals are those of conformalized quantile regression [1]_: clones of the regressor with
+    ``loss="quantile"``, one for each bound, are fitted to the first part of the series. How far
+    the last part lies outside of their bounds, for each step ahead and in units of the window's
+    scale, says by how much the bounds of two clones that are fitted to the whole series are
+    widened. This takes four more fits.
+
+    Forecasts of the same distance, from overlapping windows, have errors that resemble each
+    other. The coverage that conformal prediction guarantees for independent samples therefore
+    holds only nearly.
+
+    References
+    ----------
+    .. [1] Y. Romano, E. Patterson and E. J. Candes, "Conformalized quantile regression",
+       NeurIPS 2019, arXiv:1905.03222.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+    >>> from sknn.forecasting import DirectForecaster
+    >>> month = np.arange(120)
+    >>> y = 0.1 * month + np.sin(2 * np.pi * month / 12)
+    >>> forecaster = DirectForecaster(LinearRegression(), past=24, horizon=6, covariates="ignore")
+    >>> cv = TimeSeriesSplit(n_splits=3, test_size=6)
+    >>> cross_val_score(forecaster, month, y, cv=cv).round(6)
+    array([1., 1., 1.])
+    """
+
+    horizon: int = parameter(
+        default=12,
+        constraints=[POSITIVE],
+        doc="""int
+        Steps that the regressor forecasts at once, and up to which intervals are calibrated.""",
+    )
+
+    @property
+    def _horizon(self) -> int:
+        return self.horizon
+
+    @property
+    def _interval_reach(self) -> tuple[str, int]:
+        return "horizon", self.horizon
+
+    def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
+        tail = (1 - coverage) / 2
+        return quantile_regressor(estimator, tail), quantile_regressor(estimator, 1 - tail)

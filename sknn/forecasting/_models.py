@@ -1,0 +1,144 @@
+"""A regressor of the steps that follow a window, and forecasts from its own forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import get_tags
+
+from ._scaling import Scaling
+from ._windows import sliding_windows
+
+
+class Origins(NamedTuple):
+    """Moments at which forecasts start: the last steps before each, and covariates.
+
+    Attributes
+    ----------
+    recent : ndarray of shape (n_origins, past, n_series)
+        The windows before each moment.
+    covariates : ndarray of shape (n_origins, past - horizon + n, n_covariates) or None
+        Covariates from step `horizon` of each window on; n is the number of steps to forecast,
+        rounded up to a multiple of `horizon`.
+    """
+
+    recent: np.ndarray
+    covariates: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class WindowModel:
+    """A fitted regressor of the `horizon` steps after a window of `past` steps.
+
+    Covariates join a window as further channels, `horizon` steps ahead of it, so that its last
+    `horizon` rows hold those of the steps to forecast.
+
+    Attributes
+    ----------
+    estimator : estimator
+        The fitted regressor.
+    scaling : Scaling
+        The scale in which it sees windows and targets.
+    past, horizon, n_series : int
+        Steps a window, steps a target, and values a step.
+    takes_channels : bool
+        Whether the regressor takes windows of several channels; they are flattened else.
+    """
+
+    estimator: Any
+    scaling: Scaling
+    past: int
+    horizon: int
+    n_series: int
+    takes_channels: bool
+
+    @classmethod
+    def fit(
+        cls,
+        estimator: Any,
+        series: np.ndarray,
+        covariates: np.ndarray | None,
+        *,
+        past: int,
+        horizon: int,
+        scale: str | None,
+    ) -> WindowModel:
+        """Fit a clone of `estimator` to all pairs of window and target of a series.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A regressor, which is cloned.
+        series : ndarray of shape (n_steps, n_series)
+            At least ``past + horizon`` steps.
+        covariates : ndarray of shape (n_steps, n_covariates) or None
+            Covariates of the same steps.
+        past, horizon : int
+            Steps a window and a target.
+        scale : {"window", "standard"} or None
+            See :class:`Scaling`.
+        """
+        n_series = series.shape[1]
+        windows = sliding_windows(series[:-horizon], past)
+        targets = sliding_windows(series[past:], horizon)
+        known = None if covariates is None else sliding_windows(covariates[horizon:], past)
+        scaling = Scaling.fit(scale, series, past)
+        centre, divisor = scaling.of(windows)
+        y = ((targets - centre) / divisor).reshape(len(targets), -1)
+        tags = get_tags(estimator)
+        estimator = clone(estimator)
+        if y.shape[1] == 1:
+            y = y[:, 0]
+        elif not tags.target_tags.multi_output:
+            estimator = MultiOutputRegressor(estimator)
+        takes_channels = tags.input_tags.three_d_array
+        model = cls(estimator, scaling, past, horizon, n_series, takes_channels)
+        estimator.fit(model._as_samples((windows - centre) / divisor, known), y)
+        return model
+
+    def forecast(self, origins: Origins, n_steps: int) -> np.ndarray:
+        """Forecast from one or several moments, from own forecasts where the horizon ends.
+
+        Parameters
+        ----------
+        origins : Origins
+            The moments.
+        n_steps : int
+            Steps to forecast.
+
+        Returns
+        -------
+        ndarray of shape (n_origins, n_steps, n_series)
+            The forecasts.
+        """
+        values, covariates = origins
+        for start in range(0, n_steps, self.horizon):
+            known = None if covariates is None else covariates[:, start : start + self.past]
+            block = self._forecast_block(values[:, start:], known)
+            if not np.isfinite(block).all():
+                raise ValueError(
+                    f"the forecast is not finite from step {start + 1} on: fed with its own "
+                    "forecasts, the estimator diverges. Regularise it, or use a DirectForecaster "
+                    "with a longer horizon."
+                )
+            values = np.concatenate([values, block], axis=1)
+        return values[:, self.past : self.past + n_steps]
+
+    def _forecast_block(self, windows: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        centre, divisor = self.scaling.of(windows)
+        y = np.asarray(
+            self.estimator.predict(self._as_samples((windows - centre) / divisor, known))
+        )
+        y = y.reshape(len(windows), self.horizon, self.n_series)
+        return (y * divisor + centre).astype(windows.dtype, copy=False)
+
+    def _as_samples(self, windows: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        """Return windows as the estimator takes them, of shape (n, past[, channels])."""
+        channels = windows if known is None else np.concatenate([windows, known], axis=2)
+        if channels.shape[2] > 1 and self.takes_channels:
+            return channels
+        return channels.reshape(len(channels), -1)
