@@ -14,6 +14,7 @@
 `_data`             data sets, and the kind of problem that they are
 `_machine`          what the numbers were measured on
 `_report`           the table
-`_fits`, `_predictions`, `_imports`, `_scores`, `_images`, `_image_scores`, `_cuda`   benchmarks
+`_fits`, `_predictions`, `_imports`, `_scores`, `_images`, `_image_scores`, `_series`, `_forecasts`,
+`_cuda`             benchmarks
 ==================  ============================================================================
 """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
+from ._forecasts import run_forecasts
 from ._image_scores import run_image_scores
 from ._images import run_images
 from ._imports import run_imports
@@ -17,6 +18,7 @@ from ._memory import run_memory
 from ._predictions import run_predict
 from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
+from ._series import run_series
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "mnist": run_mnist,
@@ -27,6 +29,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "scores": run_scores,
     "images": run_images,
     "images-scores": run_image_scores,
+    "series": run_series,
+    "forecasts": run_forecasts,
     "cuda": run_cuda,
 }
 

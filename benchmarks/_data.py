@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -13,7 +14,13 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from sknn.datasets import fetch_cifar10, fetch_mnist, fetch_supernova, fetch_wine_quality
+from sknn.datasets import (
+    fetch_cifar10,
+    fetch_mnist,
+    fetch_series,
+    fetch_supernova,
+    fetch_wine_quality,
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,19 @@ def image_sets() -> dict[str, Data]:
     """Return those of MNIST and CIFAR-10 that are at hand, as uint8 images."""
     sets = {"MNIST": mnist_images(), "CIFAR-10": cifar10_bytes()}
     return {name: data for name, data in sets.items() if data is not None}
+
+
+def series_sets() -> dict[str, Data]:
+    """Return those sets of the time series archives that are at hand; none is downloaded."""
+    sets = {}
+    for name in ("GunPoint", "ItalyPowerDemand", "JapaneseVowels"):
+        with suppress(OSError):
+            splits = [
+                fetch_series(name, subset=subset, download_if_missing=False, return_X_y=True)
+                for subset in ("train", "test")
+            ]
+            sets[name] = Data(*splits[0], *splits[1])
+    return sets
 
 
 def mnist(n_samples: int | None = None, dtype: str = "float32") -> Data | None:

@@ -9,7 +9,7 @@ from statistics import median
 LEGEND = """\
 Seconds are medians (smallest-largest) of interleaved runs. "x sklearn" and "x torch" say how many
 times as fast (for memory: how many times as small) a row is as scikit-learn's and as the torch loop
-of the same precision, in medians of the same run; above 1 is better. "x keras" likewise. Images a
+of the same precision, in medians of the same run; above 1 is better. "x keras" likewise. Samples a
 second are those of a training epoch."""
 
 HEADER = (
@@ -20,7 +20,7 @@ HEADER = (
     "x sklearn",
     "x torch",
     "x keras",
-    "images/s",
+    "samples/s",
     "score",
     "peak memory",
     "prediction",

@@ -40,7 +40,8 @@ class AttentionFamily(SeriesHead):
         default="mean",
         constraints=[StrOptions(set(POOLINGS))],
         doc="""{"last", "mean", "max"}
-        What the output is computed from: mean or maximum of all states, or the last one.""",
+        What the output is computed from: mean or maximum of all states, or the last one. The
+        maximum finds patterns wherever they are.""",
     )
     n_layers: int = inherited(SeriesHead, "n_layers", default=2)
     activation: Any = inherited(SeriesHead, "activation", default="gelu")
@@ -69,9 +70,9 @@ class AttentionFamily(SeriesHead):
 class AttentionClassifier(AttentionFamily, NeuralClassifierBase):
     """Transformer encoder for the classification of series and of sequences of tokens.
 
-    A convolutional stem, self-attention with the normalization before it, and the mean over the
-    steps. X holds series of one channel as rows of shape (n_samples, n_steps), series of several
-    channels as an array of shape (n_samples, n_steps, n_channels), or series of different
+    A convolutional stem, self-attention with the normalization before it, and the maximum over
+    the steps. X holds series of one channel as rows of shape (n_samples, n_steps), series of
+    several channels as an array of shape (n_samples, n_steps, n_channels), or series of different
     lengths as a list (or a one-dimensional object array) of arrays of shape (n_steps_i,
     n_channels) or (n_steps_i,). With `embedding_size` it holds integer tokens, of shape
     (n_samples, n_steps) or as a list of arrays. What a series is predicted does not depend on
@@ -114,6 +115,8 @@ class AttentionClassifier(AttentionFamily, NeuralClassifierBase):
     True
     """
 
+    pooling: str = inherited(AttentionFamily, "pooling", default="max")
+
 
 @declares_parameters
 class AttentionRegressor(AttentionFamily, NeuralRegressorBase):
@@ -144,7 +147,7 @@ class AttentionRegressor(AttentionFamily, NeuralRegressorBase):
     >>> value, mark = rng.normal(size=(400, 10)), rng.integers(0, 2, size=(400, 10))
     >>> y = (value * mark).mean(1)
     >>> X = np.stack([value, mark], axis=2)
-    >>> regressor = AttentionRegressor(hidden_size=16, max_iter=20, random_state=0)
+    >>> regressor = AttentionRegressor(hidden_size=16, max_iter=40, random_state=0)
     >>> bool(regressor.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9)
     True
     """

@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from sknn.nn import CELLS, POOLINGS, RecurrentEncoder
 
-from ._parameters import declares_parameters, parameter
+from ._parameters import declares_parameters, inherited, parameter
 from ._series_family import SeriesFamily, SeriesHead
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
 
@@ -80,7 +80,7 @@ class RecurrentFamily(DirectedLayers, SeriesHead):
         constraints=[StrOptions(set(POOLINGS))],
         doc="""{"last", "mean", "max"}
         What the output is computed from: the last state (in each direction), or the mean or
-        maximum of all states.""",
+        maximum of all states. The maximum finds patterns wherever they are.""",
     )
 
     def _pooling(self) -> str:
@@ -137,6 +137,8 @@ class RecurrentClassifier(RecurrentFamily, NeuralClassifierBase):
     >>> bool(classifier.score(X[150:], slope[150:]) > 0.9)
     True
     """
+
+    pooling: str = inherited(RecurrentFamily, "pooling", default="max")
 
 
 @declares_parameters
