@@ -30,6 +30,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
     learning_curve,
+    train_test_split,
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
@@ -38,8 +39,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvClassifier,
+    ConvRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 from sknn.testing import estimators_to_check
+from sknn.text import Tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -59,6 +70,14 @@ N_CHECKS = {
 CHECKED = list(estimators_to_check())
 PAIR = [NeuralClassifier, NeuralRegressor]
 CONV_PAIR = [ConvClassifier, ConvRegressor]
+# One of each family of series, and one of each task.
+SERIES_PAIR = [RecurrentClassifier, AttentionRegressor]
+SERIES_FAMILIES = [
+    RecurrentClassifier,
+    RecurrentRegressor,
+    AttentionClassifier,
+    AttentionRegressor,
+]
 
 # Digits 0 to 3, as images and as rows; the second target is the ink in the left half.
 digits = load_digits()
@@ -66,6 +85,23 @@ IMAGES = digits.images[digits.target < 4][:160] / 16
 ROWS = IMAGES.reshape(160, -1)
 KINDS = digits.target[digits.target < 4][:160]
 INK = StandardScaler().fit_transform(IMAGES[:, :, :4].sum((1, 2))[:, None])[:, 0]
+
+# Series that are high or low: rows, several channels, different lengths; the target is the level.
+rng = np.random.default_rng(0)
+LEVEL = rng.uniform(-2, 2, 60)
+CURVES = rng.normal(scale=0.3, size=(60, 10, 2))
+CURVES[..., 0] += LEVEL[:, None]
+RAGGED = [each[: 5 + i % 6] for i, each in enumerate(CURVES)]
+OBJECTS = np.empty(60, object)
+OBJECTS[:] = RAGGED
+TOKENS = np.digitize(CURVES[..., 0], np.linspace(-2, 2, 8))
+RAGGED_TOKENS = [each[: 5 + i % 6] for i, each in enumerate(TOKENS)]
+SERIES: dict[str, Any] = {
+    "rows": CURVES[..., 0],
+    "channels": CURVES,
+    "a list": RAGGED,
+    "objects": OBJECTS,
+}
 
 
 def make(estimator: Any, **parameters: Any) -> Any:
@@ -83,8 +119,18 @@ def make_conv(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
     return make(estimator, **parameters)
 
 
+def make_series(estimator: Any = RecurrentClassifier, **parameters: Any) -> Any:
+    small = {"hidden_size": 8, "filters": (8,), "dropout": 0.0, "hidden_layer_sizes": ()}
+    small |= {"batch_size": 15, "max_iter": 5, "learning_rate_init": 0.03}
+    return make(estimator, **(small | parameters))
+
+
 def target_of(estimator: Any) -> np.ndarray:
     return KINDS if is_classifier(estimator) else INK
+
+
+def level_of(estimator: Any) -> np.ndarray:
+    return (LEVEL > 0).astype(int) if is_classifier(estimator) else LEVEL
 
 
 def name_of(estimator: Any) -> str:
@@ -317,6 +363,169 @@ def test_column_names_of_images_are_kept_and_checked(estimator: Any) -> None:
     assert_allclose(model.predict(IMAGES), model.predict(frame), rtol=1e-6)
 
 
+# ------------------------------------------------------------------ meta-estimators around series
+
+
+@pytest.mark.parametrize("estimator", SERIES_FAMILIES)
+def test_series_as_flat_rows_go_through_a_pipeline(estimator: Any) -> None:
+    pipeline = make_pipeline(StandardScaler(), make_series(estimator))
+    target = level_of(pipeline)
+    assert cross_val_score(pipeline, SERIES["rows"], target, cv=2).min() > 0.4
+    assert pipeline.fit(SERIES["rows"], target)[-1].n_features_in_ == 10
+
+
+@pytest.mark.parametrize("form", ["channels", "a list", "objects"])
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_series_are_cross_validated(estimator: Any, form: str) -> None:
+    model, series = make_series(estimator), SERIES[form]
+    target = level_of(model)
+    scores = cross_val_score(model, series, target, cv=2)
+    assert scores.min() > 0.4
+    predicted = cross_val_predict(model, series, target, cv=2)
+    assert predicted.shape == (60,)
+    if is_classifier(model):  # the folds of both are the same
+        assert_allclose((predicted == target).mean(), scores.mean())
+
+
+def test_all_forms_of_ragged_series_have_the_same_scores() -> None:
+    pd = pytest.importorskip("pandas")
+    model = make_series(max_iter=2)
+    expected = cross_val_score(model, RAGGED, LEVEL > 0, cv=3)
+    for form in (OBJECTS, pd.Series(RAGGED, index=np.arange(60) + 7)):
+        assert_array_equal(cross_val_score(model, form, LEVEL > 0, cv=3), expected)
+
+
+@pytest.mark.parametrize("form", SERIES)
+def test_series_are_split(form: str) -> None:
+    parts = train_test_split(SERIES[form], LEVEL, test_size=20, random_state=0)
+    numbers = train_test_split(np.arange(60), test_size=20, random_state=0)
+    for part, index in zip(parts[:2], numbers, strict=True):
+        for each, i in zip(part, index, strict=True):
+            assert_array_equal(each, SERIES[form][i])
+    train, test, y_train, y_test = parts
+    assert make_series(RecurrentRegressor).fit(train, y_train).score(test, y_test) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("estimator", "form"),
+    [
+        (RecurrentClassifier, "rows"),
+        (AttentionRegressor, "channels"),
+        (RecurrentClassifier, "objects"),
+        (AttentionRegressor, "objects"),
+    ],
+)
+def test_a_search_over_series_in_two_processes_equals_one_in_one(estimator: Any, form: str) -> None:
+    model = make_series(estimator, max_iter=1, dropout=0.1)
+    grid = {"filters": [None, (4, 4)], "learning_rate_init": [1e-4, 0.01]}
+    scoring = "neg_log_loss" if is_classifier(model) else "r2"
+    one, two = (
+        GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, scoring=scoring).fit(
+            SERIES[form], level_of(model)
+        )
+        for n_jobs in (1, 2)
+    )
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    assert one.best_params_ == two.best_params_
+    assert_array_equal(one.predict(SERIES[form]), two.predict(SERIES[form]))
+    assert len(set(one.cv_results_["mean_test_score"])) > 2
+
+
+@pytest.mark.parametrize("form", SERIES)
+def test_series_classifiers_are_calibrated(form: str) -> None:
+    model = CalibratedClassifierCV(make_series(loss="hinge"), cv=2)
+    model.fit(SERIES[form], LEVEL > 0, sample_weight=np.ones(60))
+    assert_allclose(model.predict_proba(SERIES[form]).sum(1), 1)
+    assert model.score(SERIES[form], LEVEL > 0) > 0.9
+
+
+def test_series_estimators_are_stacked_bagged_and_permuted() -> None:
+    rows, is_high = SERIES["rows"], LEVEL > 0
+    members = [("network", make_series()), ("linear", LogisticRegression())]
+    assert StackingClassifier(members, cv=2).fit(rows, is_high).score(rows, is_high) > 0.9
+    members = [("network", make_series(RecurrentRegressor)), ("linear", Ridge())]
+    assert StackingRegressor(members, cv=2).fit(rows, LEVEL).score(rows, LEVEL) > 0.8
+    networks = [("recurrent", make_series()), ("attention", make_series(AttentionClassifier))]
+    voting = VotingClassifier(networks, voting="soft").fit(OBJECTS, is_high)
+    assert voting.score(OBJECTS, is_high) > 0.8
+    bagging = BaggingClassifier(make_series(), 2, random_state=0)
+    assert bagging.fit(rows, is_high).score(rows, is_high) > 0.9
+    bagging = BaggingRegressor(make_series(AttentionRegressor), 2, random_state=0)
+    assert bagging.fit(rows, LEVEL).score(rows, LEVEL) > 0.6
+
+
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_permutation_importance_finds_the_step_that_matters(estimator: Any) -> None:
+    data = np.random.default_rng(0).normal(size=(100, 4))
+    target = data[:, 2] > 0 if estimator is RecurrentClassifier else data[:, 2]
+    model = make_series(estimator, filters=None, max_iter=15).fit(data, target)
+    importance = permutation_importance(model, data, target, n_repeats=2, random_state=0)
+    assert importance.importances_mean.argmax() == 2
+    assert importance.importances_mean[2] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("estimator", "form"), [(RecurrentClassifier, "objects"), (AttentionRegressor, "channels")]
+)
+def test_sample_weights_are_routed_to_series(estimator: Any, form: str) -> None:
+    """Series without a weight count for nothing, neither in training nor in the score."""
+    series = np.concatenate([SERIES[form], SERIES[form][:20]])
+    good = level_of(estimator())
+    target = np.concatenate([good, good[:20][::-1]])
+    weights = np.repeat([1.0, 0.0], [60, 20])
+    with config_context(enable_metadata_routing=True):
+        model = make_series(estimator, max_iter=4, learning_rate_init=0.03)
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scores = [
+            cross_val_score(model, series, target, cv=2, params={"sample_weight": w}).mean()
+            for w in (weights, np.ones(80))
+        ]
+        search = GridSearchCV(model, {"learning_rate_init": [1e-5, 0.03]}, cv=2)
+        search.fit(series, target, sample_weight=weights)
+    assert scores[0] > scores[1]
+    assert search.best_params_ == {"learning_rate_init": 0.03}
+    direct = clone(search.best_estimator_).fit(series, target, sample_weight=weights)
+    assert_array_equal(search.predict(series), direct.predict(series))
+
+
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_column_names_of_series_are_kept_and_checked(estimator: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(SERIES["rows"]).add_prefix("step")
+    model = make_series(estimator, max_iter=1, early_stopping=True)
+    model.fit(frame, pd.Series(level_of(model)))
+    assert_array_equal(model.feature_names_in_, frame.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[frame.columns[::-1]])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(SERIES["rows"])
+    expected = model.predict(frame)
+    assert_allclose(model.predict(list(SERIES["rows"])), expected, rtol=1e-5)
+    assert_allclose(model.predict(CURVES[..., :1]), expected, rtol=1e-5)
+
+
+WORDS = ["good", "fine", "great", "bad", "poor", "awful"]
+TEXTS = [
+    f"{filler} it was {WORDS[3 * (i % 2) + i % 3]} {filler}"
+    for i, filler in enumerate(["", "well", "really really"] * 20)
+]
+
+
+@pytest.mark.parametrize("estimator", [RecurrentClassifier, AttentionClassifier])
+def test_texts_are_classified_behind_a_tokenizer(estimator: Any) -> None:
+    opinions = np.array(["yes", "no"])[np.arange(60) % 2]
+    network = make_series(estimator, embedding_size=6, filters=None, max_iter=20)
+    pipeline = make_pipeline(Tokenizer(), network)
+    assert pipeline.fit(TEXTS[:40], opinions[:40]).score(TEXTS[40:], opinions[40:]) > 0.9
+    n_tokens = len(pipeline[0].get_feature_names_out())
+    assert pipeline[1].n_tokens_ <= n_tokens
+    # an unknown word is token 0, which the network has whether or not it met it
+    assert pipeline.predict(["it was incredibly good", "abysmal"]).shape == (2,)
+    search = GridSearchCV(pipeline, {"tokenizer__max_length": [2, None]}, cv=2)
+    assert search.fit(TEXTS, opinions).best_score_ > 0.9
+    assert search.best_params_ == {"tokenizer__max_length": None}
+
+
 # ----------------------------------------------------------------------------- copies and storage
 
 
@@ -382,6 +591,39 @@ def test_a_stored_image_model_predicts_and_goes_on_the_same(
     assert not hasattr(clone(loaded), "image_shape_")
 
 
+@pytest.mark.parametrize(
+    ("form", "parameters"),
+    [
+        ("rows", {"normalization": "layer"}),
+        ("channels", {"dropout": 0.2, "solver": "sgd"}),
+        ("objects", {"dropout": 0.2, "n_layers": 2}),
+        ("objects", {"early_stopping": True}),
+        ("tokens", {"embedding_size": 4}),
+        ("ragged tokens", {"embedding_size": 4, "filters": None, "dropout": 0.2}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_a_stored_series_model_predicts_and_goes_on_the_same(
+    estimator: Any, round_trip: Any, form: str, parameters: dict[str, Any], tmp_path: Any
+) -> None:
+    series = (SERIES | {"tokens": TOKENS, "ragged tokens": RAGGED_TOKENS})[form]
+    model = make_series(estimator, max_iter=1, batch_size=30, **parameters)
+    target = level_of(model)
+    model.fit(series, target)
+    loaded = round_trip(model, tmp_path)
+    assert_array_equal(loaded.predict(series), model.predict(series))
+    assert loaded.get_params() == model.get_params()
+    assert (loaded.n_channels_, loaded.n_tokens_) == (model.n_channels_, model.n_tokens_)
+    assert not loaded.module_.training
+    for each in (model, loaded):
+        each.set_params(early_stopping=False).partial_fit(series, target)
+    assert_array_equal(loaded.predict(series), model.predict(series))
+    assert loaded.loss_curve_ == model.loss_curve_
+    assert not hasattr(clone(loaded), "n_channels_")
+
+
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
 def test_a_copy_shares_no_weights(round_trip: Any, tmp_path: Any) -> None:
     model = make(NeuralClassifier, max_iter=2).fit(X, y)
@@ -400,6 +642,9 @@ def test_a_stored_model_is_about_as_large_as_its_weights_and_optimizer_state() -
     assert len(pickle.dumps(model)) < 3.2 * weights  # weights and Adam's two moments
     model = make_conv(filters=(64, 64), max_iter=1).fit(IMAGES, KINDS)
     assert len(pickle.dumps(model)) < 3.2 * 4 * model.n_parameters_
+    for estimator in (RecurrentClassifier, AttentionClassifier):
+        series = estimator(max_iter=1).fit(RAGGED, LEVEL > 0)
+        assert len(pickle.dumps(series)) < 3.2 * 4 * series.n_parameters_
     assert len(pickle.dumps(clone(model))) < 10_000
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from ._base import TrainingData
 from ._parameters import declares_parameters, inherited, parameter
 from ._recurrent import RecurrentLayers
 from ._sequence_targets import SequenceTargets, join_targets
+from ._series import as_list_of_series, join_series
 from ._targets import ClassTargets
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
 
@@ -64,15 +66,19 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
     """Recurrent encoder and decoder that turn a sequence into a sequence of labels.
 
     Spelling into sounds, words into words of another language, a sequence into its reverse: many
-    to many of different lengths. The encoder reads the series in both directions; the decoder
-    writes one label after the other, and attends to the encoder's states by their contents and
-    by their distances from both ends. X is as for :class:`sknn.RecurrentClassifier`
-    (`embedding_size` says that it holds tokens); y is a list (or one-dimensional object array)
-    of arrays of labels, which may be empty, or an array of shape (n_samples, n_labels).
+    to many of different lengths. The encoder, of `n_layers` layers, reads the series in both
+    directions; the decoder, of one layer, writes one label after the other, and attends to the
+    encoder's states by their contents and by their distances from both ends. X is as for
+    :class:`sknn.RecurrentClassifier` (`embedding_size` says that it holds tokens); y is a list
+    (or one-dimensional object array) of arrays of labels, which may be empty, or an array of
+    shape (n_samples, n_labels).
 
-    Training shows the decoder the true labels so far (teacher forcing); :meth:`predict` writes
-    the likeliest label at each step. A label may be anything that NumPy sorts: integers,
-    strings.
+    Training shows the decoder the true labels so far (teacher forcing), and losses and scores in
+    `history_`, those of validation data included, are of single labels after true ones, the end
+    of each sequence counted as a label. :meth:`predict` writes the likeliest label at each step,
+    and :meth:`score` is the share of sequences that are right as a whole. Labels are integers or
+    strings. A `module` of the user's has the methods `forward` and `write` of
+    ``sknn.nn.LabelDecoder``, with ``n_classes + 1`` outputs.
 
     Parameters
     ----------
@@ -132,17 +138,28 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
     def _encode_targets(self, y: Ragged, *, continued: bool) -> Ragged:
         """Return class indices, and behind each sequence the one that ends it."""
         if not continued:
-            self.classes_ = np.unique(y.values)
+            self.classes_ = self._find_classes(y.values)
             self._longest_target = int(y.lengths.max())
         codes = ClassTargets(self.classes_, "multiclass").encode(y.values)
         ends = np.cumsum(y.lengths)
         return Ragged(np.insert(codes, ends, len(self.classes_)), y.lengths + 1)
 
+    def _find_classes(self, labels: np.ndarray) -> np.ndarray:
+        if not len(labels):
+            raise ValueError("y has no labels: all of its sequences are empty.")
+        if labels.dtype.kind == "f":
+            check_classification_targets(labels)
+        try:
+            return np.unique(labels)
+        except TypeError as error:
+            raise ValueError(f"y has labels that cannot be sorted: {error}") from error
+
     def _count_outputs(self, targets: Ragged) -> int:
         return len(self.classes_) + 1
 
     def _check_warm_start(self, y: Ragged) -> None:
-        """Leave it to :meth:`_encode_targets`, which refuses new labels."""
+        """Leave labels to :meth:`_encode_targets`, which refuses new ones."""
+        self._longest_target = max(self._longest_target, int(y.lengths.max()))
 
     def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
         return None if sample_weight is None else np.repeat(sample_weight, y.lengths + 1)
@@ -204,7 +221,7 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
         Returns
         -------
         object ndarray of shape (n_samples,)
-            An array of labels for each series.
+            An array of labels for each series, of the type of `classes_`.
         """
         check_is_fitted(self)
         X = self._check_X(X)
@@ -214,6 +231,8 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
         if n_steps is None:
             n_steps = 2 * self._longest_target + 10
         chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
+        if not hasattr(self.module_, "write"):
+            raise TypeError("module has no method `write`, which predictions need.")
         codes = write_labels(
             cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
         )
@@ -250,7 +269,9 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
     description. X is as for :class:`sknn.RecurrentRegressor`; y has shape (n_samples, horizon)
     or (n_samples, horizon, n_values). Unlike the last dense layer of
     :class:`sknn.RecurrentRegressor`, the decoder has the same weights for each step of the
-    horizon, and attends to the encoder's states.
+    horizon, and attends to the encoder's states. It has one layer; `n_layers` are the encoder's,
+    which reads in both directions. A `module` of the user's returns outputs of shape (batch,
+    horizon * n_values).
 
     Parameters
     ----------
@@ -286,19 +307,17 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
     True
     """
 
-    _target_shape: tuple[int, ...] = ()
-
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        shape = np.shape(y)
-        if len(shape) == 3:
-            y = np.asarray(y).reshape(shape[0], -1)
+        y, shape = _flat_targets(y)
         X, y = super()._check_X_y(X, y, reset=reset)
+        shape = y.shape if shape is None else shape
         if reset:
-            self._target_shape = shape[1:]
-        elif y.ndim > 1 and shape[1:] != self._target_shape:
+            self._target_shape: tuple[int, ...] = shape[1:]
+        elif shape[1:] != self._target_shape:
+            fitted = ", ".join(map(str, ("n_samples", *self._target_shape)))
             raise ValueError(
                 f"y has shape {shape}, but the estimator was fitted with targets of shape "
-                f"(n_samples, {', '.join(map(str, self._target_shape))})."
+                f"({fitted})."
             )
         return X, y
 
@@ -332,10 +351,10 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
         Returns
         -------
         ndarray of shape (n_samples, horizon) or (n_samples, horizon, n_values)
-            As the targets of `fit`.
+            As the targets of `fit`, in the float type of X.
         """
         values = super().predict(X)
-        return values.reshape(len(values), *self._target_shape) if values.ndim > 1 else values
+        return values.reshape(len(values), *self._target_shape)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2, averaged over the horizon and the values.
@@ -358,3 +377,20 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
         if true.ndim == 3:
             true, predicted = (each.reshape(len(each), -1) for each in (true, predicted))
         return float(r2_score(true, predicted, sample_weight=sample_weight))
+
+
+def _flat_targets(y: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Return targets of three dimensions as rows, and their shape; others as they are, and None."""
+    sequences = as_list_of_series(y)
+    if sequences is not None:
+        y = join_series(sequences, "y")
+    if isinstance(y, Ragged):
+        raise ValueError(
+            "y has sequences of different lengths, but the decoder writes as many steps for each "
+            "series; sknn.sequences.StepRegressor has a value for each step of X."
+        )
+    array = np.asarray(y)
+    if array.ndim != 3:
+        return y, None
+    flat = array.reshape(len(array), -1)
+    return flat[:, 0] if flat.shape[1] == 1 else flat, array.shape

@@ -10,10 +10,11 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from sknn._validation import validated
 from sknn.nn import Embedding, Loss, RecurrentEncoder, SeriesNetwork, make_classification_loss
 from sknn.training import (
     Ragged,
@@ -39,8 +40,15 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
     A language model: of texts as characters or words (:class:`sknn.text.Tokenizer` makes tokens
     of them and texts of what is sampled), or of any sequences of integers from 0. X is a list
     (or one-dimensional object array) of arrays of tokens, or an array of shape (n_samples,
-    n_tokens): many short sequences, whose ends are learned too, or a few long ones, which are
-    trained on in windows.
+    n_steps): many short sequences, whose ends are learned too, or a few long ones, which are
+    trained on in windows. Losses and scores in `history_` count the ends as tokens;
+    :meth:`score` and :meth:`perplexity` do not.
+
+    `early_stopping` without `X_val` sets windows aside, not sequences. A `module` of the user's
+    is called with `n_tokens` and `n_outputs`, which is one more, if it takes them, and maps a
+    batch of tokens of shape (n_windows, n_steps), and their lengths where they differ, to
+    outputs of shape (sum of the lengths, n_outputs). To sample and to score it has to be a
+    ``sknn.nn.SeriesNetwork`` with a recurrent encoder that reads forwards.
 
     Parameters
     ----------
@@ -84,7 +92,12 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         doc="""int
         Width of the recurrent states.""",
     )
-    n_layers: int = inherited(RecurrentLayers, "n_layers", default=1)
+    n_layers: int = parameter(
+        default=1,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Recurrent layers.""",
+    )
     embedding_size: int = parameter(
         default=64,
         constraints=[Interval(Integral, 1, None, closed="left")],
@@ -106,7 +119,13 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         Longest piece of a sequence that is trained on at once: how far back a token's influence
         is learned. Sampling and scores read sequences as a whole.""",
     )
-    batch_size: int | str = inherited(RecurrentLayers, "batch_size", default=16)
+    batch_size: int | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        doc="""int, "auto" or "all"
+        Windows a batch; "auto" is 16, or all where there are fewer, and "all" every window. Not
+        used by "lbfgs".""",
+    )
     learning_rate: str = inherited(RecurrentLayers, "learning_rate", default="one_cycle")
     learning_rate_init: float = inherited(RecurrentLayers, "learning_rate_init", default=0.005)
     max_iter: int = inherited(RecurrentLayers, "max_iter", default=20)
@@ -134,7 +153,7 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
 
         Parameters
         ----------
-        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
             Sequences of integer tokens from 0.
         y : None
             Not used.
@@ -148,7 +167,8 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         self : SequenceGenerator
             The fitted generator.
         """
-        sequences = self._check_sequences(X, reset=True)
+        continued = self.warm_start and hasattr(self, "module_")
+        sequences = self._check_sequences(X, reset=not continued)
         weights = self._check_weights("sample_weight", sample_weight, sequences)
         windows, parents = cut_windows(sequences, self.window, self.n_tokens_)
         validation = None
@@ -170,10 +190,32 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
             raise ValueError("X is empty; at least one sequence is needed.")
         series = as_list_of_series(X)
         checked = check_series_array(X) if series is None else join_series(series)
+        if not isinstance(checked, Ragged):
+            checked = Ragged.from_list(list(checked))
+        if checked.values.ndim > 1 or checked.dtype.kind not in "biu":
+            raise ValueError(
+                "X needs sequences of integer tokens, of shape (n_tokens,), but the first is of "
+                f"type {checked.dtype} and shape {checked[0].shape}."
+            )
         n_tokens = check_tokens(checked, self.n_tokens if reset else self.n_tokens_)
         if reset:
             self.n_tokens_: int = n_tokens
-        return checked if isinstance(checked, Ragged) else Ragged.from_list(list(checked))
+        return checked
+
+    def _check_prompt(self, prompt: Any) -> np.ndarray:
+        tokens = np.asarray([] if prompt is None else prompt)
+        if tokens.ndim != 1 or (len(tokens) and tokens.dtype.kind not in "biu"):
+            raise ValueError(
+                "prompt needs integer tokens, of shape (n_prompt,), but it is of type "
+                f"{tokens.dtype} and shape {tokens.shape}."
+            )
+        unknown = tokens[(tokens < 0) | (tokens >= self.n_tokens_)]
+        if len(unknown):
+            raise ValueError(
+                f"prompt has the token {unknown[0]}, but there are {self.n_tokens_}, from 0 to "
+                f"{self.n_tokens_ - 1}."
+            )
+        return tokens.astype(np.int64)
 
     def _check_X(self, X: Ragged) -> Ragged:
         return X
@@ -191,12 +233,7 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         return self.n_tokens_ + 1
 
     def _check_warm_start(self, y: Ragged) -> None:
-        """Tokens have been checked."""
-        if self.n_outputs_ != self.n_tokens_ + 1:
-            raise ValueError(
-                f"warm_start goes on with {self.n_outputs_ - 1} tokens, but X has "
-                f"{self.n_tokens_}; set n_tokens before the first fit."
-            )
+        """Leave it to :meth:`_check_sequences`, which refuses new tokens."""
 
     def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
         return None if sample_weight is None else np.repeat(sample_weight, y.lengths)
@@ -217,6 +254,11 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
     def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
         return SeriesRows(X, device, dtype, tokens=True)
 
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(16, n_samples)
+        return super()._resolve_batch_size(n_samples)
+
     def _module_arguments(self) -> dict[str, Any]:
         return {"n_tokens": self.n_tokens_}
 
@@ -230,6 +272,12 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         random_state: np.random.RandomState,
         dtype: torch.dtype,
     ) -> SeriesNetwork:
+        if self.solver == "lbfgs" and self.dropout:
+            raise ValueError(
+                "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
+                "cannot minimise; use another solver or dropout=0."
+            )
+
         def make_encoder(channels: int) -> RecurrentEncoder:
             return RecurrentEncoder(
                 channels,
@@ -256,6 +304,14 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
 
     # ------------------------------------------------------------------------ what it is for
 
+    @validated(
+        {
+            "n_samples": [Interval(Integral, 1, None, closed="left")],
+            "max_length": [Interval(Integral, 1, None, closed="left")],
+            "temperature": [Interval(Real, 0, None, closed="left")],
+            "random_state": ["random_state"],
+        }
+    )
     def sample(
         self,
         n_samples: int = 1,
@@ -274,7 +330,8 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         prompt : array-like of int and shape (n_prompt,), default=None
             Tokens that each sequence begins with; None begins where the training sequences do.
         max_length : int, default=200
-            Tokens that are written at most; a sequence ends before if the generator ends it.
+            Tokens that are written at most, the prompt not counted; a sequence ends before if the
+            generator ends it.
         temperature : float, default=1.0
             By which logits are divided: below 1 likely tokens are drawn more often, and 0 always
             takes the likeliest.
@@ -284,19 +341,11 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         Returns
         -------
         object ndarray of shape (n_samples,)
-            An array of tokens for each sequence, the prompt included.
+            An array of tokens for each sequence, the prompt included; empty where the generator
+            ends a sequence at once.
         """
         check_is_fitted(self)
-        for name, value, least in (
-            ("n_samples", n_samples, 1),
-            ("max_length", max_length, 1),
-            ("temperature", temperature, 0),
-        ):
-            if not value >= least:
-                raise ValueError(f"{name} must be at least {least}, got {value!r}.")
-        begun = np.empty(0, np.int64)
-        if prompt is not None and len(prompt):
-            begun = self._check_sequences([np.asarray(prompt)], reset=False).values
+        begun = self._check_prompt(prompt)
         rng = check_random_state(random_state)
         written = sample_tokens(
             self.module_,
@@ -315,7 +364,7 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
 
         Parameters
         ----------
-        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
             Sequences.
         y : None
             Not used.
@@ -335,7 +384,7 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
 
         Parameters
         ----------
-        X : list of array-like of shape (n_tokens_i,), or array-like of shape (n_samples, n_tokens)
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
             Sequences.
 
         Returns

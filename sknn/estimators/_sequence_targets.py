@@ -73,19 +73,14 @@ def join_targets(y: Any, n_series: int, *, numeric: bool) -> Ragged:
     Raises
     ------
     ValueError
-        If there are more or fewer sequences than series, or values are not finite.
+        If there are more or fewer sequences than series, a sequence is not one-dimensional (of
+        labels), or values are not finite.
     """
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     sequences = as_list_of_series(y)
     if sequences is None:
-        array = np.asarray(y)
-        if array.ndim < 2:
-            raise ValueError(
-                f"y has shape {array.shape}; each series needs a sequence of targets: an array of "
-                "shape (n_series, n_steps), or a list of arrays."
-            )
-        sequences = list(array)
+        sequences = _rows_of(y)
     if len(sequences) != n_series:
         raise ValueError(f"y has targets for {len(sequences)} series, but X has {n_series}.")
     if numeric:
@@ -93,10 +88,26 @@ def join_targets(y: Any, n_series: int, *, numeric: bool) -> Ragged:
         return joined if isinstance(joined, Ragged) else Ragged.from_list(list(joined))
     labels = [_as_labels(each, i) for i, each in enumerate(sequences)]
     lengths = np.array([len(each) for each in labels], np.int64)
-    if not lengths.any():
-        raise ValueError("y has no labels: all of its sequences are empty.")
     # empty ones have no type of their own
-    return Ragged(np.concatenate([each for each in labels if len(each)]), lengths)
+    filled = [each for each in labels if len(each)] or labels[:1]
+    if len({each.dtype.kind in "US" for each in filled}) > 1:
+        raise ValueError(
+            "y has sequences of strings and others of numbers; labels are of one kind."
+        )
+    return Ragged(np.concatenate(filled), lengths)
+
+
+def _rows_of(y: Any) -> list[np.ndarray]:
+    """Return the sequences of an array."""
+    needed = "each series needs a sequence of targets: an array of shape (n_series, n_steps), or a "
+    needed += "list of arrays."
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"y holds sequences and numbers; {needed}") from error
+    if array.ndim < 2:
+        raise ValueError(f"y has shape {array.shape}; {needed}")
+    return list(array)
 
 
 def _as_labels(labels: Any, number: int) -> np.ndarray:
@@ -106,6 +117,8 @@ def _as_labels(labels: Any, number: int) -> np.ndarray:
             f"y[{number}] has shape {array.shape}; a series has a sequence of labels, of shape "
             "(n_steps,)."
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"y[{number}] contains {'NaN' if np.isnan(array).any() else 'infinity'}.")
     return array
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from sknn.nn import Stem
 from sknn.training import Ragged
@@ -41,7 +42,10 @@ class StepTask(SequenceTargets, _Estimator):
             )
         X = self._check_first_X(X) if reset else self._check_X(X)
         is_regressor = isinstance(self, NeuralRegressorBase)
-        return X, check_step_targets(y, count_steps(X), numeric=is_regressor)
+        targets = check_step_targets(y, count_steps(X), numeric=is_regressor)
+        if reset:
+            self._answer_shape: tuple[int, ...] = targets.values.shape[1:]  # of one step
+        return X, targets
 
     def _step_weights(self, data: TrainingData) -> np.ndarray | None:
         return data.sample_weight
@@ -80,6 +84,11 @@ class StepTask(SequenceTargets, _Estimator):
             return answers.reshape(len(lengths), lengths[0], *answers.shape[1:])
         return Ragged(answers, lengths).to_objects()
 
+    def _predict_steps(self, X: Any) -> np.ndarray:
+        """Return the answers of all steps, one series after the other."""
+        answers = super().predict(X)
+        return answers.reshape(len(answers), *self._answer_shape)
+
     def predict(self, X: Any) -> np.ndarray:
         """Predict a label or value for each step.
 
@@ -91,19 +100,21 @@ class StepTask(SequenceTargets, _Estimator):
         Returns
         -------
         ndarray of shape (n_samples, n_steps[, n_outputs]), or object array of arrays
-            One an array for each series where lengths differ.
+            An object array, of an array of shape (n_steps_i[, n_outputs]) for each series, where
+            lengths differ or X is one itself.
         """
-        return self._by_series(X, super().predict)
+        return self._by_series(X, self._predict_steps)
 
     def _flat(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted answers of all steps, and their weights."""
-        X = self._check_X(X)
+        check_is_fitted(self)
+        series = self._check_X(X)
         numeric = isinstance(self, NeuralRegressorBase)
-        true = check_step_targets(y, count_steps(X), numeric=numeric)
-        weights = self._check_weights("sample_weight", sample_weight, X)
+        true = check_step_targets(y, count_steps(series), numeric=numeric)
+        weights = self._check_weights("sample_weight", sample_weight, series)
         if weights is not None:
-            weights = repeat_for_steps(X, weights)
-        return true.values, super().predict(X), weights
+            weights = repeat_for_steps(series, weights)
+        return true.values, self._predict_steps(X), weights
 
 
 @declares_parameters
@@ -112,8 +123,12 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
 
     Tags of words, phases of a movement, states of a machine: many to many of equal length. X is
     as for :class:`sknn.RecurrentClassifier`; y is an array of shape (n_samples, n_steps), or a
-    list (or one-dimensional object array) of arrays of shape (n_steps_i,). Predictions have the
-    form of y. `sample_weight` has a weight for each series. The stem does not stride.
+    list (or one-dimensional object array) of arrays of shape (n_steps_i,). Predictions are an
+    array of shape (n_samples, n_steps), or where lengths differ an object array of arrays.
+    `sample_weight` has a weight for each series, which all of its steps get. The stem does not
+    stride: `stride` is "auto" or 1. A `module` of the user's returns outputs of shape (sum of
+    the lengths, n_outputs), one series after the other; it is called with a batch of series,
+    and with their lengths as a second argument where these differ.
 
     scikit-learn's scorers by name (``scoring="accuracy"``) pair a row with one target and do not
     apply; :meth:`score` is the share of all steps that are right.
@@ -227,8 +242,9 @@ class StepRegressor(StepTask, DirectedLayers, SeriesHead, NeuralRegressorBase):
 
     X is as for :class:`sknn.RecurrentRegressor`; y is an array of shape (n_samples, n_steps) or
     (n_samples, n_steps, n_outputs), or a list (or one-dimensional object array) of arrays of
-    shape (n_steps_i,) or (n_steps_i, n_outputs). Predictions have the form of y. `sample_weight`
-    has a weight for each series. The stem does not stride.
+    shape (n_steps_i,) or (n_steps_i, n_outputs). Predictions are an array of the shape of y, or
+    where lengths differ an object array of arrays. `sample_weight` has a weight for each series,
+    which all of its steps get. `stride` and `module` are as for :class:`StepClassifier`.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sknn.estimators._base import NeuralEstimator
+from sknn.estimators._series_family import SeriesFamily
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,15 @@ class FittedNetwork:
         return self.estimator._as_images(self.transform(X))
 
     def empty_sample(self) -> Tensor:
-        """Return a sample of zeros, as a batch on the network's device."""
+        """Return a sample of zeros, as a batch on the network's device; a series is the longest."""
         parameter = next(self.module.parameters())
         shape: tuple[int, ...]
-        if self.takes_images:
+        if isinstance(self.estimator, SeriesFamily):
+            series = self.estimator._fitted_format()
+            if series.n_tokens is not None:
+                return torch.zeros(1, series.longest, device=parameter.device, dtype=torch.int64)
+            shape = (series.longest, series.channels)
+        elif self.takes_images:
             height, width, channels = self.estimator.image_shape_
             shape = (channels, height, width)
         else:

@@ -133,14 +133,15 @@ def summary(estimator: Any) -> NetworkSummary:
     Parameters
     ----------
     estimator : estimator or Pipeline
-        A fitted estimator of this package, or a pipeline that ends in one; dense, for images, or
-        with a module of the user's.
+        A fitted estimator of this package, or a pipeline that ends in one; dense, for images, for
+        series, or with a module of the user's.
 
     Returns
     -------
     NetworkSummary
         It prints as a table; ``summary(estimator).layers`` has the rows. The shapes are the
-        network's own: images are (batch, channels, height, width), and None is the batch.
+        network's own: images are (batch, channels, height, width), series are (batch, steps,
+        channels) with the steps of the longest training series, and None is the batch.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def summary(estimator: Any) -> NetworkSummary:
         name = trace.name.removeprefix("layers.") or "(network)"
         rows.append(LayerSummary(name, type(trace.layer).__name__, shape, *numbers))
     rest = _count(_weights(network.module, recurse=True), counted)
-    if rest[0]:  # of modules with children, of layers that were not called or return tuples
+    if rest[0]:  # of modules with children, and of layers that were not called
         rows.append(LayerSummary("(other parameters)", "", None, *rest))
     return NetworkSummary(
         title=f"{type(network.estimator).__name__}: {type(network.module).__name__}",

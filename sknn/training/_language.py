@@ -104,7 +104,9 @@ def _draw(logits: Tensor, temperature: float, generator: torch.Generator) -> Ten
     """Draw a token for each row, on the CPU, so that a seed gives the same ones everywhere."""
     if temperature == 0:
         return logits.argmax(1).cpu()
-    probabilities = torch.softmax(logits.double().cpu() / temperature, 1)
+    logits = logits.double().cpu()
+    logits = logits - logits.amax(1, keepdim=True)  # so that no temperature makes infinity of them
+    probabilities = torch.softmax(logits / temperature, 1)
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 

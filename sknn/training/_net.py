@@ -385,7 +385,9 @@ class Net(NeuralNet):
         self._set_mode(training=False)
         loss_sum: Any = 0.0
         decisions, start = None, 0
-        order = samples.sorted_by_length()
+        order = None  # a single batch has none
+        if samples.count_batches(self.rows_at_once) > 1:
+            order = samples.sorted_by_length()
         for batch in samples.batches(self.rows_at_once, order):
             outputs = forward(self.module_, batch.X, self.compute_dtype)
             losses = self.criterion(outputs, batch.targets)

@@ -11,12 +11,24 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
-from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvClassifier,
+    ConvRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 from sknn.testing import estimators_to_check
 
 PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
 ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
 CONVOLUTIONAL = [ConvClassifier, ConvRegressor]
+SERIES = [RecurrentClassifier, RecurrentRegressor, AttentionClassifier, AttentionRegressor]
+# Those whose activation and dropout may be a sequence, with one value for each layer.
+LAYERED = [estimator for estimator in ESTIMATORS if estimator not in SERIES]
 
 
 def parameters(estimator: Any) -> dict[str, inspect.Parameter]:
@@ -183,6 +195,15 @@ BAD: dict[str, Any] = {
     "test_time_augment": "rotate",
     "image_shape": 28,
     "data_format": "NHWC",
+    "hidden_size": 0,
+    "n_layers": 0,
+    "embedding_size": 0,
+    "n_tokens": 0,
+    "standardize": "yes",
+    "cell": "qrnn",
+    "bidirectional": "both",
+    "n_heads": 0,
+    "positional_encoding": "learned",
 }
 
 
@@ -221,13 +242,13 @@ N_LAYERS = {
     estimator: "4 convolutions and hidden layers"
     if estimator in CONVOLUTIONAL
     else "2 hidden layers"
-    for estimator in ESTIMATORS
+    for estimator in LAYERED
 }
 
 
 def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
     X = np.random.default_rng(0).normal(size=(20, 4))
-    own = {"filters": (3, 3)} if estimator in CONVOLUTIONAL else {}
+    own = {} if estimator in (NeuralClassifier, NeuralRegressor) else {"filters": (3, 3)}
     with pytest.raises((ValueError, TypeError), match=message):
         estimator(**(LAYERS | own | bad)).fit(X, np.arange(20) % 3)
 
@@ -238,9 +259,7 @@ def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
         ({"hidden_layer_sizes": (5, -1)}, "hidden_layer_sizes must be > 0"),
         ({"hidden_layer_sizes": (5, 2.5)}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": "ab"}, "hidden_layer_sizes"),
-        ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for {layers}"),
         ({"activation": nn.ReLU()}, "activation"),
-        ({"dropout": (0.1,)}, "dropout has 1 values for {layers}"),
         ({"device": "nonsense"}, "device='nonsense'"),
         ({"module": lambda: 3}, "module returned int"),
     ],
@@ -250,7 +269,40 @@ def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
 def test_a_bad_value_inside_is_refused_by_name(
     estimator: Any, bad: dict[str, Any], message: str
 ) -> None:
+    refuses(estimator, bad, message)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for {layers}"),
+        ({"dropout": (0.1,)}, "dropout has 1 values for {layers}"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", LAYERED)
+def test_a_sequence_of_another_length_is_refused_by_name(
+    estimator: Any, bad: dict[str, Any], message: str
+) -> None:
     refuses(estimator, bad, message.format(layers=N_LAYERS[estimator]))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"activation": ("relu", "tanh")}, {"dropout": (0.1, 0.2)}], ids=str
+)
+@pytest.mark.parametrize("estimator", SERIES)
+def test_series_families_take_one_value_for_all_layers(estimator: Any, bad: dict[str, Any]) -> None:
+    (name,) = bad
+    refuses(estimator, bad, f"The '{name}' parameter")
+    own = {"activation": nn.Tanh, "dropout": 0.5}[name]
+    settings = {"hidden_size": 4, "hidden_layer_sizes": (5, 4), "max_iter": 1, name: own}
+    model = estimator(**settings).fit(np.eye(6), np.arange(6) % 3)
+    modules = list(model.module_.modules())
+    if name == "activation":
+        assert sum(isinstance(module, nn.Tanh) for module in modules) >= 3 + 2
+        assert not any(isinstance(module, nn.ReLU | nn.GELU) for module in modules)
+    else:
+        assert {module.p for module in modules if isinstance(module, nn.Dropout)} == {0.5}
 
 
 @pytest.mark.parametrize(
@@ -263,7 +315,7 @@ def test_a_bad_value_inside_is_refused_by_name(
         ("dropout", "a", "dropout"),
     ],
 )
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", LAYERED)
 def test_a_bad_value_of_the_last_layer_is_refused_by_name(
     estimator: Any, name: str, value: Any, message: str
 ) -> None:
@@ -310,6 +362,31 @@ def test_a_bad_value_of_the_last_layer_is_refused_by_name(
 )
 @pytest.mark.parametrize("estimator", CONVOLUTIONAL)
 def test_a_bad_value_of_a_convolution_is_refused_by_name(
+    estimator: Any, bad: dict[str, Any], message: str
+) -> None:
+    refuses(estimator, bad, message)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"filters": (3, 0)}, r"filters must be > 0, got \[3, 0\]"),
+        ({"filters": (3, 2.5)}, "filters must be > 0"),
+        ({"filters": ((3, 3), 3)}, "filters must be > 0"),
+        ({"filters": "none"}, "The 'filters' parameter"),
+        ({"kernel_size": (3, 0)}, "kernel_size must be > 0"),
+        ({"kernel_size": (3, (3, 1))}, "kernel_size must be > 0"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size has 3 values for 2 convolutions"),
+        ({"kernel_size": (3, "3")}, "kernel_size must be > 0"),
+        ({"kernel_size": None}, "The 'kernel_size' parameter"),
+        ({"stride": (1,)}, "stride has 1 values for 2 convolutions"),
+        ({"stride": (1, -1)}, "stride must be > 0"),
+        ({"stride": (1, None)}, "stride must be > 0"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", SERIES)
+def test_a_bad_value_of_a_stem_is_refused_by_name(
     estimator: Any, bad: dict[str, Any], message: str
 ) -> None:
     refuses(estimator, bad, message)

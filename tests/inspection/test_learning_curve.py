@@ -7,7 +7,14 @@ from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn import (
+    AttentionRegressor,
+    ConvClassifier,
+    ConvRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+)
 from sknn.inspection import plot_learning_curve
 
 RNG = np.random.default_rng(0)
@@ -59,6 +66,22 @@ def test_images(fixture: str, request: pytest.FixtureRequest) -> None:
     estimator: ConvClassifier | ConvRegressor = request.getfixturevalue(fixture)
     loss, _ = plot_learning_curve(estimator)
     assert lines(loss)["training"] == [(1, estimator.loss_)]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "score"), [(RecurrentClassifier, "accuracy"), (AttentionRegressor, "R²")]
+)
+def test_series(estimator: Any, score: str) -> None:
+    series = [RNG.normal(size=(3 + i % 4, 2)) for i in range(40)]
+    model = estimator(hidden_size=4, max_iter=3).fit(
+        series, Y > 0, X_val=series[:9], y_val=Y[:9] > 0
+    )
+    axes = plot_learning_curve(model)
+    for ax in axes:
+        assert list(lines(ax)) == ["training", "validation"]
+    assert [value for _, value in lines(axes[0])["training"]] == model.loss_curve_
+    assert [value for _, value in lines(axes[1])["validation"]] == model.validation_scores_
+    assert axes[1].get_ylabel() == score
 
 
 def test_pipelines_lbfgs_and_given_axes() -> None:

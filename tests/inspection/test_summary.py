@@ -1,4 +1,5 @@
 import html
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from sknn import ConvClassifier, NeuralClassifier
+from sknn import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvClassifier,
+    NeuralClassifier,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 from sknn.inspection import LayerSummary, summary
 
 from .conftest import fit, make_images
@@ -85,7 +93,7 @@ def test_agrees_with_the_estimator(architecture: str, labels: np.ndarray) -> Non
 
 
 class Odd(nn.Module):
-    """Shares a layer, and has weights of its own, frozen ones and some in a layer of tuples."""
+    """Shares a layer, has one that returns a tuple, and has frozen weights and some of its own."""
 
     def __init__(self, n_features_in: int, n_outputs: int) -> None:
         super().__init__()
@@ -103,14 +111,54 @@ class Odd(nn.Module):
 def test_modules_of_users() -> None:
     classifier = fit(dense(module=Odd), X, Y)
     table = summary(classifier)
-    assert [row.name for row in table.layers] == ["inner", "inner", "last", "(other parameters)"]
+    names = [row.name for row in table.layers]
+    assert names == ["recurrent", "inner", "inner", "last", "(other parameters)"]
     # the shared layer counts once; an LSTM has 4 gates of inputs, states and two biases
-    assert [row.n_parameters for row in table.layers] == [20, 0, 5, 3 + 4 * 2 * (4 + 2 + 2)]
-    assert [row.n_trainable for row in table.layers] == [16, 0, 5, 67]
+    n_recurrent = 4 * 2 * (4 + 2 + 2)
+    assert [row.n_parameters for row in table.layers] == [n_recurrent, 20, 0, 5, 3]
+    assert [row.n_trainable for row in table.layers] == [n_recurrent, 16, 0, 5, 3]
     assert table.n_trainable == classifier.n_parameters_
     assert table.n_non_trainable == 4
     assert table.layers[-1].output_shape is None
     assert "(other parameters)" in str(table)
+
+
+LENGTHS = RNG.integers(3, 12, 40)
+SERIES: dict[str, Any] = {
+    "rows": RNG.normal(size=(40, 11)),
+    "channels": RNG.normal(size=(40, 11, 2)),
+    "ragged": [RNG.normal(size=(n, 2)) for n in [*LENGTHS[:-1], 11]],
+    "tokens": RNG.integers(0, 7, size=(40, 11)),
+    "ragged tokens": [np.arange(n) % 7 for n in [*LENGTHS[:-1], 11]],
+}
+
+
+@pytest.mark.parametrize("form", SERIES)
+@pytest.mark.parametrize(
+    "estimator", [RecurrentClassifier, RecurrentRegressor, AttentionClassifier, AttentionRegressor]
+)
+def test_series(estimator: Any, form: str) -> None:
+    is_text = "tokens" in form
+    model = estimator(hidden_size=8, embedding_size=5 if is_text else None, filters=(6,), stride=2)
+    table = summary(fit(model, SERIES[form], Y))
+    assert table.n_trainable == model.n_parameters_
+    rows = {row.name: row for row in table.layers}
+    assert "(other parameters)" not in rows
+    channels = 5 if is_text else 1 if form == "rows" else 2
+    # 11 steps are the longest; every second of them is left
+    assert rows["input"].output_shape == (None, 11, channels)
+    assert rows["input"].n_parameters == (7 * 5 if is_text else 2 * channels)
+    assert rows["input"].n_trainable == (7 * 5 if is_text else 0)
+    assert rows["stem.0.conv"].n_parameters == 6 * channels * 7
+    assert rows["stem.0.conv"].output_shape == (None, 6, 1, 6)
+    if estimator in (RecurrentClassifier, RecurrentRegressor):
+        row = rows["encoder.backward_layers.0"]
+        assert (row.kind, row.output_shape) == ("GRU", (None, 6, 8))
+        assert row.n_parameters == 3 * 8 * (6 + 8 + 2)
+    else:
+        assert rows["encoder.blocks.1.dense1"].output_shape == (None, 6, 4 * 8)
+        assert rows["encoder.norm"].output_shape == (None, 6, 8)
+    assert rows["head.output"].output_shape == (None, 1)
 
 
 def test_modules_without_children() -> None:

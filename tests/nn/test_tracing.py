@@ -26,7 +26,9 @@ def test_layers_are_listed_in_the_order_of_their_calls() -> None:
     module = Branches()
     X = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     traces = trace_layers(module, X)
-    assert [trace.name for trace in traces] == ["twice", "twice", "last"]
+    assert [trace.name for trace in traces] == ["twice", "twice", "recurrent", "last"]
+    # of the states at all steps and the last one, the first
+    assert_array_equal(module.last(traces[2].output[:, 0]).detach(), module(X).detach())
     assert traces[0].layer is traces[1].layer is module.twice
     first = X.numpy() @ module.twice.weight.detach().numpy().T + module.twice.bias.detach().numpy()
     np.testing.assert_allclose(traces[0].output, first, rtol=1e-5, atol=1e-6)
@@ -77,6 +79,19 @@ def test_work_and_parameters_of_convolutions_are_those_of_their_positions() -> N
     assert traces["norm1"].n_parameters == 2 * 4
     total = sum(trace.n_parameters for trace in traces.values())
     assert total == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("kind", "n_gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
+def test_work_and_parameters_of_recurrent_layers_are_those_of_their_gates(
+    kind: type[nn.RNNBase], n_gates: int
+) -> None:
+    layer = kind(3, 5, num_layers=2, bidirectional=True, batch_first=True)
+    (trace,) = trace_layers(layer, torch.zeros(2, 7, 3))
+    assert trace.output.shape == (2, 7, 2 * 5)
+    # from the inputs (which are 3 numbers, then both directions' states) and from the state
+    matrices = 2 * n_gates * (5 * 3 + 5 * 5) + 2 * n_gates * (5 * 10 + 5 * 5)
+    assert trace.multiplications == 2 * 7 * matrices
+    assert trace.n_parameters == matrices + 4 * n_gates * (5 + 5)
 
 
 def test_layers_inside_blocks_have_their_full_names() -> None:

@@ -6,7 +6,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sknn.training import Samples, make_rows
+from sknn.nn import valid_steps
+from sknn.training import Ragged, Samples, SeriesRows, make_rows
 from sknn.training._batches import as_tensor
 
 CPU = torch.device("cpu")
@@ -221,3 +222,147 @@ def test_the_number_of_batches_is_that_of_the_batches(batch_size: int) -> None:
     for smallest in (1, 2, 3):
         samples = make_samples(7, smallest_batch=smallest)
         assert samples.count_batches(batch_size) == len(list(samples.batches(batch_size)))
+
+
+# --------------------------------------------------------------------- series of different lengths
+
+
+def make_series_samples(
+    lengths: np.ndarray,
+    *,
+    steps: bool = False,
+    weighted: bool = False,
+    subset: np.ndarray | None = None,
+) -> Samples:
+    """Return samples of series whose values, targets and weights are made from their numbers.
+
+    Step j of series i is 100 i + j, and so is its target if each step has one.
+    """
+    values = [100.0 * i + np.arange(n) for i, n in enumerate(lengths)]
+    X = Ragged.from_list(values)
+    targets: Any = X if steps else np.arange(len(lengths))
+    weights = None
+    if weighted:
+        weights = X.values + 1 if steps else np.arange(1.0, len(lengths) + 1)
+    return Samples(
+        SeriesRows(X, CPU, torch.float64),
+        X=X,
+        y=targets,
+        targets=targets,
+        sample_weight=weights,
+        subset=subset,
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("subset", [None, np.array([5, 0, 3, 2])], ids=["all", "subset"])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
+def test_every_step_comes_with_its_target_and_its_weight(
+    batch_size: int, ordered: bool, subset: np.ndarray | None, weighted: bool
+) -> None:
+    lengths = np.array([2, 4, 1, 3, 1, 2])
+    samples = make_series_samples(lengths, steps=True, weighted=weighted, subset=subset)
+    numbers = np.arange(6) if subset is None else subset
+    assert samples.n_answers == lengths[numbers].sum()
+    order = np.random.default_rng(0).permutation(len(numbers)) if ordered else None
+    if ordered and batch_size < len(numbers):  # the order of one batch does not matter
+        numbers = numbers[order]
+    batches = list(samples.batches(batch_size, order))
+    expected = [numbers[i : i + batch_size] for i in range(0, len(numbers), batch_size)]
+    assert len(batches) == len(expected) == samples.count_batches(batch_size)
+    for batch, rows in zip(batches, expected, strict=True):
+        steps = np.concatenate([100.0 * i + np.arange(lengths[i]) for i in rows])
+        X, n_steps = batch.X
+        assert_array_equal(n_steps, lengths[rows])
+        assert_array_equal(X[valid_steps(n_steps, X.shape[1])][:, 0], steps)
+        assert_array_equal(batch.targets, steps)
+        if weighted:
+            assert_array_equal(batch.sample_weight, steps + 1)
+            assert_allclose(batch.weight_sum, (steps + 1).sum())
+        else:
+            assert batch.sample_weight is None
+            assert batch.weight_sum == len(steps)
+    assert_allclose(samples.weight_sum, sum(batch.weight_sum for batch in batches))
+    targets, weights = samples.answers(order if batch_size < len(numbers) else None)
+    assert_array_equal(targets, np.concatenate([batch.targets for batch in batches]))
+    if weighted:
+        assert_array_equal(weights, targets + 1)
+
+
+def test_one_target_a_series_is_counted_by_series() -> None:
+    samples = make_series_samples(np.array([2, 4, 1]), weighted=True)
+    assert samples.n_answers == 3
+    assert samples.weight_sum == 6
+    (batch,) = samples.batches(5)
+    assert_array_equal(batch.targets, [0, 1, 2])
+    assert_array_equal(batch.sample_weight, [1, 2, 3])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 64])
+@pytest.mark.parametrize("n", [1, 6, 50, 500])
+def test_grouping_by_length_keeps_a_permutation(n: int, batch_size: int) -> None:
+    rng = np.random.default_rng(0)
+    samples = make_series_samples(rng.integers(1, 9, n))
+    order = rng.permutation(n)
+    before = order.copy()
+    grouped = samples.group_by_length(order, batch_size)
+    assert_array_equal(np.sort(grouped), np.arange(n))
+    assert_array_equal(order, before)
+
+
+def count_padded_steps(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> int:
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+
+
+@pytest.mark.parametrize("with_subset", [False, True])
+@pytest.mark.parametrize("batch_size", [16, 32])
+def test_grouping_by_length_leaves_little_padding(batch_size: int, with_subset: bool) -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 101, 2000)
+    subset = rng.permutation(2000)[:1500] if with_subset else None
+    samples = make_series_samples(lengths, subset=subset)
+    own = lengths if subset is None else lengths[subset]
+    order = rng.permutation(len(samples))
+    grouped = samples.group_by_length(order, batch_size)
+    assert count_padded_steps(own, order, batch_size) > 1.8 * own.sum()
+    # within a run of 16 batches each spans about a sixteenth of the lengths
+    assert count_padded_steps(own, grouped, batch_size) < 1.15 * own.sum()
+    at_best = count_padded_steps(own, samples.sorted_by_length(), batch_size)
+    assert at_best <= count_padded_steps(own, grouped, batch_size)
+
+
+def test_batches_of_similar_length_come_in_random_order_and_company() -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 101, 3200)
+    samples = make_series_samples(lengths)
+    one, other = (samples.group_by_length(rng.permutation(3200), 32) for _ in range(2))
+    means = lengths[one].reshape(100, 32).mean(1)
+    # neither short batches first nor runs that rise from short to long
+    assert abs(np.corrcoef(np.arange(100), means)[0, 1]) < 0.3
+    assert 0.3 < (np.diff(means) > 0).mean() < 0.7
+    companies = [{frozenset(rows) for rows in order.reshape(100, 32)} for order in (one, other)]
+    assert not companies[0] & companies[1]
+
+
+def test_rows_of_equal_length_are_not_grouped() -> None:
+    order = np.random.default_rng(0).permutation(7)
+    samples = make_samples(7)
+    assert samples.group_by_length(order, 2) is order
+    assert samples.sorted_by_length() is None
+
+
+@pytest.mark.parametrize("subset", [None, np.array([5, 0, 3, 2])], ids=["all", "subset"])
+def test_sorting_by_length_is_stable(subset: np.ndarray | None) -> None:
+    lengths = np.array([2, 4, 1, 2, 1, 2])
+    samples = make_series_samples(lengths, subset=subset)
+    expected = [2, 4, 0, 3, 5, 1] if subset is None else [3, 0, 1, 2]
+    assert_array_equal(samples.sorted_by_length(), expected)
+
+
+def test_callbacks_get_the_series_of_the_subset() -> None:
+    samples = make_series_samples(np.array([2, 4, 1]), subset=np.array([2, 0]))
+    dataset = samples.as_dataset()
+    assert [each.tolist() for each in dataset.X] == [[200.0], [0.0, 1.0]]
+    assert_array_equal(dataset.y, [2, 0])

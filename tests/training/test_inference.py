@@ -4,7 +4,16 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor, nn
 
-from sknn.training import ImageRows, make_rows, predict_outputs, rows_at_once
+from sknn.nn import valid_steps
+from sknn.training import (
+    ImageRows,
+    Ragged,
+    SeriesRows,
+    _inference,
+    make_rows,
+    predict_outputs,
+    rows_at_once,
+)
 from sknn.training._inference import (
     CHUNK_NUMBERS,
     CHUNK_NUMBERS_ON_ACCELERATORS,
@@ -76,3 +85,52 @@ def test_outputs_in_bfloat16_come_back_as_float32() -> None:
     assert_allclose(outputs, exact, atol=0.03)
     assert not np.array_equal(outputs, exact)
     assert_array_equal(outputs, outputs.bfloat16().float())
+
+
+class Sums(nn.Module):
+    """Gives the sum of each series, or each of its steps; remembers the batches' lengths."""
+
+    def __init__(self, *, steps: bool) -> None:
+        super().__init__()
+        self.steps = steps
+        self.lengths: list[list[int]] = []
+
+    def forward(self, series: Tensor, lengths: Tensor) -> Tensor:
+        self.lengths.append(lengths.tolist())
+        return series[valid_steps(lengths, series.shape[1])] if self.steps else series.sum(1)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize("steps", [False, True])
+def test_series_are_sorted_by_length_and_their_outputs_put_back(steps: bool, chunk: int) -> None:
+    rng = np.random.default_rng(0)
+    series = [rng.normal(size=(n, 2)) for n in rng.integers(1, 12, 23)]
+    module = Sums(steps=steps).eval()
+    rows = SeriesRows(Ragged.from_list(series), CPU, torch.float64)
+    outputs = predict_outputs(module, rows, torch.float64, chunk)
+    expected = np.concatenate(series) if steps else [each.sum(0) for each in series]
+    assert_allclose(outputs, expected, atol=1e-12)
+    lengths = np.concatenate(module.lengths)
+    assert_array_equal(lengths, np.sort([len(each) for each in series]))
+    assert max(map(len, module.lengths)) == min(chunk, 23)
+
+
+def test_series_that_each_have_one_step_keep_their_order() -> None:
+    """Whether outputs are of series or of steps, there are equally many."""
+    X = Ragged(np.arange(5.0), np.ones(5, int))
+    for steps in (False, True):
+        outputs = predict_outputs(
+            Sums(steps=steps), SeriesRows(X, CPU, torch.float64), torch.float64
+        )
+        assert_array_equal(outputs[:, 0], X.values)
+
+
+def test_few_series_of_different_lengths_go_through_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_inference, "RAGGED_ROWS", 3)
+    module = Sums(steps=False)
+    X = Ragged(np.arange(10.0), np.array([4, 1, 2, 3]))
+    outputs = predict_outputs(module, SeriesRows(X, CPU, torch.float64), torch.float64)
+    assert module.lengths == [[1, 2, 3], [4]]
+    assert_array_equal(outputs[:, 0], [6, 4, 11, 24])
