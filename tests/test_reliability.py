@@ -32,7 +32,16 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback as SkorchCallback
 
-from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvClassifier,
+    ConvRegressor,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = ignore_convergence
@@ -764,3 +773,128 @@ def test_a_first_fit_of_images_imports_nothing_heavy() -> None:
     print([name for name in names if name in sys.modules])
     """
     assert run_python(code).strip() == "[]"
+
+
+# --------------------------------------------------------------------------------------- series
+
+series_rng = np.random.default_rng(3)
+RISES = np.arange(60) % 2
+SERIES = [
+    (2 * rises - 1) * np.linspace(0, 2, n)[:, None] + series_rng.normal(scale=0.3, size=(n, 2))
+    for rises, n in zip(RISES, series_rng.integers(4, 12, 60), strict=True)
+]
+SERIES_PAIR = [RecurrentClassifier, AttentionClassifier]
+
+
+def make_series(estimator: Any = RecurrentClassifier, **parameters: Any) -> Any:
+    parameters = {
+        "hidden_size": 8,
+        "filters": (6,),
+        "batch_size": 20,
+        "learning_rate_init": 0.01,
+        "max_iter": 3,
+        "random_state": 0,
+    } | parameters
+    return estimator(**parameters)
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_any_two_labels_of_series_are_learned_as_zero_and_one(labels: np.ndarray) -> None:
+    model = make_series().fit(SERIES, labels[RISES])
+    expected = make_series().fit(SERIES, RISES)
+    assert_bit_equal(model, expected)
+    assert_array_equal(model.predict(SERIES), labels[expected.predict(SERIES)])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("hook", "at", "n_epochs"), [("epoch", 3, 3), ("batch", 4, 1), ("epoch begin", 2, 1)]
+)
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_ctrl_c_leaves_a_fitted_model_of_series(
+    estimator: Any, hook: str, at: int, n_epochs: int, early_stopping: bool
+) -> None:
+    model = make_series(
+        estimator,
+        max_iter=30,
+        dropout=0.5,
+        early_stopping=early_stopping,
+        callbacks=[Interrupts(hook, at)],
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(SERIES, RISES)
+    assert model.n_iter_ == len(model.loss_curve_) == n_epochs
+    assert not model.module_.training
+    assert_array_equal(model.predict_proba(SERIES), model.predict_proba(SERIES))
+    model.set_params(callbacks=None, early_stopping=False).partial_fit(SERIES, RISES)
+    assert len(model.loss_curve_) == n_epochs + 1
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_array_equal(loaded.predict_proba(SERIES), model.predict_proba(SERIES))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.0, "solver": "sgd"}], ids=str)
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+@pytest.mark.parametrize("store", [pickle.dumps, None])
+def test_partial_fits_of_series_with_a_load_between_them_are_bit_equal(
+    estimator: Any, parameters: dict[str, Any], store: Any
+) -> None:
+    straight, stored = (make_series(estimator, **parameters) for _ in range(2))
+    for _ in range(3):
+        straight.partial_fit(SERIES, RISES, classes=[0, 1])
+        stored.partial_fit(SERIES, RISES, classes=[0, 1])
+        if store:
+            stored = pickle.loads(store(stored))
+    assert_bit_equal(straight, stored)
+    assert straight.loss_curve_ == stored.loss_curve_
+
+
+@pytest.mark.parametrize("estimator", [RecurrentRegressor, AttentionRegressor])
+def test_a_diverging_fit_of_series_is_an_error_that_names_cause_and_remedy(estimator: Any) -> None:
+    model = make_series(
+        estimator, solver="sgd", learning_rate_init=1e6, max_iter=30, standardize=False
+    )
+    with pytest.raises(ValueError, match=r"diverged.*learning_rate_init"):
+        model.fit(SERIES, 1e6 * RISES)
+
+
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_warm_start_never_validates_on_a_series_that_was_trained_on(seed: int | None) -> None:
+    seen = HeldOutRows()
+    model = make_series(early_stopping=True, warm_start=True, callbacks=[seen], random_state=seed)
+    for i in range(3):
+        order = np.random.default_rng(i).permutation(40 + 10 * i)
+        model.fit([SERIES[j] for j in order], RISES[order])
+    assert len(seen.validated) >= 4
+    assert seen.trained.isdisjoint(seen.validated)
+
+
+@pytest.mark.parametrize("estimator", SERIES_PAIR)
+def test_eight_threads_predict_series_bit_for_bit_as_one_does(estimator: Any) -> None:
+    model = make_series(estimator).fit(SERIES, RISES)
+    parts = [SERIES[i::8] for i in range(8)] * 4
+    expected = [model.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        for result, serial in zip(pool.map(model.predict_proba, parts), expected, strict=True):
+            assert_array_equal(result, serial)
+
+
+@pytest.mark.slow
+def test_series_in_another_process_give_bit_equal_weights() -> None:
+    code = """
+    import hashlib
+    import numpy as np
+    from sknn import AttentionClassifier, RecurrentClassifier
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)) for n in rng.integers(3, 12, 100)]
+    y = np.array([x.sum() > 0 for x in X])
+    for estimator in (RecurrentClassifier, AttentionClassifier):
+        model = estimator(hidden_size=8, max_iter=2, early_stopping=True, random_state=7)
+        model.fit(X, y)
+        digest = hashlib.sha256()
+        for p in model.module_.parameters():
+            digest.update(p.detach().numpy().tobytes())
+        print(digest.hexdigest())
+    """
+    first = run_python(code, PYTHONHASHSEED="1")
+    assert first == run_python(code, PYTHONHASHSEED="2")
+    assert len(set(first.split())) == 2

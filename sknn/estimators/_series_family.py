@@ -240,8 +240,8 @@ class SeriesFamily(LayerOptions):
             n_tokens = check_tokens(checked, self.n_tokens)
         elif self.n_tokens is not None:
             raise ValueError(
-                f"n_tokens={self.n_tokens} is for X that holds tokens, which embedding_size says; set "
-                "embedding_size, or n_tokens=None for series of numbers."
+                f"n_tokens={self.n_tokens} is for X that holds tokens: set embedding_size, or "
+                "n_tokens=None for series of numbers."
             )
         self._format = SeriesFormat(
             count_channels(checked), longest_series(checked), n_tokens, n_steps

@@ -76,6 +76,10 @@ class Ragged:
         chosen = np.arange(len(self))[index]
         return Ragged(self.values[self.positions(chosen)], self.lengths[chosen])
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Let NumPy see an object array, for callbacks that ask for one."""
+        return self.to_objects()
+
     def positions(self, index: np.ndarray) -> np.ndarray:
         """Return where in `values` the steps of some series are, see :func:`step_positions`."""
         return step_positions(self.lengths, index)
