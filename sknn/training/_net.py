@@ -557,6 +557,8 @@ def add_penalty(step: Step, loss_sum: Tensor, alpha: float, weight_sum: float) -
         By which the gradients are divided already.
     """
     weights = step.weights
+    if not weights:  # a module of vectors alone
+        return
     for weight in weights:
         flat = weight.reshape(-1)
         loss_sum.add_(torch.dot(flat, flat), alpha=0.5 * alpha)

@@ -45,7 +45,7 @@ def make(estimator: Any, form: str = "ragged tokens", **parameters: Any) -> Any:
     small = {
         "hidden_size": 4,
         "filters": None,
-        "max_iter": 2,
+        "max_iter": 1,
         "batch_size": 10,
         "learning_rate_init": 0.01,
         "random_state": 0,
@@ -394,7 +394,8 @@ def test_predictions_have_the_shape_of_the_targets(shape: Any, form: str) -> Non
     assert_allclose(model.score(X, y), r2_score(y.reshape(N, -1), predicted.reshape(N, -1)))
     for i in range(0, N, 9):
         assert_allclose(model.predict(X[i : i + 1])[0], predicted[i], atol=1e-5)
-    assert_same_weights(model, regressor(form).fit(X, y.tolist()))
+    if form == "ragged":
+        assert_same_weights(model, regressor(form).fit(X, y.tolist()))
 
 
 def test_an_object_array_of_curves_is_an_array() -> None:
