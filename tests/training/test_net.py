@@ -481,3 +481,19 @@ def test_epoch_scoring_knows_that_a_binary_classifier_is_one(scoring: str) -> No
         (4,), max_iter=3, callbacks=[callback], learning_rate="cosine", random_state=0
     ).fit(Xb, yb, X_val=Xb, y_val=yb)
     assert_allclose(epoch_values(model, "score")[-1], get_scorer(scoring)(model, Xb, yb))
+
+
+def test_a_module_of_vectors_alone_has_no_penalty() -> None:
+    class Scale(torch.nn.Module):
+        def __init__(self, n_outputs: int) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(n_outputs))
+
+        def forward(self, X: torch.Tensor) -> torch.Tensor:
+            return X[:, :3] * self.weight
+
+    penalised, free = (
+        NeuralClassifier(module=Scale, alpha=alpha, max_iter=2, random_state=0).fit(X, y)
+        for alpha in (1.0, 0.0)
+    )
+    assert penalised.loss_curve_ == free.loss_curve_
