@@ -28,7 +28,7 @@ from sknn.training import (
 
 from ._base import NeuralEstimator, TrainingData
 from ._parameters import declares_parameters, inherited, parameter
-from ._recurrent import RecurrentLayers
+from ._recurrent import RecurrentLayers, count_recurrent_flops
 from ._sequence_targets import SequenceTargets
 from ._series import as_list_of_series, check_series_array, check_tokens, join_series
 
@@ -300,7 +300,10 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         return network
 
     def _measure_work(self) -> Work:
-        return Work(flops=6.0 * self.n_parameters_, layer_size=4 * self.hidden_size * self.window)
+        layer_size = 4 * self.hidden_size * self.window
+        if self.module is not None:  # nobody knows
+            return Work(flops=float("inf"), layer_size=layer_size)
+        return Work(flops=count_recurrent_flops(self.module_), layer_size=layer_size)
 
     # ------------------------------------------------------------------------ what it is for
 

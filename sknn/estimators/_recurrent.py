@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from sklearn.utils._param_validation import StrOptions
+from torch import nn
 
 from sknn.nn import CELLS, POOLINGS, RecurrentEncoder
 
 from ._parameters import declares_parameters, inherited, parameter
 from ._series_family import SeriesFamily, SeriesHead
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
+
+
+def count_recurrent_flops(network: nn.Module) -> float:
+    """Return the operations of one series at one step of the largest recurrent layer.
+
+    The steps come one after the other, and for each the threads have to be started and waited
+    for, so a second thread is worth it for wide layers only.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+
+    Returns
+    -------
+    float
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.RNNBase)]
+    return 2.0 * max(sum(p.numel() for p in layer.parameters()) for layer in layers)
 
 
 @declares_parameters
@@ -42,8 +62,8 @@ class RecurrentLayers(SeriesFamily):
         """Say whether the encoder reads series in both directions."""
         return True
 
-    def _parallel_steps(self) -> int:
-        return 1  # one after the other
+    def _count_flops(self) -> float:
+        return count_recurrent_flops(self.module_)
 
 
 @declares_parameters

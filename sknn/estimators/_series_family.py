@@ -341,11 +341,11 @@ class SeriesFamily(LayerOptions):
         layer_size = 4 * self.hidden_size * self._format.longest
         if self.module is not None:  # nobody knows
             return Work(flops=float("inf"), layer_size=layer_size)
-        return Work(flops=6.0 * self.n_parameters_ * self._parallel_steps(), layer_size=layer_size)
+        return Work(flops=self._count_flops(), layer_size=layer_size)
 
-    def _parallel_steps(self) -> int:
-        """Return how many steps of a series go through a layer at once."""
-        return self._format.longest
+    def _count_flops(self) -> float:
+        """Return the operations of one series that run side by side."""
+        return 6.0 * self.n_parameters_ * self._format.longest
 
 
 @declares_parameters
