@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Linear(nn.Linear):
@@ -21,10 +22,25 @@ class Linear(nn.Linear):
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that leaves its weights to be drawn by the network."""
+    """A convolution that leaves its weights to be drawn by the network.
+
+    With a kernel of one pixel and a stride, it takes the pixels that count and convolves these
+    without a stride. The result is the same; but oneDNN's own such convolution of few channels
+    in channels_last memory writes beyond its memory, which crashed one process in some dozens
+    (torch 2.13 on CPUs with AVX-512).
+    """
 
     def reset_parameters(self) -> None:
         """Draw no numbers."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (batch, channels, height, width) to (batch, filters, height', width')."""
+        if self.kernel_size != (1, 1) or self.stride == (1, 1) or isinstance(self.padding, str):
+            return super().forward(images)
+        rows, columns = self.padding
+        down, right = self.stride
+        images = F.pad(images, (columns, columns, rows, rows))[:, :, ::down, ::right]
+        return F.conv2d(images, self.weight, self.bias)
 
 
 class Dropout(nn.Dropout):

@@ -109,3 +109,24 @@ def test_dropout_follows_torchs_generator() -> None:
 def test_dropout_that_drops_nothing_is_the_identity(dropout: Dropout) -> None:
     X = torch.rand(100)
     assert torch.equal(dropout(X), X)
+
+
+@pytest.mark.parametrize("stride", [2, 3, (1, 2), (2, 1)])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("bias", [False, True])
+def test_strided_convolutions_of_one_pixel_equal_a_product_of_matrices(
+    stride: Any, padding: int, bias: bool
+) -> None:
+    layer = Conv2d(3, 4, 1, stride=stride, padding=padding, bias=bias)
+    torch.manual_seed(0)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    images = torch.randn(2, 3, 6, 7).to(memory_format=torch.channels_last)
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    down, right = stride if isinstance(stride, tuple) else (stride, stride)
+    expected = np.einsum(
+        "fc,nchw->nfhw", layer.weight.detach().numpy()[:, :, 0, 0], padded[:, :, ::down, ::right]
+    )
+    if layer.bias is not None:
+        expected = expected + layer.bias.detach().numpy()[:, None, None]
+    np.testing.assert_allclose(layer(images).detach().numpy(), expected, atol=1e-5)
