@@ -15,9 +15,13 @@ from sknn.forecasting._quantiles import quantile_regressor
 
 ESTIMATORS = {
     "network": NeuralRegressor(
-        hidden_layer_sizes=(), learning_rate_init=0.01, max_iter=300, learning_rate="cosine"
+        hidden_layer_sizes=(),
+        learning_rate_init=0.01,
+        max_iter=300,
+        learning_rate="cosine",
+        random_state=0,
     ),
-    "boosting": GradientBoostingRegressor(n_estimators=20),
+    "boosting": GradientBoostingRegressor(n_estimators=20, random_state=0),
     "histogram boosting": HistGradientBoostingRegressor(max_iter=20),
     "linear": QuantileRegressor(alpha=0),
     "pipeline": make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=20)),
