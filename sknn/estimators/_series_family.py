@@ -158,7 +158,7 @@ class SeriesFamily(LayerOptions):
     )
     learning_rate: str = inherited(LayerOptions, "learning_rate", default="one_cycle")
     learning_rate_init: float = inherited(LayerOptions, "learning_rate_init", default=0.003)
-    max_iter: int = inherited(LayerOptions, "max_iter", default=100)
+    max_iter: int = inherited(LayerOptions, "max_iter", default=80)
 
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
