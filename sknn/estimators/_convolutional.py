@@ -38,7 +38,8 @@ from ._images import (
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
-from ._validation import one_or_several_columns, torch_type
+from ._training_parameters import refuse_with_lbfgs
+from ._validation import one_or_several_columns, require_y, torch_type
 
 # Training images from which a whitening layer is computed.
 WHITENING_IMAGES = 5000
@@ -217,11 +218,7 @@ class ConvFamily(LayeredEstimator):
         return X
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        require_y(y, self)
         is_regressor = isinstance(self, NeuralRegressorBase)
         y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
         X = self._check_first_X(X) if reset else self._check_X(X)
@@ -386,11 +383,8 @@ class ConvFamily(LayeredEstimator):
         return self.augment is not None or super()._draws_torch_numbers()
 
     def _make_augmentation(self) -> Callable[[Tensor], Tensor] | None:
-        if self.augment is not None and self.solver == "lbfgs":
-            raise ValueError(
-                "augment changes the loss from one evaluation to the next, which solver='lbfgs' "
-                "cannot minimise; use another solver or augment=None."
-            )
+        if self.augment is not None:
+            refuse_with_lbfgs(self.solver, "augment", off=None)
         return make_augmentation(self.augment, self._format.height, self._format.width)
 
     def _prediction_module(self) -> nn.Module:

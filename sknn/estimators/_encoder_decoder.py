@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,22 +11,14 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
-from sknn.nn import LabelDecoder, Loss, ValueDecoder, make_classification_loss
-from sknn.training import (
-    PairedRows,
-    Ragged,
-    accuracy,
-    decide_multiclass,
-    rows_at_once,
-    write_labels,
-)
+from sknn.nn import LabelDecoder, ValueDecoder
+from sknn.training import PairedRows, Ragged, rows_at_once, write_labels
 
 from ._base import TrainingData
 from ._parameters import declares_parameters, inherited, parameter
 from ._recurrent import RecurrentLayers
-from ._sequence_targets import SequenceTargets, join_targets
+from ._sequence_targets import LabelSequences, join_targets
 from ._series import as_list_of_series, join_series
 from ._targets import ClassTargets
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
@@ -62,7 +54,7 @@ class EncoderDecoderLayers(RecurrentLayers):
 
 
 @declares_parameters
-class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
+class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
     """Recurrent encoder and decoder that turn a sequence into a sequence of labels.
 
     Spelling into sounds, words into words of another language, a sequence into its reverse: many
@@ -126,9 +118,6 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
         the longest training target has.""",
     )
 
-    # the loss compares probabilities of labels, always
-    loss: ClassVar[str] = "log_loss"
-
     # ------------------------------------------------------------------------------- targets
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
@@ -169,19 +158,6 @@ class EncoderDecoderClassifier(SequenceTargets, EncoderDecoderLayers):
             return None
         weights = data.sample_weight[data.targets.starts]  # the same for all steps of a target
         return super()._step_weights(data._replace(sample_weight=weights))
-
-    def _make_loss(self, weighted: bool) -> Loss:
-        return make_classification_loss(
-            "log_loss", "multiclass", label_smoothing=self.label_smoothing
-        )
-
-    def _decide(self, outputs: Tensor) -> Tensor:
-        return decide_multiclass(outputs)
-
-    def _score_decisions(
-        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
-    ) -> float:
-        return accuracy(decisions, targets, sample_weight)
 
     # -------------------------------------------------------------------------------- network
 

@@ -13,6 +13,7 @@ from sknn.nn import ACTIVATIONS, per_layer
 
 from ._base import NeuralEstimator
 from ._parameters import declares_parameters, parameter
+from ._training_parameters import refuse_with_lbfgs
 
 
 @declares_parameters
@@ -82,11 +83,8 @@ class LayerOptions(NeuralEstimator):
         for rate in rates:
             if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
                 raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
-        if self.solver == "lbfgs" and any(rates):
-            raise ValueError(
-                "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
-                "cannot minimise; use another solver or dropout=0."
-            )
+        if any(rates):
+            refuse_with_lbfgs(self.solver, "dropout", off=0)
         return rates
 
 

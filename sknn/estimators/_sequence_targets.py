@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
-from sknn.training import Ragged
+from sknn.nn import Loss, make_classification_loss
+from sknn.training import Ragged, accuracy, decide_multiclass
 
 from ._base import NeuralEstimator
 from ._series import as_list_of_series, join_series
+from ._validation import require_y
 
 # A mixin that were an estimator itself would bring the default values of its base along.
 if TYPE_CHECKING:
@@ -54,6 +57,30 @@ class SequenceTargets(_Estimator):
         return X, y, targets, None if weights is None else np.repeat(weights, targets.lengths)
 
 
+class LabelSequences(SequenceTargets):
+    """The task of writing a sequence, at each step one of several labels.
+
+    Stands before the family among a class's bases.
+    """
+
+    # the loss compares probabilities of labels, always
+    loss: ClassVar[str] = "log_loss"
+    label_smoothing: float = 0.0  # where a class has no such parameter
+
+    def _make_loss(self, weighted: bool) -> Loss:
+        return make_classification_loss(
+            self.loss, "multiclass", label_smoothing=self.label_smoothing
+        )
+
+    def _decide(self, outputs: Tensor) -> Tensor:
+        return decide_multiclass(outputs)
+
+    def _score_decisions(
+        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
+    ) -> float:
+        return accuracy(decisions, targets, sample_weight)
+
+
 def join_targets(y: Any, n_series: int, *, numeric: bool) -> Ragged:
     """Validate targets of which each series has a sequence.
 
@@ -76,8 +103,7 @@ def join_targets(y: Any, n_series: int, *, numeric: bool) -> Ragged:
         If there are more or fewer sequences than series, a sequence is not one-dimensional (of
         labels), or values are not finite.
     """
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None.")
+    require_y(y)
     sequences = as_list_of_series(y)
     if sequences is None:
         sequences = _rows_of(y)

@@ -42,7 +42,7 @@ from ._series import (
     weighted_statistics,
 )
 from ._tasks import NeuralRegressorBase
-from ._validation import one_or_several_columns, torch_type
+from ._validation import one_or_several_columns, require_y, torch_type
 
 # The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
 STEM_KERNELS = (7, 5, 3)
@@ -213,11 +213,7 @@ class SeriesFamily(LayerOptions):
         return checked
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        require_y(y, self)
         is_regressor = isinstance(self, NeuralRegressorBase)
         y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
         X = self._check_first_X(X) if reset else self._check_X(X)
@@ -299,6 +295,9 @@ class SeriesFamily(LayerOptions):
         if not is_regressor or not self.standardize:
             return None
         loss = make_regression_loss(self.loss)
+        # Only outputs in the targets' units are scaled to them. What a callable makes of its
+        # outputs is unknown, links change the unit, and "cosine" compares directions alone, so
+        # that the length of the outputs means nothing.
         if callable(self.loss) or loss.out_activation != "identity" or self.loss == "cosine":
             return None
         return Unstandardize(*_tensors(weighted_statistics(data.targets, data.sample_weight)))

@@ -20,6 +20,7 @@ from ._sequence_targets import SequenceTargets, check_step_targets
 from ._series import as_list_of_series, count_steps, repeat_for_steps
 from ._series_family import SeriesHead
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase, _has_probabilities
+from ._validation import require_y
 
 # see `SequenceTargets`
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ class StepTask(SequenceTargets, _Estimator):
     """
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        require_y(y, self)
         X = self._check_first_X(X) if reset else self._check_X(X)
         is_regressor = isinstance(self, NeuralRegressorBase)
         targets = check_step_targets(y, count_steps(X), numeric=is_regressor)

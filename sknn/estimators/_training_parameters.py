@@ -219,3 +219,27 @@ class TrainingParameters(BaseEstimator):
         `learning_rate` and `dur` of each epoch. scikit-learn's callbacks are set with
         `set_callbacks`.""",
     )
+
+
+def refuse_with_lbfgs(solver: Any, name: str, *, off: Any) -> None:
+    """Refuse a parameter that draws numbers in training for the solver that needs a fixed loss.
+
+    Parameters
+    ----------
+    solver : str or callable
+        The solver.
+    name : str
+        The parameter, which is in use.
+    off : object
+        Its value that draws no numbers, for the error message.
+
+    Raises
+    ------
+    ValueError
+        If the solver is "lbfgs".
+    """
+    if solver == "lbfgs":
+        raise ValueError(
+            f"{name} changes the loss from one evaluation to the next, which solver='lbfgs' "
+            f"cannot minimise; use another solver or {name}={off}."
+        )

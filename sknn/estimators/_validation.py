@@ -1,4 +1,4 @@
-"""Arrays that torch can take, and the validation part of the training data."""
+"""Missing targets, types that torch can take, and the validation part of the training data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ import numpy as np
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import column_or_1d
+
+
+def require_y(y: Any, estimator: Any = None) -> None:
+    """Refuse missing targets, in scikit-learn's words.
+
+    Parameters
+    ----------
+    y : object
+        The targets.
+    estimator : estimator or None, default=None
+        The estimator that needs them, for the error message.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if y is None:
+        name = "" if estimator is None else f"{type(estimator).__name__} "
+        raise ValueError(f"This {name}estimator requires y to be passed, but the target y is None.")
 
 
 def torch_type(X: Any) -> Any:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .attention import sinusoidal_positions
-from .layers import Dropout, Linear
+from .layers import Dropout, Embedding, Linear
 from .recurrent import CELLS
-from .series import Embedding, SeriesEncoder, Stem, join_steps, valid_steps
+from .series import SeriesEncoder, Stem, join_steps, valid_steps
 
 # Offsets between a decoder's and an encoder's step that are told apart, in both directions.
 REACH = 4

@@ -11,27 +11,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Linear(nn.Linear):
-    """A linear layer that leaves its weights to be drawn by the network.
+class DrawsNoWeights:
+    """Leaves a layer's initial weights to be drawn by the network.
 
-    (:func:`torch.nn.utils.skip_init` does so too, but its first call imports SymPy for a second.)
+    Stands before torch's class among a layer's bases. (:func:`torch.nn.utils.skip_init` does so
+    too, but its first call imports SymPy for a second.)
     """
 
     def reset_parameters(self) -> None:
         """Draw no numbers."""
 
 
-class Conv2d(nn.Conv2d):
+class Linear(DrawsNoWeights, nn.Linear):
+    """A linear layer that leaves its weights to be drawn by the network."""
+
+
+class Embedding(DrawsNoWeights, nn.Embedding):
+    """An embedding that leaves its weights to be drawn by the network."""
+
+
+class Conv2d(DrawsNoWeights, nn.Conv2d):
     """A convolution that leaves its weights to be drawn by the network.
 
     With a kernel of one pixel and a stride, it takes the pixels that count and convolves these
     without a stride. The result is the same; but oneDNN's own such convolution of few channels
-    in channels_last memory writes beyond its memory, which crashed one process in some dozens
-    (torch 2.13 on CPUs with AVX-512).
+    in channels_last memory writes beyond its memory, which may crash the process (seen with
+    torch 2.13 on CPUs with AVX-512).
     """
-
-    def reset_parameters(self) -> None:
-        """Draw no numbers."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (batch, channels, height, width) to (batch, filters, height', width')."""
@@ -51,20 +57,48 @@ class Dropout(nn.Dropout):
     Other devices do as torch does.
     """
 
-    N_LEVELS = 2**16
-
     def forward(self, X: Tensor) -> Tensor:
         """Set a share of the numbers to zero in training, and scale the others up."""
-        n_dropped = round(self.p * self.N_LEVELS)
-        if not self.training or not n_dropped or X.device.type != "cpu":
+        if not self.training or X.device.type != "cpu":
             return super().forward(X)
-        n = X.numel()
-        words = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.int16)[:n] >= n_dropped - self.N_LEVELS // 2
-        scale = torch.empty_like(X, memory_format=torch.preserve_format)
-        # in the order in which X lies in memory, whatever that is
-        scale.as_strided((n,), (1,)).copy_(kept).mul_(self.N_LEVELS / (self.N_LEVELS - n_dropped))
-        return X * scale
+        return X * dropout_factors(X, self.p)
+
+
+DROPOUT_LEVELS = 2**16
+
+
+def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
+    """Draw what dropout multiplies a tensor by: 0 with probability `rate`, else 1 / (1 - rate).
+
+    On the CPU four numbers are cut from each random word, so that the rate is a multiple of
+    2^-16.
+
+    Parameters
+    ----------
+    X : Tensor
+        Gives shape, memory layout, type and device; its numbers are stored without gaps.
+    rate : float
+        Probability of 0, below 1.
+    generator : torch.Generator or None, default=None
+        Draws the numbers; None is torch's global one.
+
+    Returns
+    -------
+    Tensor
+    """
+    factors = torch.empty_like(X, memory_format=torch.preserve_format)
+    if X.device.type != "cpu":
+        return factors.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+    n = X.numel()
+    n_dropped = min(round(rate * DROPOUT_LEVELS), DROPOUT_LEVELS - 1)
+    if not n_dropped:
+        return factors.fill_(1.0)
+    words = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    kept = words.view(torch.int16)[:n] >= n_dropped - DROPOUT_LEVELS // 2
+    # in the order in which X lies in memory, whatever that is
+    scale = DROPOUT_LEVELS / (DROPOUT_LEVELS - n_dropped)
+    factors.as_strided((n,), (1,)).copy_(kept).mul_(scale)
+    return factors
 
 
 def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers") -> list[Any]:

@@ -8,26 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import Dropout
+from .layers import DrawsNoWeights, Dropout
 from .series import reverse_steps
 
 
-class _DrawsNoWeights:
-    """Leaves the initial weights to be drawn by the network."""
-
-    def reset_parameters(self) -> None:
-        """Draw no numbers."""
-
-
-class RNN(_DrawsNoWeights, nn.RNN):
+class RNN(DrawsNoWeights, nn.RNN):
     """``h' = tanh(W x + b + U h + c)`` (Elman, 1990)."""
 
 
-class GRU(_DrawsNoWeights, nn.GRU):
+class GRU(DrawsNoWeights, nn.GRU):
     """Gated recurrent unit (Cho et al., 2014, arXiv:1406.1078)."""
 
 
-class LSTM(_DrawsNoWeights, nn.LSTM):
+class LSTM(DrawsNoWeights, nn.LSTM):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997)."""
 
 

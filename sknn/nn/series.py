@@ -417,13 +417,6 @@ class SeriesNetwork(SeriesEncoder):
         return self.head(join_steps(states, lengths))
 
 
-class Embedding(nn.Embedding):
-    """An embedding that leaves its weights to be drawn by the network."""
-
-    def reset_parameters(self) -> None:
-        """Draw no numbers."""
-
-
 @torch.no_grad()
 def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -> None:
     """Draw the initial weights of all layers in a module, see :meth:`SeriesEncoder.initialize`.

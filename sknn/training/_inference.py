@@ -111,8 +111,9 @@ def write_labels(
     lengths = rows.lengths
     order = np.arange(len(rows)) if lengths is None else np.argsort(lengths, kind="stable")
     written: list[np.ndarray] = [np.empty(0, np.int64)] * len(rows)
-    for start in range(0, len(rows), min(chunk_rows, RAGGED_ROWS)):
-        chunk = order[start : start + min(chunk_rows, RAGGED_ROWS)]
+    chunk_rows = min(chunk_rows, RAGGED_ROWS)
+    for start in range(0, len(rows), chunk_rows):
+        chunk = order[start : start + chunk_rows]
         series = with_lengths(rows.take(torch.from_numpy(chunk).to(rows.device)))
         with autocast_for(rows.device, compute_dtype):
             labels, ends = module.write(*series, n_steps=n_steps)

@@ -19,7 +19,6 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback as SkorchCallback
 
 from sknn.estimators._sequence_targets import check_step_targets, join_targets
@@ -277,71 +276,6 @@ def test_every_documented_attribute_exists_after_fit_and_not_before(estimator: A
     assert public <= documented
     for name in documented:
         assert not hasattr(make(estimator), name), name
-
-
-BAD: dict[str, Any] = {
-    "hidden_layer_sizes": 0,
-    "activation": "rellu",
-    "solver": "adamm",
-    "alpha": -1.0,
-    "batch_size": 0,
-    "learning_rate": "cosin",
-    "learning_rate_init": 0.0,
-    "power_t": -0.5,
-    "max_iter": 0,
-    "shuffle": "yes",
-    "random_state": "seed",
-    "tol": -1e-4,
-    "verbose": -1,
-    "warm_start": 3,
-    "momentum": 1.5,
-    "nesterovs_momentum": "no",
-    "early_stopping": "no",
-    "validation_fraction": 1.0,
-    "beta_1": 1.0,
-    "beta_2": -0.1,
-    "epsilon": 0.0,
-    "n_iter_no_change": 0,
-    "max_fun": 0,
-    "max_grad_norm": 0.0,
-    "module": "resnet",
-    "device": 3,
-    "precision": "float8",
-    "callbacks": "progress",
-    "loss": "mean_squared",
-    "label_smoothing": 1.0,
-    "class_weight": "equal",
-    "quantile": 1.0,
-    "dropout": 1.0,
-    "normalization": "instance",
-    "filters": 0,
-    "kernel_size": 0,
-    "stride": "two",
-    "hidden_size": 0,
-    "n_layers": 0,
-    "embedding_size": 0,
-    "n_tokens": 0,
-    "standardize": "yes",
-    "cell": "qrnn",
-    "bidirectional": "both",
-    "n_heads": 0,
-    "max_length": 0,
-    "window": 0,
-}
-
-
-def test_every_parameter_has_a_bad_value_here() -> None:
-    assert set(BAD) == {name for each in ESTIMATORS for name in inspect.signature(each).parameters}
-
-
-@each_estimator
-def test_a_bad_value_is_refused_by_name_before_training(estimator: Any) -> None:
-    X, y = DATA[estimator]
-    for name in inspect.signature(estimator).parameters:
-        model = make(estimator, **{name: BAD[name]})
-        with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of"):
-            model.fit(X, y)
-        assert not hasattr(model, "module_")
 
 
 @pytest.mark.parametrize(
