@@ -1,5 +1,7 @@
 """scikit-learn estimators that train torch networks."""
 
+from sknn.training import Interrupted
+
 from ._attention import AttentionClassifier, AttentionRegressor
 from ._convolutional import ConvClassifier, ConvRegressor
 from ._dense import NeuralClassifier, NeuralRegressor
@@ -7,6 +9,7 @@ from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
 from ._generator import SequenceGenerator
 from ._recurrent import RecurrentClassifier, RecurrentRegressor
 from ._steps import StepClassifier, StepRegressor
+from ._together import FitTask, bytes_per_fit, fit_together, stack_key
 
 __all__ = [
     "AttentionClassifier",
@@ -15,6 +18,8 @@ __all__ = [
     "ConvRegressor",
     "EncoderDecoderClassifier",
     "EncoderDecoderRegressor",
+    "FitTask",
+    "Interrupted",
     "NeuralClassifier",
     "NeuralRegressor",
     "RecurrentClassifier",
@@ -22,4 +27,7 @@ __all__ = [
     "SequenceGenerator",
     "StepClassifier",
     "StepRegressor",
+    "bytes_per_fit",
+    "fit_together",
+    "stack_key",
 ]

@@ -32,6 +32,7 @@ from sknn.training import (
     Rows,
     Samples,
     ScikitLearnCallbacks,
+    Training,
     TrainingState,
     Work,
     isolated_torch_rng,
@@ -217,27 +218,24 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             If the data do not fit together or are not finite, a parameter's value is not
             allowed, a device does not exist, or training diverges.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together: only one of them was given.")
-        if sample_weight_val is not None and X_val is None:
-            raise ValueError("sample_weight_val was given without X_val and y_val.")
-        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation=validation)
+        validation = join_validation(X_val, y_val, sample_weight_val)
+        return self._prepare(X, y, sample_weight, validation=validation).run()
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._prepare(X, y, sample_weight, incremental=True).run()
 
-    def _fit(
+    def _prepare(
         self,
         X: Any,
         y: Any,
-        sample_weight: Any,
+        sample_weight: Any = None,
         *,
         validation: tuple[Any, Any, Any] | None = None,
         incremental: bool = False,
-    ) -> Any:
+    ) -> PreparedFit:
+        """Do everything that comes before the training."""
         continued = hasattr(self, "module_") and (incremental or self.warm_start)
         device = resolve_device(self.device)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
@@ -261,20 +259,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         max_epochs = 1 if incremental else self.max_iter
         schedule = self._resolve_schedule(incremental=incremental)
         net = self._make_net(train, max_epochs, schedule, self._all_callbacks(given, max_epochs))
-        try:
-            with self._training_context(net, train, device):
-                if self.solver == "lbfgs":
-                    chunk_rows = rows_at_once(self._work.layer_size, device)
-                    train_lbfgs(net, train, held_out, max_fun=self.max_fun, chunk_rows=chunk_rows)
-                else:
-                    net.train(train, held_out)
-        finally:
-            # reached by Ctrl-C too: the estimator is left fitted
-            self.n_iter_ = net.n_epochs_run
-            self._state.remember_optimizer(net.optimizer_, self._solver_key())
-        if not incremental:
-            net.warn_if_not_converged()
-        return self
+        return PreparedFit(self, Training(net, train, held_out), incremental)
 
     def _continue(self, device: torch.device, *, incremental: bool) -> None:
         """Take up the network and the training state where the last call left them."""
@@ -491,14 +476,29 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Attributes of a copy that predicts with the weights so far."""
         return {"module_": copy.deepcopy(self.module_).eval()}
 
+    def _train(self, training: Training) -> None:
+        """Train until something ends it."""
+        net, train, held_out = training.net, training.train, training.validation
+        with self._training_context(net, train):
+            if self.solver == "lbfgs":
+                chunk_rows = rows_at_once(self._work.layer_size, train.device)
+                train_lbfgs(net, train, held_out, max_fun=self.max_fun, chunk_rows=chunk_rows)
+            else:
+                net.train(train, held_out)
+
+    def _conclude(self, net: Net) -> None:
+        """Take what the training has come to, also where it was interrupted."""
+        self.n_iter_ = net.n_epochs_run
+        self._state.remember_optimizer(net.optimizer_, self._solver_key())
+
     @contextmanager
-    def _training_context(self, net: Net, samples: Samples, device: torch.device) -> Iterator[None]:
+    def _training_context(self, net: Net, samples: Samples) -> Iterator[None]:
         """Hold threads and random numbers while training runs."""
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
-            stack.enter_context(threads_for(rows * self._work.flops, device))
+            stack.enter_context(threads_for(rows * self._work.flops, samples.device))
             if self._draws_torch_numbers():
-                stack.enter_context(isolated_torch_rng(self._state, device))
+                stack.enter_context(isolated_torch_rng(self._state, samples.device))
             yield
 
     # -------------------------------------------------------------------------------- predict
@@ -594,6 +594,67 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         super().__setstate__(state)
         if "module_" in self.__dict__:
             self.module_.to(prediction_device(self.device))
+
+
+def join_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any, Any, Any] | None:
+    """Return the validation data that `fit` got; None if it got none.
+
+    Parameters
+    ----------
+    X_val, y_val, sample_weight_val
+        As in :meth:`NeuralEstimator.fit`.
+
+    Returns
+    -------
+    tuple or None
+
+    Raises
+    ------
+    ValueError
+        If a part is missing.
+    """
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val go together: only one of them was given.")
+    if sample_weight_val is not None and X_val is None:
+        raise ValueError("sample_weight_val was given without X_val and y_val.")
+    return None if X_val is None else (X_val, y_val, sample_weight_val)
+
+
+class PreparedFit(NamedTuple):
+    """A fit of which only the training is left to do.
+
+    Attributes
+    ----------
+    estimator : NeuralEstimator
+        Has its network with the initial weights.
+    training : Training
+        The net and its samples.
+    incremental : bool
+        Whether this is a call of `partial_fit`, which need not converge.
+    """
+
+    estimator: NeuralEstimator
+    training: Training
+    incremental: bool = False
+
+    def run(self) -> Any:
+        """Train; return the estimator."""
+        try:
+            self.estimator._train(self.training)
+        finally:
+            # reached by Ctrl-C too: the estimator is left fitted
+            self.conclude()
+        self.warn()
+        return self.estimator
+
+    def conclude(self) -> None:
+        """Give the estimator the fitted attributes."""
+        self.estimator._conclude(self.training.net)
+
+    def warn(self) -> None:
+        """Emit a ConvergenceWarning if the training did not converge."""
+        if not self.incremental:
+            self.training.net.warn_if_not_converged()
 
 
 FLOAT32_ANSWERS = (np.float32, np.float16)

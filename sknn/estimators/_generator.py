@@ -12,29 +12,21 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from sknn._validation import validated
-from sknn.nn import Embedding, Loss, RecurrentEncoder, SeriesNetwork, make_classification_loss
-from sknn.training import (
-    Ragged,
-    SeriesRows,
-    Work,
-    accuracy,
-    decide_multiclass,
-    sample_tokens,
-    token_log_likelihood,
-)
+from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
+from sknn.training import Ragged, SeriesRows, Work, sample_tokens, token_log_likelihood
 
 from ._base import NeuralEstimator, TrainingData
 from ._parameters import declares_parameters, inherited, parameter
 from ._recurrent import RecurrentLayers, count_recurrent_flops
-from ._sequence_targets import SequenceTargets
+from ._sequence_targets import LabelSequences
 from ._series import as_list_of_series, check_series_array, check_tokens, join_series
+from ._training_parameters import refuse_with_lbfgs
 
 
 @declares_parameters
-class SequenceGenerator(SequenceTargets, NeuralEstimator):
+class SequenceGenerator(LabelSequences, NeuralEstimator):
     """Recurrent network that learns what token comes next, and writes sequences of its own.
 
     A language model: of texts as characters or words (:class:`sknn.text.Tokenizer` makes tokens
@@ -131,8 +123,6 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
     max_iter: int = inherited(RecurrentLayers, "max_iter", default=20)
     max_grad_norm: float | None = inherited(RecurrentLayers, "max_grad_norm", default=1.0)
 
-    # the loss compares probabilities of tokens, always
-    loss: ClassVar[str] = "log_loss"
     _family_attributes: ClassVar[str] = ""
     _auto_float64: ClassVar[bool] = False
 
@@ -178,9 +168,9 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
             except ValueError as error:
                 raise ValueError(f"X_val: {error}") from error
             validation = (cut_windows(held_out, self.window, self.n_tokens_)[0], None, None)
-        return self._fit(
+        return self._prepare(
             windows, None, None if weights is None else weights[parents], validation=validation
-        )
+        ).run()
 
     # ------------------------------------------------------------------------ input and targets
 
@@ -238,17 +228,6 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
     def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
         return None if sample_weight is None else np.repeat(sample_weight, y.lengths)
 
-    def _make_loss(self, weighted: bool) -> Loss:
-        return make_classification_loss("log_loss", "multiclass")
-
-    def _decide(self, outputs: Tensor) -> Tensor:
-        return decide_multiclass(outputs)
-
-    def _score_decisions(
-        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
-    ) -> float:
-        return accuracy(decisions, targets, sample_weight)
-
     # -------------------------------------------------------------------------------- network
 
     def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
@@ -272,11 +251,8 @@ class SequenceGenerator(SequenceTargets, NeuralEstimator):
         random_state: np.random.RandomState,
         dtype: torch.dtype,
     ) -> SeriesNetwork:
-        if self.solver == "lbfgs" and self.dropout:
-            raise ValueError(
-                "dropout changes the loss from one evaluation to the next, which solver='lbfgs' "
-                "cannot minimise; use another solver or dropout=0."
-            )
+        if self.dropout:
+            refuse_with_lbfgs(self.solver, "dropout", off=0)
 
         def make_encoder(channels: int) -> RecurrentEncoder:
             return RecurrentEncoder(

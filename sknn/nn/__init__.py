@@ -9,10 +9,11 @@ from .convolutional import ConvNetwork
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
 from .images import INITIALIZATIONS, ImageNetwork, output_size
-from .layers import per_layer
+from .layers import Embedding, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
+    CallableLoss,
     Loss,
     RegressionLoss,
     make_classification_loss,
@@ -22,7 +23,6 @@ from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
 from .series import (
     POOLINGS,
-    Embedding,
     SeriesEncoder,
     SeriesNetwork,
     Standardize,
@@ -30,6 +30,7 @@ from .series import (
     Unstandardize,
     valid_steps,
 )
+from .stack import StackedBackprop
 from .tracing import LayerTrace, trace_layers
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Activation",
     "AirbenchNetwork",
     "AttentionEncoder",
+    "CallableLoss",
     "ConvNetwork",
     "DenseBackprop",
     "DenseNetwork",
@@ -57,6 +59,7 @@ __all__ = [
     "ResidualNetwork",
     "SeriesEncoder",
     "SeriesNetwork",
+    "StackedBackprop",
     "Standardize",
     "Stem",
     "Unstandardize",

@@ -8,10 +8,13 @@ weights are one operation each.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from .dense import DenseNetwork
+from .layers import dropout_factors
 from .losses import Loss
 
 
@@ -42,31 +45,58 @@ class DenseBackprop:
     ) -> None:
         self.loss = loss
         self.activations = network.activations
+        self.dropout_rates = network.dropout_rates
         linear_layers = network.linear_layers
-        tensors: list[Tensor] = [layer.weight for layer in linear_layers] + [
+        self._tensors: list[Tensor] = [layer.weight for layer in linear_layers] + [
             layer.bias for layer in linear_layers
         ]
-        theta = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-        gradient = torch.zeros_like(theta)
-        n_weights = sum(layer.weight.numel() for layer in linear_layers)
-
-        values, gradients = _bind_views(tensors, theta), _bind_views(tensors, gradient)
-        for parameter, value, parameter_gradient in zip(tensors, values, gradients, strict=True):
-            parameter.data = value
-            parameter.grad = parameter_gradient
-        n_layers = len(linear_layers)
-        self._layer_weights, self._layer_biases = values[:n_layers], values[n_layers:]
-        self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
-
+        self.n_layers = len(linear_layers)
+        self.n_weights = sum(layer.weight.numel() for layer in linear_layers)
+        theta = torch.cat([tensor.detach().reshape(-1) for tensor in self._tensors])
         # A Parameter, because a torch optimiser takes nothing else.
         self.theta = nn.Parameter(theta)
-        self.theta.grad = gradient
         self.parameters: list[Tensor] = [self.theta]
-        self.gradients: list[Tensor] = [gradient]
-        self.weights: list[Tensor] = [theta[:n_weights]]
-        self.weight_gradients: list[Tensor] = [gradient[:n_weights]]
+        # optimisers keep these lists, so `bind` changes what is in them
+        self.gradients: list[Tensor] = []
+        self.weights: list[Tensor] = []
+        self.weight_gradients: list[Tensor] = []
+        self.bind(theta, torch.zeros_like(theta))
         self.compute_dtype = compute_dtype or theta.dtype
         self._is_mixed = self.compute_dtype != theta.dtype
+
+    def bind(self, theta: Tensor, gradient: Tensor) -> None:
+        """Let the network's parameters and gradients live in these tensors.
+
+        Parameters
+        ----------
+        theta : Tensor of shape (n_parameters,)
+            Holds the parameters from now on; what is in it becomes their values.
+        gradient : Tensor of shape (n_parameters,)
+            Holds the gradients.
+        """
+        values, gradients = self._views(theta), self._views(gradient)
+        for parameter, value, parameter_gradient in zip(
+            self._tensors, values, gradients, strict=True
+        ):
+            parameter.data = value
+            parameter.grad = parameter_gradient
+        n_layers = self.n_layers
+        self._layer_weights, self._layer_biases = values[:n_layers], values[n_layers:]
+        self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
+        self.theta.data = theta
+        self.theta.grad = gradient
+        self.gradients[:] = [gradient]
+        self.weights[:] = [theta[: self.n_weights]]
+        self.weight_gradients[:] = [gradient[: self.n_weights]]
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        """Cut one flat tensor into views with the shapes of the network's parameters."""
+        return cut(flat, [tuple(tensor.shape) for tensor in self._tensors])
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        """Shapes of the weights, (fan_out, fan_in), from the first layer to the last."""
+        return [(weight.shape[0], weight.shape[1]) for weight in self._layer_weights]
 
     @staticmethod
     def supports(module: nn.Module) -> bool:
@@ -80,8 +110,8 @@ class DenseBackprop:
         Returns
         -------
         bool
-            True for a :class:`DenseNetwork` without normalization and dropout whose activations'
-            derivatives follow from their outputs.
+            True for a :class:`DenseNetwork` without normalization whose activations' derivatives
+            follow from their outputs.
         """
         return (
             type(module) is DenseNetwork
@@ -117,6 +147,9 @@ class DenseBackprop:
         is_sparse = X.layout == torch.sparse_csr
 
         layer_inputs = [X.to(self.compute_dtype) if self._is_mixed and not is_sparse else X]
+        # of each hidden layer, what its activation returned and what dropout multiplied that by
+        activated: list[Tensor] = []
+        dropout: list[Tensor | None] = []
         for i in range(last + 1):
             if i == 0 and is_sparse:
                 # torch has sparse products in float32 and float64 only
@@ -126,7 +159,10 @@ class DenseBackprop:
                 z = nn.functional.linear(layer_inputs[i], weights[i], biases[i])
             if i < last:
                 z = self.activations[i].apply_(z)  # type: ignore[misc]
-                layer_inputs.append(z)
+                rate = self.dropout_rates[i]
+                activated.append(z)
+                dropout.append(dropout_factors(z, rate) if rate else None)
+                layer_inputs.append(z * dropout[i] if rate else z)
         outputs = z.to(self.theta.dtype)
 
         losses, delta = self.loss.with_gradient(outputs, targets)
@@ -141,8 +177,12 @@ class DenseBackprop:
         for i in range(last, -1, -1):
             self._write_gradients(i, layer_inputs[i], delta)
             if i > 0:
+                delta = delta @ weights[i]
+                factors = dropout[i - 1]
+                if factors is not None:
+                    delta.mul_(factors)
                 delta = self.activations[i - 1].backward(  # type: ignore[misc]
-                    delta @ weights[i], layer_inputs[i]
+                    delta, activated[i - 1]
                 )
         return outputs, losses.sum()
 
@@ -166,10 +206,23 @@ class DenseBackprop:
         torch.sum(delta, 0, dtype=bias_gradient.dtype, out=bias_gradient)
 
 
-def _bind_views(tensors: list[Tensor], flat: Tensor) -> list[Tensor]:
-    """Cut one flat tensor into views with the shapes of `tensors`."""
+def cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """Cut a tensor into views along its last dimension.
+
+    Parameters
+    ----------
+    flat : Tensor of shape (..., n)
+        The numbers of all views, one view after the other.
+    shapes : list of tuple of int
+        Shapes of the views; the leading dimensions of `flat` come before them.
+
+    Returns
+    -------
+    list of Tensor
+    """
     views, start = [], 0
-    for tensor in tensors:
-        views.append(flat[start : start + tensor.numel()].view(tensor.shape))
-        start += tensor.numel()
+    for shape in shapes:
+        size = math.prod(shape)
+        views.append(flat[..., start : start + size].unflatten(-1, shape))
+        start += size
     return views

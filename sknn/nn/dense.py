@@ -88,7 +88,8 @@ class DenseNetwork(nn.Module):
             if rates[i]:
                 layers.append(Dropout(rates[i]))
         self.layers = nn.Sequential(*layers)
-        self.is_plain = normalization is None and not any(rates)
+        self.dropout_rates = rates
+        self.is_plain = normalization is None
         if random_state is not None:
             self.initialize(random_state)
 

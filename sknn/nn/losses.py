@@ -40,10 +40,15 @@ class Loss:
         Key of `OUTPUT_ACTIVATIONS`: from raw outputs to probabilities or predictions.
     defines_probabilities : bool
         Whether a classifier with this loss has `predict_proba`.
+    is_arithmetic : bool
+        Whether `with_gradient` only adds and multiplies, so that a row's numbers are the same
+        wherever the row stands in a batch. (Vectorised exponentials and the like differ from
+        those of the last few rows in the last digit.)
     """
 
     out_activation: str = "identity"
     defines_probabilities: bool = False
+    is_arithmetic: bool = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, of shape (batch,)."""
@@ -240,6 +245,8 @@ class RegressionLoss(Loss):
 
 class SquaredError(RegressionLoss):
     """Half the squared error, ``(p - y)^2 / 2``."""
+
+    is_arithmetic = True
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each output."""

@@ -14,6 +14,7 @@ from ._randomness import isolated_torch_rng
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
 from ._series import PairedRows, SeriesRows
+from ._stack import Interrupted, Training, stack_key, train_stack
 from ._state import TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
@@ -24,6 +25,7 @@ __all__ = [
     "DivergenceError",
     "ImageRows",
     "Inputs",
+    "Interrupted",
     "LearningRate",
     "Net",
     "PairedRows",
@@ -34,6 +36,7 @@ __all__ = [
     "Samples",
     "ScikitLearnCallbacks",
     "SeriesRows",
+    "Training",
     "TrainingState",
     "Work",
     "accuracy",
@@ -51,9 +54,11 @@ __all__ = [
     "resolve_precision",
     "rows_at_once",
     "sample_tokens",
+    "stack_key",
     "step_positions",
     "threads_for",
     "token_log_likelihood",
     "train_lbfgs",
+    "train_stack",
     "write_labels",
 ]

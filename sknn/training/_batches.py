@@ -349,6 +349,11 @@ class Samples:
         return self._answers.count(self.subset)
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether there are weights."""
+        return self._answers.sample_weight is not None
+
+    @property
     def weight_sum(self) -> float:
         """Sum of all weights."""
         weight = self._answers.row_weight
@@ -380,13 +385,24 @@ class Samples:
         targets : Tensor
         sample_weight : Tensor or None
         """
-        rows = self._rows_in_order(order)
+        rows = self.rows_in_order(order)
         if rows is None:
             return self._answers.targets, self._answers.sample_weight
         return self._answers.take(torch.from_numpy(rows).to(self.device))
 
-    def _rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
-        """Numbers of the rows in all of X; None for all rows as they stand."""
+    def rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
+        """Return the numbers that the rows have in all of X.
+
+        Parameters
+        ----------
+        order : ndarray of int or None
+            As in :meth:`batches`.
+
+        Returns
+        -------
+        ndarray of int or None
+            None for all rows as they stand.
+        """
         if order is None or self.subset is None:
             return self.subset if order is None else order
         return self.subset[order]
@@ -454,20 +470,42 @@ class Samples:
         ------
         Batch
         """
-        bounds = self._bounds(batch_size)
+        bounds = self.bounds(batch_size)
         if len(bounds) == 2:
             yield self._all()
             return
-        rows = self._rows_in_order(order)
+        rows = self.rows_in_order(order)
+        weight_sums = self.weight_sums(batch_size, order)
         if rows is None:
-            for start, stop in pairwise(bounds):
-                yield self._slice(start, stop)
+            for (start, stop), weight_sum in zip(pairwise(bounds), weight_sums, strict=True):
+                answers = self._answers.slice(start, stop)
+                yield Batch(self.rows.slice(start, stop), *answers, weight_sum)
             return
-        weight_sums = self._weight_sums(rows, bounds)
         index = torch.from_numpy(rows).to(self.device)
-        for i, (start, stop) in enumerate(pairwise(bounds)):
+        for (start, stop), weight_sum in zip(pairwise(bounds), weight_sums, strict=True):
             chosen = index[start:stop]
-            yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sums[i])
+            yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sum)
+
+    def weight_sums(self, batch_size: int, order: np.ndarray | None = None) -> list[float]:
+        """Return the weight sum of each batch.
+
+        Parameters
+        ----------
+        batch_size, order
+            As in :meth:`batches`.
+
+        Returns
+        -------
+        list of float
+        """
+        bounds = self.bounds(batch_size)
+        weight = self._answers.row_weight
+        if weight is None:
+            return np.diff(bounds).astype(float).tolist()
+        if len(bounds) == 2:
+            return [self.weight_sum]
+        rows = self.rows_in_order(order)
+        return np.add.reduceat(weight if rows is None else weight[rows], bounds[:-1]).tolist()
 
     def count_batches(self, batch_size: int) -> int:
         """Return the number of batches.
@@ -481,33 +519,32 @@ class Samples:
         -------
         int
         """
-        return len(self._bounds(batch_size)) - 1
+        return len(self.bounds(batch_size)) - 1
 
-    def _bounds(self, batch_size: int) -> list[int]:
-        """Where batches begin, and at last the number of rows."""
+    def bounds(self, batch_size: int) -> list[int]:
+        """Return where batches begin, and at last the number of rows.
+
+        Parameters
+        ----------
+        batch_size : int
+            As in :meth:`batches`.
+
+        Returns
+        -------
+        list of int
+        """
         n = len(self)
         starts = list(range(0, n, batch_size))
         if len(starts) > 1 and n - starts[-1] < self.smallest_batch:
             del starts[-1]
         return [*starts, n]
 
-    def _weight_sums(self, rows: np.ndarray, bounds: list[int]) -> list[float]:
-        weight = self._answers.row_weight
-        if weight is None:
-            return np.diff(bounds).astype(float).tolist()
-        return np.add.reduceat(weight[rows], bounds[:-1]).tolist()
-
-    def _slice(self, start: int, stop: int) -> Batch:
-        weight = self._answers.row_weight
-        weight_sum = float(stop - start) if weight is None else float(weight[start:stop].sum())
-        return Batch(self.rows.slice(start, stop), *self._answers.slice(start, stop), weight_sum)
-
     def _all(self) -> Batch:
         """All samples as one batch, made once: its order does not matter."""
         if self._whole is None:
             if self.subset is None:
-                self._whole = self._slice(0, len(self))
+                rows = self.rows.slice(0, len(self))
             else:
-                index = torch.from_numpy(self.subset).to(self.device)
-                self._whole = Batch(self.rows.take(index), *self.answers(), self.weight_sum)
+                rows = self.rows.take(torch.from_numpy(self.subset).to(self.device))
+            self._whole = Batch(rows, *self.answers(), self.weight_sum)
         return self._whole

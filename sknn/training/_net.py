@@ -131,7 +131,7 @@ class Net(NeuralNet):
         self.stop_training = False
         self.initialize()
         self._shows_data = any(getattr(cb, "needs_data", True) for _, cb in self.callbacks_)
-        self._listens_to_batches = any(
+        self.listens_to_batches = any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
             for hook in BATCH_HOOKS
@@ -210,14 +210,18 @@ class Net(NeuralNet):
         on_epoch = self.start(train, validation)
         try:
             self.notify_train("on_train_begin", on_epoch)
-            while self.n_epochs_run < self.max_epochs and not self.stop_training:
+            while not self.is_done:
                 self.notify("on_epoch_begin", **on_epoch)
                 epoch = self.run_epoch(train, validation)
-                self.n_epochs_run += 1
                 self.end_epoch(epoch, on_epoch)
-            self._check_weights()
+            self.check_weights()
         finally:
             self.finish(on_epoch)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last epoch of this call has been run."""
+        return self.stop_training or self.n_epochs_run >= self.max_epochs
 
     def start(self, train: Samples, validation: Samples | None) -> dict[str, Any]:
         """Take over from the state: the best value so far, the learning rate.
@@ -284,17 +288,50 @@ class Net(NeuralNet):
             What the history has of this epoch.
         """
         start = time.perf_counter()
-        epoch = self.history[-1]
         steps_per_epoch = train.count_batches(self.batch_size)
+        epoch = self.begin_epoch(steps_per_epoch)
+        loss, score = self.train_epoch(train, steps_per_epoch)
+        self.record_epoch(epoch, loss, score, validation)
+        epoch["dur"] = time.perf_counter() - start
+        return epoch
+
+    def begin_epoch(self, steps_per_epoch: int) -> dict[str, Any]:
+        """Set the epoch's first learning rate.
+
+        Parameters
+        ----------
+        steps_per_epoch : int
+            Batches an epoch.
+
+        Returns
+        -------
+        dict
+            What the history has of this epoch.
+        """
+        epoch = self.history[-1]
         self.learning_rate.before_batch(steps_per_epoch)
         epoch["learning_rate"] = self.learning_rate.now
-        epoch["train_loss"], epoch["train_score"] = self.train_epoch(train, steps_per_epoch)
+        return epoch
+
+    def record_epoch(
+        self, epoch: dict[str, Any], loss: float, score: float, validation: Samples | None
+    ) -> None:
+        """Enter what an epoch's training has come to, and score the validation samples.
+
+        Parameters
+        ----------
+        epoch : dict
+            What :meth:`begin_epoch` returned.
+        loss, score : float
+            Of the training samples.
+        validation : Samples or None
+            As in :meth:`train`.
+        """
+        epoch["train_loss"], epoch["train_score"] = loss, score
         if validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
-        epoch["dur"] = time.perf_counter() - start
         if self.callbacks_:
             self._complete_for_callbacks(epoch)
-        return epoch
 
     def _complete_for_callbacks(self, epoch: dict[str, Any]) -> None:
         """Record what skorch's callbacks look for: one batch at least, and what was best so far."""
@@ -312,7 +349,7 @@ class Net(NeuralNet):
         n_samples, n_answers, batch_size = len(train), train.n_answers, self.batch_size
         order = None
         if self.shuffle and steps_per_epoch > 1:
-            order = train.group_by_length(self._shuffled_rows(n_samples), batch_size)
+            order = train.group_by_length(self.shuffled_rows(n_samples), batch_size)
         self._set_mode(training=True)
 
         loss_sum: Any = 0.0
@@ -331,8 +368,18 @@ class Net(NeuralNet):
         score = self.score_decisions(decisions, *train.answers(order))
         return float(loss_sum) / weight_sum, score
 
-    def _shuffled_rows(self, n_samples: int) -> np.ndarray:
-        """Permute the last epoch's order, with the numbers that scikit-learn would draw."""
+    def shuffled_rows(self, n_samples: int) -> np.ndarray:
+        """Permute the last epoch's order, with the numbers that scikit-learn would draw.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of int
+        """
         permutation = np.arange(n_samples)
         self.state.random_state.shuffle(permutation)
         self._order = permutation if self._order is None else self._order[permutation]
@@ -342,7 +389,7 @@ class Net(NeuralNet):
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
         if self.augment is not None:
             batch = batch._replace(X=self.augment(batch.X))
-        if self._listens_to_batches:
+        if self.listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
         self.learning_rate.before_batch(steps_per_epoch)
         step = self.step
@@ -352,11 +399,11 @@ class Net(NeuralNet):
             add_penalty(step, loss_sum, self.alpha, batch.weight_sum)
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(step.parameters, self.max_grad_norm)
-        if self._listens_to_batches:
+        if self.listens_to_batches:
             self._notify_gradients(batch)
         self.optimizer_.step()
         self.state.n_steps += 1
-        if self._listens_to_batches:
+        if self.listens_to_batches:
             self._notify_batch_end(batch, outputs, loss_sum / batch.weight_sum)
         return outputs, loss_sum
 
@@ -408,7 +455,7 @@ class Net(NeuralNet):
     # ---------------------------------------------------------------- learning rate and ending
 
     def end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
-        """Decide whether training ends, notify, and look for divergence.
+        """Count the epoch, decide whether training ends, notify, and look for divergence.
 
         Parameters
         ----------
@@ -417,6 +464,7 @@ class Net(NeuralNet):
         on_epoch : dict
             What :meth:`start` returned.
         """
+        self.n_epochs_run += 1
         news = self._update_plateau(epoch)
         self.end_epoch_hooks(on_epoch)
         if news and self.verbose:
@@ -467,7 +515,8 @@ class Net(NeuralNet):
                     raise
                 self.converged = self.stop_training = True
 
-    def _check_weights(self) -> None:
+    def check_weights(self) -> None:
+        """Raise DivergenceError for weights that are not finite, unless there are better ones."""
         if not all(bool(tensor.isfinite().all()) for tensor in self.step.parameters):
             self._diverged(f"weights that are not finite after epoch {self.n_epochs_run}")
 

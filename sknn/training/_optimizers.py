@@ -24,7 +24,8 @@ def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
 class _FusedOptimizer(torch.optim.Optimizer):
     """One parameter group, updated by one fused kernel.
 
-    The subclasses' `step` is called under :func:`torch.no_grad`.
+    `step` is called under :func:`torch.no_grad`. One call of the kernel can update the tensors
+    of several optimizers with equal settings, see :func:`step_together`.
     """
 
     state_names: tuple[str, ...]
@@ -38,8 +39,48 @@ class _FusedOptimizer(torch.optim.Optimizer):
             raise ValueError(f"{type(self).__name__} takes one parameter group.")
         self.param_groups.append({**self.defaults, **param_group})
 
-    def _gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
-        """Parameters that have a gradient, the gradients, and the states, a list a name."""
+    @_plain_step
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the parameters from their gradients."""
+        tensors, gradients, states = self.gather()
+        if tensors:
+            self.update(self.begin_step(), tensors, gradients, states)
+
+    def begin_step(self) -> tuple[Any, ...]:
+        """Do what comes before the kernel; return the settings that the kernel takes.
+
+        Returns
+        -------
+        tuple
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def update(
+        settings: tuple[Any, ...],
+        tensors: list[Tensor],
+        gradients: list[Tensor],
+        states: list[list[Tensor]],
+    ) -> None:
+        """Update tensors, of one optimizer or of several that have the same settings.
+
+        Parameters
+        ----------
+        settings : tuple
+            What :meth:`begin_step` returned.
+        tensors, gradients, states : list
+            What :meth:`gather` returned.
+        """
+        raise NotImplementedError
+
+    def gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
+        """Return parameters that have a gradient, the gradients, and the states, a list a name.
+
+        Returns
+        -------
+        tensors, gradients : list of Tensor
+        states : list of list of Tensor
+        """
         tensors = self.param_groups[0]["params"]
         gradients = [tensor.grad for tensor in tensors]
         if any(gradient is None for gradient in gradients):
@@ -80,20 +121,30 @@ class SGD(_FusedOptimizer):
     def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(tensor)}
 
-    @_plain_step
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update the parameters from their gradients."""
+    def begin_step(self) -> tuple[Any, ...]:
+        """Return learning rate, momentum, and whether that is Nesterov's."""
         group = self.param_groups[0]
-        tensors, gradients, (buffers,) = self._gather()
+        momentum = group["momentum"]
+        return group["lr"], momentum, group["nesterov"] and momentum > 0
+
+    @staticmethod
+    def update(
+        settings: tuple[Any, ...],
+        tensors: list[Tensor],
+        gradients: list[Tensor],
+        states: list[list[Tensor]],
+    ) -> None:
+        """Update tensors."""
+        lr, momentum, nesterov = settings
         torch._fused_sgd_(
             tensors,
             gradients,
-            buffers if group["momentum"] else [],
+            states[0] if momentum else [],
             weight_decay=0.0,
-            momentum=group["momentum"],
-            lr=group["lr"],
+            momentum=momentum,
+            lr=lr,
             dampening=0.0,
-            nesterov=group["nesterov"] and group["momentum"] > 0,
+            nesterov=nesterov,
             maximize=False,
             is_first_step=False,
         )
@@ -115,6 +166,33 @@ class _AdamBase(_FusedOptimizer):
             "exp_avg_sq": torch.zeros_like(tensor),
             "step": torch.zeros((), dtype=torch.float32, device=tensor.device),
         }
+
+    @staticmethod
+    def update(
+        settings: tuple[Any, ...],
+        tensors: list[Tensor],
+        gradients: list[Tensor],
+        states: list[list[Tensor]],
+    ) -> None:
+        """Update tensors."""
+        lr, beta_1, beta_2, epsilon = settings
+        averages, squares, steps = states
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            tensors,
+            gradients,
+            averages,
+            squares,
+            [],
+            steps,
+            lr=lr,
+            beta1=beta_1,
+            beta2=beta_2,
+            weight_decay=0.0,
+            eps=epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 class Adam(_AdamBase):
@@ -150,33 +228,14 @@ class Adam(_AdamBase):
         super().load_state_dict(state_dict)
         self._n_steps = None
 
-    @_plain_step
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update the parameters from their gradients."""
+    def begin_step(self) -> tuple[Any, ...]:
+        """Count a step; return learning rate, betas, and epsilon for torch's formula."""
         group = self.param_groups[0]
-        tensors, gradients, (averages, squares, steps) = self._gather()
-        if not tensors:
-            return
         if self._n_steps is None:  # new, or with a restored state
-            self._n_steps = int(steps[0])
+            self._n_steps = max((int(state["step"]) for state in self.state.values()), default=0)
         self._n_steps += 1
-        torch._foreach_add_(steps, 1)
         beta_1, beta_2 = group["betas"]
-        torch._fused_adam_(
-            tensors,
-            gradients,
-            averages,
-            squares,
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=beta_1,
-            beta2=beta_2,
-            weight_decay=0.0,
-            eps=group["eps"] / math.sqrt(1 - beta_2**self._n_steps),
-            amsgrad=False,
-            maximize=False,
-        )
+        return group["lr"], beta_1, beta_2, group["eps"] / math.sqrt(1 - beta_2**self._n_steps)
 
 
 class AdamW(_AdamBase):
@@ -210,31 +269,39 @@ class AdamW(_AdamBase):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self._decayed = self.param_groups[0]["params"] if decayed is None else decayed
 
-    @_plain_step
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update the parameters from their gradients."""
+    def begin_step(self) -> tuple[Any, ...]:
+        """Decay the weights; return learning rate, betas and epsilon."""
         group = self.param_groups[0]
-        tensors, gradients, (averages, squares, steps) = self._gather()
-        if not tensors:
-            return
         if group["weight_decay"]:
             torch._foreach_mul_(self._decayed, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(steps, 1)
-        beta_1, beta_2 = group["betas"]
-        torch._fused_adam_(
-            tensors,
-            gradients,
-            averages,
-            squares,
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=beta_1,
-            beta2=beta_2,
-            weight_decay=0.0,
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
+        return group["lr"], *group["betas"], group["eps"]
+
+
+def step_together(optimizers: Iterable[torch.optim.Optimizer]) -> None:
+    """Step several optimizers, as few kernels as possible for those that are ours.
+
+    The result is that of a `step` of each. Call it under :func:`torch.no_grad`.
+
+    Parameters
+    ----------
+    optimizers : iterable of torch.optim.Optimizer
+        Each with the gradients of its own parameters.
+    """
+    groups: dict[tuple[Any, ...], list[_FusedOptimizer]] = {}
+    for optimizer in optimizers:
+        if isinstance(optimizer, _FusedOptimizer):
+            key = (type(optimizer), *optimizer.begin_step())
+            groups.setdefault(key, []).append(optimizer)
+        else:
+            optimizer.step()
+    for (kind, *settings), members in groups.items():
+        gathered = [member.gather() for member in members]
+        tensors, gradients, states = zip(*gathered, strict=True)
+        kind.update(
+            tuple(settings),
+            [tensor for part in tensors for tensor in part],
+            [gradient for part in gradients for gradient in part],
+            [[tensor for part in named for tensor in part] for named in zip(*states, strict=True)],
         )
 
 

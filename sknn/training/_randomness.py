@@ -28,13 +28,7 @@ def isolated_torch_rng(state: TrainingState, device: torch.device) -> Iterator[N
     """
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        if state.torch_rng is None:
-            # drawn from a copy: dropout or a loss of the user's change no initial weights
-            random_state = copy.deepcopy(state.random_state)
-            seed = int(random_state.randint(np.iinfo(np.int32).max))
-            torch.default_generator.manual_seed(seed)
-        else:
-            torch.random.set_rng_state(state.torch_rng)
+        _continue_from(state, torch.default_generator)
         for index in devices:
             with torch.cuda.device(index):
                 torch.cuda.manual_seed(int(torch.randint(2**31 - 1, ())))
@@ -42,3 +36,45 @@ def isolated_torch_rng(state: TrainingState, device: torch.device) -> Iterator[N
             yield
         finally:
             state.torch_rng = torch.random.get_rng_state()
+
+
+class OwnGenerator:
+    """A generator that draws what :func:`isolated_torch_rng` lets the global one draw.
+
+    For what takes a generator, and trains beside others that draw numbers at the same time.
+
+    Parameters
+    ----------
+    state : TrainingState
+        As in :func:`isolated_torch_rng`.
+    device : torch.device
+        Where the numbers are drawn.
+
+    Attributes
+    ----------
+    generator : torch.Generator
+        On the device.
+    """
+
+    def __init__(self, state: TrainingState, device: torch.device) -> None:
+        self._state = state
+        self._on_cpu = torch.Generator()
+        _continue_from(state, self._on_cpu)
+        self.generator = self._on_cpu
+        if device.type != "cpu":
+            self.generator = torch.Generator(device)
+            self.generator.manual_seed(int(torch.randint(2**31 - 1, (), generator=self._on_cpu)))
+
+    def remember(self) -> None:
+        """Bring the training state up to date."""
+        self._state.torch_rng = self._on_cpu.get_state()
+
+
+def _continue_from(state: TrainingState, generator: torch.Generator) -> None:
+    """Put a CPU generator where the state's last training has ended, or seed it."""
+    if state.torch_rng is None:
+        # drawn from a copy: dropout or a loss of the user's change no initial weights
+        random_state = copy.deepcopy(state.random_state)
+        generator.manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
+    else:
+        generator.set_state(state.torch_rng)

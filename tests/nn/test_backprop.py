@@ -238,11 +238,13 @@ def test_the_batch_is_not_changed() -> None:
         ({"activation": "gelu"}, False),
         ({"activation": nn.ReLU}, False),
         ({"activation": ("relu", "prelu")}, False),
-        ({"dropout": 0.1}, False),
+        ({"dropout": 0.1}, True),
         ({"normalization": "layer"}, False),
     ],
 )
-def test_supports_plain_networks_only(parameters: dict[str, Any], expected: bool) -> None:
+def test_supports_networks_without_normalization_only(
+    parameters: dict[str, Any], expected: bool
+) -> None:
     assert DenseBackprop.supports(make_network((4, 3), 2, **parameters)) is expected
 
 
@@ -253,3 +255,25 @@ def test_subclasses_and_other_modules_are_not_supported() -> None:
 
     assert not DenseBackprop.supports(Doubled(3, (2,), 1))
     assert not DenseBackprop.supports(nn.Linear(3, 1))
+
+
+@pytest.mark.parametrize("activation", SUPPORTED)
+@pytest.mark.parametrize("dropout", [0.3, (0.0, 0.5), (0.5, 0.0)])
+def test_dropout_is_that_of_the_module(activation: str, dropout: Any) -> None:
+    parameters = {"activation": activation, "dropout": dropout}
+    loss = make_regression_loss("squared_error")
+    X, _ = make_batch(torch.float64, False)
+    targets = torch.linspace(-1, 1, N_ROWS, dtype=torch.float64).unsqueeze(1)
+    plain = make_network((7, 5), 1, **parameters).train()
+    torch.manual_seed(3)
+    outputs, loss_sum, expected = autograd(plain, loss, X, targets, None, N_ROWS)
+    network = make_network((7, 5), 1, **parameters)
+    step = DenseBackprop(network, loss)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        step_outputs, step_loss_sum = step(X, targets, None, N_ROWS)
+    assert_allclose(step_outputs, outputs, rtol=1e-12)
+    assert_allclose(step_loss_sum, loss_sum, rtol=1e-12)
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None
+        assert_allclose(parameter.grad, expected[name], rtol=1e-11, atol=1e-14)

@@ -1,0 +1,271 @@
+"""Gradients of many equal networks at once.
+
+Small networks leave a machine mostly idle: what an operation costs beside its arithmetic is what
+one of them costs. Here the operations are those of :class:`DenseBackprop`, each on all networks
+of a stack, whose weights of a layer have the shape (k, fan_out, fan_in).
+
+Every network goes through the very numbers that it goes through alone. Element by element that
+is so anyway. A matrix product depends on the routine that computes it, and torch's batched one
+is another than its single one; where the results have gaps between the networks, though, torch
+calls the single one for each. So the results have gaps here (:class:`Slab`), which costs a few
+per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .backprop import DenseBackprop, cut
+from .layers import dropout_factors
+from .losses import Loss
+
+# A network's part of a slab begins at a multiple of this: 64 bytes of float32.
+ALIGNMENT = 16
+
+# Below this number of multiplications, torch's batched product has a loop of its own on the CPU.
+SMALLEST_PRODUCT = 400
+
+
+class Slab:
+    """Memory for a matrix a network, with a gap after each.
+
+    Parameters
+    ----------
+    n_networks, n_rows, width : int
+        Of the largest stack of matrices that will be asked for.
+    like : Tensor
+        Gives type and device.
+    """
+
+    def __init__(self, n_networks: int, n_rows: int, width: int, like: Tensor) -> None:
+        self.width = width
+        self.stride = _round_up(n_rows * width + 1)
+        self.memory = like.new_empty(n_networks * self.stride)
+
+    def view(self, n_networks: int, n_rows: int) -> Tensor:
+        """Return the memory as matrices.
+
+        Parameters
+        ----------
+        n_networks, n_rows : int
+            At most what the slab was made for.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows, width)
+        """
+        shape = (n_networks, n_rows, self.width)
+        return self.memory.as_strided(shape, (self.stride, self.width, 1))
+
+
+class StackedBackprop:
+    """Losses and gradients of several dense networks of the same shape.
+
+    The networks' parameters and gradients become rows of two tensors, and the steps' own
+    (`parameters`, `weights`, `gradients`) views of them.
+
+    Parameters
+    ----------
+    steps : sequence of DenseBackprop
+        One a network, all with the same layer shapes, activations, number types and class of
+        loss; the losses' own numbers and the rates of dropout may differ.
+    n_rows : int
+        Rows of the largest batch.
+    generators : sequence of torch.Generator or None
+        Draw the dropout, one a network; None where there is none.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[DenseBackprop],
+        n_rows: int,
+        generators: Sequence[torch.Generator | None],
+    ) -> None:
+        self.steps = list(steps)
+        self.generators = list(generators)
+        self.activations = steps[0].activations
+        self.shapes = steps[0].layer_shapes
+        self._take_over()
+        k, theta = len(self.steps), steps[0].theta.detach()
+        # what the layers return, and the gradients with respect to that
+        self._outputs = [Slab(k, n_rows, fan_out, theta) for fan_out, _ in self.shapes]
+        self._deltas = [Slab(k, n_rows, fan_out, theta) for fan_out, _ in self.shapes]
+
+    def _take_over(self) -> None:
+        """Put parameters and gradients of all networks into two tensors, a row each."""
+        k, n = len(self.steps), self.steps[0].theta.numel()
+        theta = self.steps[0].theta.detach().new_zeros((k, _round_up(n)))
+        gradient = torch.zeros_like(theta)
+        for i, step in enumerate(self.steps):
+            theta[i, :n] = step.theta.detach()
+            step.bind(theta[i, :n], gradient[i, :n])
+        vectors: list[tuple[int, ...]] = [(1, fan_out) for fan_out, _ in self.shapes]
+        values = cut(theta[:, :n], [*self.shapes, *vectors])
+        gradients = cut(gradient[:, :n], [*self.shapes, *vectors])
+        n_layers = len(self.shapes)
+        self._weights, self._biases = values[:n_layers], values[n_layers:]
+        self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Go on with some of the networks; the others get memory of their own.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Which, in ascending order.
+        """
+        for i in set(range(len(self.steps))) - set(indices):
+            step = self.steps[i]
+            step.bind(step.theta.detach().clone(), step.gradients[0].clone())
+        self.steps = [self.steps[i] for i in indices]
+        self.generators = [self.generators[i] for i in indices]
+        if self.steps:
+            self._take_over()
+
+    def __call__(
+        self,
+        start: int,
+        X: Tensor,
+        targets: Tensor,
+        sample_weight: Tensor | None,
+        weight_sums: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Write the gradients of the mean losses of one batch of k networks in a row.
+
+        Call it under :func:`torch.no_grad`.
+
+        Parameters
+        ----------
+        start : int
+            The number of the first of the k networks.
+        X : Tensor of shape (k, batch, n_features)
+            The batches.
+        targets : Tensor of shape (k * batch, ...)
+            What the losses take.
+        sample_weight : Tensor of shape (k, batch) or None
+            Weight of each row.
+        weight_sums : Tensor of shape (k,)
+            By which the gradients are divided.
+
+        Returns
+        -------
+        outputs : Tensor of shape (k * batch, n_outputs)
+        loss_sums : Tensor of shape (k,)
+            The rows' weighted losses, summed.
+        """
+        k, batch = X.shape[:2]
+        part = slice(start, start + k)
+        last = len(self.shapes) - 1
+        # of each layer: its input; of the hidden ones: what they return, and what dropout
+        # multiplies that by
+        layer_inputs, activated = [X], []
+        dropout: list[Tensor | None] = []
+        for i in range(last + 1):
+            z = self._outputs[i].view(k, batch)
+            weights = self._weights[i][part].transpose(1, 2)
+            _multiply(layer_inputs[i], weights, z, bias=self._biases[i][part])
+            if i < last:
+                z = self.activations[i].apply_(z)  # type: ignore[misc]
+                factors = self._draw_dropout(i, part, z)
+                activated.append(z)
+                dropout.append(factors)
+                layer_inputs.append(z if factors is None else z * factors)
+        outputs = z.reshape(k * batch, -1)
+
+        losses, delta = self._differentiate(part, outputs, targets)
+        losses = losses.view(k, batch)
+        delta = self._deltas[last].view(k, batch).copy_(delta.view(k, batch, -1))
+        if sample_weight is not None:
+            losses = losses * sample_weight
+            delta.mul_(sample_weight.unsqueeze(2))
+        delta.div_(weight_sums.view(k, 1, 1))
+
+        # delta is d loss / d z_i, of shape (k, batch, fan_out of layer i)
+        for i in range(last, -1, -1):
+            _multiply(delta.transpose(1, 2), layer_inputs[i], self._weight_gradients[i][part])
+            torch.sum(delta, 1, keepdim=True, out=self._bias_gradients[i][part])
+            if i > 0:
+                slab = self._deltas[i - 1].view(k, batch)
+                _multiply(delta, self._weights[i][part], slab)
+                factors = dropout[i - 1]
+                if factors is not None:
+                    slab.mul_(factors)
+                delta = self.activations[i - 1].backward(  # type: ignore[misc]
+                    slab, activated[i - 1]
+                )
+        return outputs, losses.sum(1)
+
+    def _draw_dropout(self, layer: int, part: slice, z: Tensor) -> Tensor | None:
+        """Return the factors of a hidden layer, each network's from its own generator."""
+        rates = [step.dropout_rates[layer] for step in self.steps[part]]
+        if not any(rates):
+            return None
+        factors = torch.ones_like(z, memory_format=torch.contiguous_format)
+        for i, rate in enumerate(rates):
+            if rate:
+                factors[i] = dropout_factors(z[i], rate, self.generators[part.start + i])
+        return factors
+
+    def _differentiate(
+        self, part: slice, outputs: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return each row's loss and its gradient with respect to the outputs."""
+        k = part.stop - part.start
+        batch = len(outputs) // k
+        # vectorised functions treat the last few numbers of a tensor in another way
+        if batch * outputs.shape[1] % ALIGNMENT and not self.steps[0].loss.is_arithmetic:
+            runs = [(i, i + 1, self.steps[part.start + i].loss) for i in range(k)]
+        else:
+            runs = _runs([step.loss for step in self.steps[part]])
+        if len(runs) == 1:
+            return runs[0][2].with_gradient(outputs, targets)
+        results = [
+            loss.with_gradient(outputs[start:stop], targets[start:stop])
+            for start, stop, loss in ((i * batch, j * batch, loss) for i, j, loss in runs)
+        ]
+        losses, gradients = zip(*results, strict=True)
+        return torch.cat(losses), torch.cat(gradients)
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
+    """Write the products of k pairs of matrices, as torch computes each of them alone.
+
+    Parameters
+    ----------
+    a : Tensor of shape (k, n, m)
+    b : Tensor of shape (k, m, p)
+    out : Tensor of shape (k, n, p)
+        With gaps between the matrices.
+    bias : Tensor of shape (k, 1, p) or None, default=None
+        Is added.
+    """
+    n_products = a.shape[1] * a.shape[2] * b.shape[2]
+    if n_products < SMALLEST_PRODUCT and a.device.type == "cpu":
+        for i in range(len(a)):
+            if bias is None:
+                torch.mm(a[i], b[i], out=out[i])
+            else:
+                torch.addmm(bias[i, 0], a[i], b[i], out=out[i])
+    elif bias is None:
+        torch.bmm(a, b, out=out)
+    else:
+        torch.baddbmm(bias, a, b, out=out)
+
+
+def _runs(losses: Sequence[Loss]) -> list[tuple[int, int, Loss]]:
+    """Return where equal losses that follow each other begin and end."""
+    runs: list[tuple[int, int, Loss]] = []
+    for i, loss in enumerate(losses):
+        if runs and type(loss) is type(runs[-1][2]) and vars(loss) == vars(runs[-1][2]):
+            runs[-1] = (runs[-1][0], i + 1, loss)
+        else:
+            runs.append((i, i + 1, loss))
+    return runs
+
+
+def _round_up(n: int) -> int:
+    """Return the next multiple of `ALIGNMENT`."""
+    return -(-n // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,444 @@
+"""Training of many equal networks as one program.
+
+What is done for each batch is done for all networks of a stack at once
+(:class:`sknn.nn.StackedBackprop`); what is done for each epoch (order of the rows, validation,
+stopping, history, callbacks) is done by each network's own :class:`Net`, as when it trains alone.
+So a network of a stack ends with the weights, number for number, that it would have alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
+
+from ._batches import DenseRows, Samples
+from ._net import Net
+from ._optimizers import step_together
+from ._randomness import OwnGenerator
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """Training was asked to end before it was done."""
+
+
+@dataclass
+class Training:
+    """A net, what it learns from, and what has come of it.
+
+    Attributes
+    ----------
+    net : Net
+        With its network, optimizer and state.
+    train : Samples
+        The training samples.
+    validation : Samples or None
+        The validation samples.
+    error : Exception or None
+        What ended the training in a stack.
+    seconds : float
+        This net's share of the time that a stack took.
+    """
+
+    net: Net
+    train: Samples
+    validation: Samples | None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+
+def stack_key(training: Training) -> Hashable | None:
+    """Say which trainings can be stacked: those with equal keys.
+
+    Parameters
+    ----------
+    training : Training
+        One that has not begun.
+
+    Returns
+    -------
+    hashable or None
+        None if it can only be done alone.
+    """
+    net, rows = training.net, training.train.rows
+    step = net.step
+    if (
+        not isinstance(step, DenseBackprop)
+        or not isinstance(rows, DenseRows)
+        or net.optimizer_ is None
+        or net.augment is not None
+        or net.listens_to_batches
+        or step.compute_dtype != step.theta.dtype
+        or isinstance(step.loss, CallableLoss)
+    ):
+        return None
+    batch_size = net.batch_size if net.batch_size < len(training.train) else None
+    targets = training.train.answers()[0]
+    return (
+        rows.device,
+        step.theta.dtype,
+        tuple(step.layer_shapes),
+        tuple(step.activations),
+        type(step.loss),
+        step.loss.out_activation,
+        targets.dtype,
+        targets.shape[1:],
+        batch_size,
+    )
+
+
+def train_stack(
+    trainings: Sequence[Training],
+    *,
+    on_done: Callable[[Training], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> None:
+    """Train nets with equal keys together.
+
+    An error of one is kept in its `error` and leaves the others as they would have been. Whatever
+    ends the training, every network holds the weights that it has reached.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        With equal, not None, keys (:func:`stack_key`).
+    on_done : callable or None, default=None
+        Called with each training that has ended.
+    should_stop : callable or None, default=None
+        Asked after each epoch.
+
+    Raises
+    ------
+    Interrupted
+        If `should_stop` says so.
+    """
+    stack = _Stack(trainings)
+    try:
+        while stack.members:
+            for training in stack.run_epoch():
+                if on_done is not None:
+                    on_done(training)
+            if should_stop is not None and stack.members and should_stop():
+                raise Interrupted
+    finally:
+        stack.close()
+
+
+class _Member:
+    """A net that is being trained in a stack."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.net = net = training.net
+        self.train = training.train
+        self.n_rows = len(training.train)
+        self.bounds = training.train.bounds(net.batch_size)
+        self.steps_per_epoch = len(self.bounds) - 1
+        self.order: np.ndarray | None = None
+        rates = net.step.dropout_rates  # type: ignore[attr-defined]
+        self._own = OwnGenerator(net.state, training.train.device) if any(rates) else None
+        self.on_epoch = net.start(training.train, training.validation)
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        return None if self._own is None else self._own.generator
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been trained, or has failed."""
+        return self.training.error is not None or self.net.is_done
+
+    def begin(self) -> None:
+        """Do what comes before the first epoch."""
+        self.net.notify_train("on_train_begin", self.on_epoch)
+
+    def begin_epoch(self) -> None:
+        """Do what comes before an epoch's first batch."""
+        net = self.net
+        net.notify("on_epoch_begin", **self.on_epoch)
+        self.epoch = net.begin_epoch(self.steps_per_epoch)
+        self.order = None
+        if net.shuffle and self.steps_per_epoch > 1:
+            self.order = net.shuffled_rows(self.n_rows)
+        self.weight_sums = self.train.weight_sums(net.batch_size, self.order)
+
+    def rows(self) -> np.ndarray:
+        """Numbers of the rows in all of X, in the order of this epoch."""
+        rows = self.train.rows_in_order(self.order)
+        return np.arange(self.n_rows) if rows is None else rows
+
+    def end_epoch(self, loss_sum: float, decisions: Tensor, seconds: float) -> None:
+        """Do what comes after an epoch's last batch."""
+        net = self.net
+        net.state.n_samples_seen += self.n_rows
+        start = time.perf_counter()
+        score = net.score_decisions(decisions, *self.train.answers(self.order))
+        loss = loss_sum / sum(self.weight_sums)
+        net.record_epoch(self.epoch, loss, score, self.training.validation)
+        self.epoch["dur"] = seconds + time.perf_counter() - start
+        self.training.seconds += self.epoch["dur"]
+        net.end_epoch(self.epoch, self.on_epoch)
+        if net.is_done:
+            net.check_weights()
+
+    def finish(self) -> None:
+        """Leave a network that predicts."""
+        if self._own is not None:
+            self._own.remember()
+        self.net.finish(self.on_epoch)
+
+
+class _Stack:
+    """The nets that are still being trained, those with the most rows first.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        What to train.
+    """
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        ordered = sorted(trainings, key=lambda training: -len(training.train))
+        self.members = [_Member(training) for training in ordered]
+        self._backprop = StackedBackprop(
+            [member.net.step for member in self.members],  # type: ignore[misc]
+            max(member.bounds[1] for member in self.members),
+            [member.generator for member in self.members],
+        )
+        self._samples = _StackedSamples(self.members)
+        self._for_each(_Member.begin)
+        self._release()
+
+    @torch.no_grad()
+    def run_epoch(self) -> list[Training]:
+        """Train every net for an epoch.
+
+        Returns
+        -------
+        list of Training
+            Those that are over, or have failed.
+        """
+        start = time.perf_counter()
+        self._for_each(_Member.begin_epoch)
+        released = self._release()
+        if not self.members:
+            return released
+        loss_sums, decisions = self._train_epoch()
+        seconds = (time.perf_counter() - start) / len(self.members)
+        ends = zip(loss_sums, decisions, strict=True)
+        self._for_each(lambda member: member.end_epoch(*next(ends), seconds))
+        return released + self._release()
+
+    def _for_each(self, action: Callable[[_Member], None]) -> None:
+        """Do something with each member, and keep the error of one that fails."""
+        for member in self.members:
+            try:
+                action(member)
+            except Exception as error:
+                member.training.error = error
+
+    def _release(self) -> list[Training]:
+        """Let go of the members that are over or have failed."""
+        kept = [i for i, member in enumerate(self.members) if not member.is_over]
+        if len(kept) == len(self.members):
+            return []
+        self._backprop.keep(kept)
+        released = [member for member in self.members if member.is_over]
+        self.members = [self.members[i] for i in kept]
+        for member in released:
+            member.finish()
+        if self.members:
+            self._samples = _StackedSamples(self.members)
+        return [member.training for member in released]
+
+    def close(self) -> None:
+        """Leave all nets as they are."""
+        self._backprop.keep([])
+        for member in self.members:
+            member.finish()
+
+    def _train_epoch(self) -> tuple[list[float], Iterator[Tensor]]:
+        """Update the weights once a batch; return the loss sums and the decisions."""
+        members, samples = self.members, self._samples
+        samples.begin_epoch()
+        decide = members[0].net.decide
+        collected: Tensor | None = None
+        loss_sums = self._backprop.steps[0].theta.new_zeros(len(members))
+        for number in range(members[0].steps_per_epoch):
+            losses = []
+            for start, stop, first_row, last_row in samples.runs(number):
+                outputs, batch_losses = self._backprop(start, *samples.batch(number, start, stop))
+                losses.append(batch_losses)
+                chosen = decide(outputs)
+                chosen = chosen.view(stop - start, -1, *chosen.shape[1:])
+                if collected is None:
+                    shape = (len(members), members[0].n_rows, *chosen.shape[2:])
+                    collected = chosen.new_zeros(shape)
+                collected[start:stop, first_row:last_row] = chosen
+            step_losses = torch.cat(losses)
+            self._update(number, step_losses)
+            loss_sums[: len(step_losses)] += step_losses
+        assert collected is not None  # there are members, and they have rows
+        decisions = (rows[: member.n_rows] for member, rows in zip(members, collected, strict=True))
+        return loss_sums.tolist(), decisions
+
+    def _update(self, number: int, losses: Tensor) -> None:
+        """Update the weights of those that had a batch with this number."""
+        trained = [
+            (member, loss)
+            for member, loss in zip(self.members, losses.unbind(), strict=False)
+            if member.weight_sums[number] > 0  # else there is nothing to learn from
+        ]
+        _add_penalties(trained, number)
+        for member, _ in trained:
+            net = member.net
+            if net.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(net.step.parameters, net.max_grad_norm)
+            net.learning_rate.before_batch(member.steps_per_epoch)
+        step_together(member.net.optimizer_ for member, _ in trained)
+        for member, _ in trained:
+            member.net.state.n_steps += 1
+
+
+class _StackedSamples:
+    """The samples of a stack's members.
+
+    Parameters
+    ----------
+    members : list of _Member
+        Those with the most rows first.
+    """
+
+    def __init__(self, members: list[_Member]) -> None:
+        self._members = members
+        self._dtype = members[0].train.rows.dtype
+        self._device = members[0].train.device
+        self._X, self._first_rows = self._join()
+        self._is_weighted = any(member.train.is_weighted for member in members)
+        self._runs = [self._find_runs(i) for i in range(members[0].steps_per_epoch)]
+        # where an epoch is one batch, all epochs have the same one
+        self._batches: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._has_one_batch = members[0].steps_per_epoch == 1
+
+    def _join(self) -> tuple[Tensor, list[int]]:
+        """Return the distinct X one after the other, and where that of each member begins."""
+        places: dict[tuple[int, ...], int] = {}
+        tensors: list[Tensor] = []
+        first_rows, n_rows = [], 0
+        for member in self._members:
+            tensor = member.train.rows.tensor  # type: ignore[attr-defined]
+            key = (tensor.data_ptr(), *tensor.shape, *tensor.stride())
+            if key not in places:
+                places[key] = n_rows
+                n_rows += len(tensor)
+                tensors.append(tensor.to(self._dtype))
+            first_rows.append(places[key])
+        return tensors[0] if len(tensors) == 1 else torch.cat(tensors), first_rows
+
+    def _find_runs(self, number: int) -> list[tuple[int, int, int, int]]:
+        """Return the runs of members whose batches with this number are of equal size."""
+        bounds = [
+            (member.bounds[number], member.bounds[number + 1])
+            for member in self._members
+            if number < member.steps_per_epoch
+        ]
+        runs, start = [], 0
+        for (first_row, last_row), run in groupby(bounds):
+            stop = start + len(list(run))
+            runs.append((start, stop, first_row, last_row))
+            start = stop
+        return runs
+
+    def runs(self, number: int) -> list[tuple[int, int, int, int]]:
+        """Return members that follow each other and have batches of equal size.
+
+        Parameters
+        ----------
+        number : int
+            The batch's number in the epoch.
+
+        Returns
+        -------
+        list of (start, stop, first_row, last_row)
+            Slices of the members, and of each member's rows.
+        """
+        return self._runs[number]
+
+    def begin_epoch(self) -> None:
+        """Put rows, targets and weights into the order of this epoch."""
+        if self._batches:
+            return
+        k, n = len(self._members), self._members[0].n_rows
+        index = np.zeros((k, n), np.int64)
+        for i, (member, first_row) in enumerate(zip(self._members, self._first_rows, strict=True)):
+            index[i, : member.n_rows] = member.rows() + first_row
+            targets, weight = member.train.answers(member.order)
+            if i == 0:
+                self._targets = targets.new_zeros((k, n, *targets.shape[1:]))
+                self._weight = torch.ones((k, n), dtype=self._dtype, device=self._device)
+            self._targets[i, : member.n_rows] = targets
+            if weight is not None:
+                self._weight[i, : member.n_rows] = weight
+        self._index = torch.from_numpy(index).to(self._device)
+
+    def batch(
+        self, number: int, start: int, stop: int
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+        """Return what :class:`sknn.nn.StackedBackprop` takes for a run of members.
+
+        Parameters
+        ----------
+        number : int
+            The batch's number in the epoch.
+        start, stop : int
+            The run.
+
+        Returns
+        -------
+        X : Tensor of shape (stop - start, batch, n_features)
+        targets : Tensor of shape ((stop - start) * batch, ...)
+        sample_weight : Tensor of shape (stop - start, batch) or None
+        weight_sums : Tensor of shape (stop - start,)
+        """
+        if start not in self._batches:
+            inputs = self._gather(number, start, stop)
+            if not self._has_one_batch:
+                return *inputs, self._weight_sums(number, start, stop)
+            self._batches[start] = inputs
+        return *self._batches[start], self._weight_sums(number, start, stop)
+
+    def _gather(self, number: int, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        bounds = self._members[start].bounds
+        part = (slice(start, stop), slice(bounds[number], bounds[number + 1]))
+        index = self._index[part]
+        X = self._X.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+        weight = self._weight[part] if self._is_weighted else None
+        return X, self._targets[part].flatten(0, 1), weight
+
+    def _weight_sums(self, number: int, start: int, stop: int) -> Tensor:
+        # where it is 0, the gradients are not used
+        sums = [member.weight_sums[number] or 1.0 for member in self._members[start:stop]]
+        return torch.tensor(sums, dtype=self._dtype, device=self._device)
+
+
+def _add_penalties(trained: Sequence[tuple[_Member, Tensor]], number: int) -> None:
+    """Do what :func:`sknn.training._net.add_penalty` does, for several nets at once."""
+    groups: dict[tuple[float, float], list[tuple[_Member, Tensor]]] = {}
+    for member, loss in trained:
+        if member.net.alpha:
+            key = (member.net.alpha, member.weight_sums[number])
+            groups.setdefault(key, []).append((member, loss))
+    for (alpha, weight_sum), pairs in groups.items():
+        steps = [member.net.step for member, _ in pairs]
+        weights = [step.weights[0] for step in steps]
+        squares = [torch.dot(weight, weight) for weight in weights]
+        torch._foreach_add_([loss for _, loss in pairs], squares, alpha=0.5 * alpha)
+        gradients = [step.weight_gradients[0] for step in steps]
+        torch._foreach_add_(gradients, weights, alpha=alpha / weight_sum)
