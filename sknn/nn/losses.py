@@ -28,6 +28,10 @@ OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# Numbers that torch's vectorised loops take at once, two vectors of 64 bytes of float32.
+VECTOR_NUMBERS = 32
+
+
 class Loss:
     """Base class of the losses.
 
@@ -40,15 +44,10 @@ class Loss:
         Key of `OUTPUT_ACTIVATIONS`: from raw outputs to probabilities or predictions.
     defines_probabilities : bool
         Whether a classifier with this loss has `predict_proba`.
-    is_arithmetic : bool
-        Whether `with_gradient` only adds and multiplies, so that a row's numbers are the same
-        wherever the row stands in a batch. (Vectorised exponentials and the like differ from
-        those of the last few rows in the last digit.)
     """
 
     out_activation: str = "identity"
     defines_probabilities: bool = False
-    is_arithmetic: bool = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, of shape (batch,)."""
@@ -75,6 +74,36 @@ class Loss:
             losses = self(variables, targets)
             (gradient,) = torch.autograd.grad(losses.sum(), variables)
         return losses.detach(), gradient
+
+    def with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`with_gradient` returns for batches of several networks.
+
+        To the last digit, which takes care: vectorised functions such as the exponential treat
+        the last few numbers of a tensor in another way than those before them.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (n_networks * batch, n_outputs)
+            Raw outputs, those of the first network first.
+        targets : Tensor
+            Of the same rows.
+        n_networks : int
+            Number of networks.
+
+        Returns
+        -------
+        losses : Tensor of shape (n_networks * batch,)
+        gradient : Tensor of shape (n_networks * batch, n_outputs)
+        """
+        batch = len(outputs) // n_networks
+        pairs = zip(outputs.split(batch), targets.split(batch), strict=True)
+        results = [self.with_gradient(*pair) for pair in pairs]
+        if n_networks == 1:
+            return results[0]
+        losses, gradients = zip(*results, strict=True)
+        return torch.cat(losses), torch.cat(gradients)
 
     def activate(self, outputs: Tensor) -> Tensor:
         """Turn raw outputs into probabilities (classifiers) or predictions (regressors)."""
@@ -137,26 +166,62 @@ class LogLoss(ClassificationLoss):
 
     def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return each row's loss and its gradient, probability minus target."""
-        if self.task == "multiclass":
-            return self._multiclass_with_gradient(outputs, targets)
-        targets = self._smoothed(targets)
-        losses = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
-        # one label: (batch, 1) -> (batch,) without a sum
-        losses = losses.squeeze(1) if losses.shape[1] == 1 else losses.sum(1)
-        return losses, torch.sigmoid(outputs).sub_(targets)
+        return self.with_gradients(outputs, targets, 1)
 
-    def _multiclass_with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses and gradients of several networks."""
+        if self.task == "multiclass":
+            return self._multiclass_with_gradients(outputs, targets, n_networks)
+        n_labels = outputs.shape[1]
+        batch = len(outputs) // n_networks
+        z = _whole_vectors(outputs.view(n_networks, batch, n_labels), 1)
+        y = _whole_vectors(self._smoothed(targets).view(n_networks, batch, n_labels), 1)
+        losses = F.binary_cross_entropy_with_logits(z, y, reduction="none")[:, :batch]
+        # one label: (networks, batch, 1) -> (networks, batch) without a sum
+        losses = losses.squeeze(2) if n_labels == 1 else losses.sum(2)
+        gradient = torch.sigmoid(z).sub_(y)[:, :batch]
+        return losses.reshape(-1), gradient.reshape(-1, n_labels)
+
+    def _multiclass_with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
         smoothing, n_classes = self.label_smoothing, outputs.shape[1]
-        column = targets.unsqueeze(1)
-        log_probabilities = torch.log_softmax(outputs, 1)
-        losses = log_probabilities.gather(1, column).squeeze_(1).neg_()
+        batch = len(outputs) // n_networks
+        # Classes become rows: torch's softmax over few neighbouring numbers takes several times
+        # as long.
+        columns = outputs.view(n_networks, batch, n_classes).permute(2, 0, 1)
+        by_class = _whole_vectors(columns, 2).reshape(n_classes, -1)
+
+        def by_row(columns: Tensor) -> Tensor:
+            return columns.view(n_classes, n_networks, -1)[:, :, :batch].permute(1, 2, 0)
+
+        log_probabilities = by_row(torch.log_softmax(by_class, 0))
+        column = targets.view(n_networks, batch, 1)
+        losses = log_probabilities.gather(2, column).neg_().view(-1)
         if smoothing:
-            losses = (1 - smoothing) * losses - smoothing * log_probabilities.mean(1)
-        gradient = log_probabilities.exp_()
+            losses = (1 - smoothing) * losses
+            losses -= smoothing * log_probabilities.mean(2).view(-1)
+        gradient = by_row(torch.softmax(by_class, 0)).contiguous().view(-1, n_classes)
+        column = targets.unsqueeze(1)
         gradient.scatter_add_(
             1, column, gradient.new_full((), smoothing - 1.0).expand(column.shape)
         )
         return losses, gradient.sub_(smoothing / n_classes) if smoothing else gradient
+
+
+def _whole_vectors(batches: Tensor, dim: int) -> Tensor:
+    """Fill batches up with zeros, so that each is a whole number of vectors long."""
+    batch = batches.shape[dim]
+    padded = -(-batch // VECTOR_NUMBERS) * VECTOR_NUMBERS
+    if padded == batch:
+        return batches
+    shape = list(batches.shape)
+    shape[dim] = padded
+    filled = batches.new_zeros(shape)
+    filled.narrow(dim, 0, batch).copy_(batches)
+    return filled
 
 
 class FocalLoss(ClassificationLoss):
@@ -246,8 +311,6 @@ class RegressionLoss(Loss):
 class SquaredError(RegressionLoss):
     """Half the squared error, ``(p - y)^2 / 2``."""
 
-    is_arithmetic = True
-
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each output."""
         return 0.5 * (outputs - targets).square()
@@ -256,6 +319,12 @@ class SquaredError(RegressionLoss):
         """Return each row's loss and its gradient, the residual."""
         residuals = outputs - targets
         return 0.5 * residuals.square().sum(1), residuals
+
+    def with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses and gradients of several networks."""
+        return self.with_gradient(outputs, targets)  # sums and products are the same anywhere
 
 
 class AbsoluteError(RegressionLoss):

@@ -108,6 +108,12 @@ class StackedBackprop:
         n_layers = len(self.shapes)
         self._weights, self._biases = values[:n_layers], values[n_layers:]
         self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
+        n_weights = self.steps[0].n_weights
+        self._all_weights, self._all_weight_gradients = (
+            theta[:, :n_weights],
+            gradient[:, :n_weights],
+        )
+        self._runs: dict[tuple[int, int], list[tuple[int, int, Loss]]] = {}
 
     def keep(self, indices: Sequence[int]) -> None:
         """Go on with some of the networks; the others get memory of their own.
@@ -198,6 +204,25 @@ class StackedBackprop:
                 )
         return outputs, losses.sum(1)
 
+    def add_penalty(self, start: int, losses: Tensor, alpha: float, weight_sum: float) -> None:
+        """Add ``alpha / 2 ||W||^2`` to the losses of k networks in a row, and its gradients.
+
+        Parameters
+        ----------
+        start : int
+            The number of the first of the k networks.
+        losses : Tensor of shape (k,)
+            Changed in place.
+        alpha : float
+            Strength of the penalty.
+        weight_sum : float
+            By which the gradients are divided already.
+        """
+        part = slice(start, start + len(losses))
+        squares = [torch.dot(step.weights[0], step.weights[0]) for step in self.steps[part]]
+        losses.add_(torch.stack(squares), alpha=0.5 * alpha)
+        self._all_weight_gradients[part].add_(self._all_weights[part], alpha=alpha / weight_sum)
+
     def _draw_dropout(self, layer: int, part: slice, z: Tensor) -> Tensor | None:
         """Return the factors of a hidden layer, each network's from its own generator."""
         rates = [step.dropout_rates[layer] for step in self.steps[part]]
@@ -213,21 +238,28 @@ class StackedBackprop:
         self, part: slice, outputs: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return each row's loss and its gradient with respect to the outputs."""
-        k = part.stop - part.start
-        batch = len(outputs) // k
-        # vectorised functions treat the last few numbers of a tensor in another way
-        if batch * outputs.shape[1] % ALIGNMENT and not self.steps[0].loss.is_arithmetic:
-            runs = [(i, i + 1, self.steps[part.start + i].loss) for i in range(k)]
-        else:
-            runs = _runs([step.loss for step in self.steps[part]])
-        if len(runs) == 1:
-            return runs[0][2].with_gradient(outputs, targets)
-        results = [
-            loss.with_gradient(outputs[start:stop], targets[start:stop])
-            for start, stop, loss in ((i * batch, j * batch, loss) for i, j, loss in runs)
-        ]
+        batch = len(outputs) // (part.stop - part.start)
+        results = []
+        for start, stop, loss in self._loss_runs(part):
+            rows = slice(start * batch, stop * batch)
+            results.append(loss.with_gradients(outputs[rows], targets[rows], stop - start))
+        if len(results) == 1:
+            return results[0]
         losses, gradients = zip(*results, strict=True)
         return torch.cat(losses), torch.cat(gradients)
+
+    def _loss_runs(self, part: slice) -> list[tuple[int, int, Loss]]:
+        """Return where equal losses that follow each other begin and end in a part."""
+        key = (part.start, part.stop)
+        if key not in self._runs:
+            runs: list[tuple[int, int, Loss]] = []
+            for i, step in enumerate(self.steps[part]):
+                if runs and vars(step.loss) == vars(runs[-1][2]):
+                    runs[-1] = (runs[-1][0], i + 1, step.loss)
+                else:
+                    runs.append((i, i + 1, step.loss))
+            self._runs[key] = runs
+        return self._runs[key]
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
@@ -253,17 +285,6 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> 
         torch.bmm(a, b, out=out)
     else:
         torch.baddbmm(bias, a, b, out=out)
-
-
-def _runs(losses: Sequence[Loss]) -> list[tuple[int, int, Loss]]:
-    """Return where equal losses that follow each other begin and end."""
-    runs: list[tuple[int, int, Loss]] = []
-    for i, loss in enumerate(losses):
-        if runs and type(loss) is type(runs[-1][2]) and vars(loss) == vars(runs[-1][2]):
-            runs[-1] = (runs[-1][0], i + 1, loss)
-        else:
-            runs.append((i, i + 1, loss))
-    return runs
 
 
 def _round_up(n: int) -> int:

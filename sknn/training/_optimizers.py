@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ class _FusedOptimizer(torch.optim.Optimizer):
     """One parameter group, updated by one fused kernel.
 
     `step` is called under :func:`torch.no_grad`. One call of the kernel can update the tensors
-    of several optimizers with equal settings, see :func:`step_together`.
+    of several optimizers with equal settings, see :class:`JointOptimizer`.
     """
 
     state_names: tuple[str, ...]
@@ -277,32 +277,50 @@ class AdamW(_AdamBase):
         return group["lr"], *group["betas"], group["eps"]
 
 
-def step_together(optimizers: Iterable[torch.optim.Optimizer]) -> None:
-    """Step several optimizers, as few kernels as possible for those that are ours.
-
-    The result is that of a `step` of each. Call it under :func:`torch.no_grad`.
+class JointOptimizer:
+    """Steps several optimizers, as few kernels as possible for those that are ours.
 
     Parameters
     ----------
-    optimizers : iterable of torch.optim.Optimizer
-        Each with the gradients of its own parameters.
+    optimizers : sequence of torch.optim.Optimizer
+        Each with its own parameters, whose gradients are never None.
     """
-    groups: dict[tuple[Any, ...], list[_FusedOptimizer]] = {}
-    for optimizer in optimizers:
-        if isinstance(optimizer, _FusedOptimizer):
-            key = (type(optimizer), *optimizer.begin_step())
-            groups.setdefault(key, []).append(optimizer)
-        else:
-            optimizer.step()
-    for (kind, *settings), members in groups.items():
-        gathered = [member.gather() for member in members]
-        tensors, gradients, states = zip(*gathered, strict=True)
-        kind.update(
-            tuple(settings),
-            [tensor for part in tensors for tensor in part],
-            [gradient for part in gradients for gradient in part],
-            [[tensor for part in named for tensor in part] for named in zip(*states, strict=True)],
-        )
+
+    def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        self.optimizers = list(optimizers)
+        self._gathered: dict[tuple[int, ...], tuple[list[Tensor], ...]] = {}
+
+    def step(self, members: Iterable[int]) -> None:
+        """Do what the optimizers' own `step` does. Call it under :func:`torch.no_grad`.
+
+        Parameters
+        ----------
+        members : iterable of int
+            Numbers of those that are to step.
+        """
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for i in members:
+            optimizer = self.optimizers[i]
+            if isinstance(optimizer, _FusedOptimizer):
+                key = (type(optimizer), *optimizer.begin_step())
+                groups.setdefault(key, []).append(i)
+            else:
+                optimizer.step()
+        for (kind, *settings), group in groups.items():
+            tensors, gradients, *states = self._gather(tuple(group))
+            kind.update(tuple(settings), tensors, gradients, states)
+
+    def _gather(self, group: tuple[int, ...]) -> tuple[list[Tensor], ...]:
+        """Return what the optimizers of a group update: a list a kind, over all of them."""
+        if group not in self._gathered:
+            parts = []
+            for i in group:
+                tensors, gradients, states = self.optimizers[i].gather()  # type: ignore[attr-defined]
+                parts.append((tensors, gradients, *states))
+            self._gathered[group] = tuple(
+                [tensor for part in kind for tensor in part] for kind in zip(*parts, strict=True)
+            )
+        return self._gathered[group]
 
 
 SOLVERS: dict[str, type[torch.optim.Optimizer]] = {

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
 
 from ._batches import DenseRows, Samples
 from ._net import Net
-from ._optimizers import step_together
+from ._optimizers import JointOptimizer
 from ._randomness import OwnGenerator
 
 
@@ -142,6 +143,8 @@ class _Member:
         self.bounds = training.train.bounds(net.batch_size)
         self.steps_per_epoch = len(self.bounds) - 1
         self.order: np.ndarray | None = None
+        self.answers = training.train.answers()
+        self.weight_sums = training.train.weight_sums(net.batch_size)
         rates = net.step.dropout_rates  # type: ignore[attr-defined]
         self._own = OwnGenerator(net.state, training.train.device) if any(rates) else None
         self.on_epoch = net.start(training.train, training.validation)
@@ -164,10 +167,11 @@ class _Member:
         net = self.net
         net.notify("on_epoch_begin", **self.on_epoch)
         self.epoch = net.begin_epoch(self.steps_per_epoch)
-        self.order = None
         if net.shuffle and self.steps_per_epoch > 1:
             self.order = net.shuffled_rows(self.n_rows)
-        self.weight_sums = self.train.weight_sums(net.batch_size, self.order)
+            self.answers = self.train.answers(self.order)
+            if self.train.is_weighted:
+                self.weight_sums = self.train.weight_sums(net.batch_size, self.order)
 
     def rows(self) -> np.ndarray:
         """Numbers of the rows in all of X, in the order of this epoch."""
@@ -179,7 +183,7 @@ class _Member:
         net = self.net
         net.state.n_samples_seen += self.n_rows
         start = time.perf_counter()
-        score = net.score_decisions(decisions, *self.train.answers(self.order))
+        score = net.score_decisions(decisions, *self.answers)
         loss = loss_sum / sum(self.weight_sums)
         net.record_epoch(self.epoch, loss, score, self.training.validation)
         self.epoch["dur"] = seconds + time.perf_counter() - start
@@ -205,16 +209,20 @@ class _Stack:
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
-        ordered = sorted(trainings, key=lambda training: -len(training.train))
-        self.members = [_Member(training) for training in ordered]
+        self.members = [_Member(training) for training in sorted(trainings, key=_order)]
         self._backprop = StackedBackprop(
             [member.net.step for member in self.members],  # type: ignore[misc]
             max(member.bounds[1] for member in self.members),
             [member.generator for member in self.members],
         )
-        self._samples = _StackedSamples(self.members)
+        self._renew()
         self._for_each(_Member.begin)
         self._release()
+
+    def _renew(self) -> None:
+        """Make what depends on who the members are."""
+        self._samples = _StackedSamples(self.members)
+        self._optimizer = JointOptimizer([member.net.optimizer_ for member in self.members])
 
     @torch.no_grad()
     def run_epoch(self) -> list[Training]:
@@ -255,7 +263,7 @@ class _Stack:
         for member in released:
             member.finish()
         if self.members:
-            self._samples = _StackedSamples(self.members)
+            self._renew()
         return [member.training for member in released]
 
     def close(self) -> None:
@@ -292,19 +300,40 @@ class _Stack:
     def _update(self, number: int, losses: Tensor) -> None:
         """Update the weights of those that had a batch with this number."""
         trained = [
-            (member, loss)
-            for member, loss in zip(self.members, losses.unbind(), strict=False)
-            if member.weight_sums[number] > 0  # else there is nothing to learn from
+            i
+            for i in range(len(losses))
+            if self.members[i].weight_sums[number] > 0  # else there is nothing to learn from
         ]
-        _add_penalties(trained, number)
-        for member, _ in trained:
-            net = member.net
+        self._add_penalties(trained, number, losses)
+        for i in trained:
+            net = self.members[i].net
             if net.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(net.step.parameters, net.max_grad_norm)
-            net.learning_rate.before_batch(member.steps_per_epoch)
-        step_together(member.net.optimizer_ for member, _ in trained)
-        for member, _ in trained:
-            member.net.state.n_steps += 1
+            net.learning_rate.before_batch(self.members[i].steps_per_epoch)
+        self._optimizer.step(trained)
+        for i in trained:
+            self.members[i].net.state.n_steps += 1
+
+    def _add_penalties(self, trained: list[int], number: int, losses: Tensor) -> None:
+        """Add the L2 penalties, one operation for neighbours with equal ones."""
+        runs: list[tuple[int, int, tuple[float, float]]] = []
+        for i in trained:
+            member = self.members[i]
+            penalty = (member.net.alpha, member.weight_sums[number])
+            if runs and runs[-1][1:] == (i, penalty):
+                runs[-1] = (runs[-1][0], i + 1, penalty)
+            else:
+                runs.append((i, i + 1, penalty))
+        for start, stop, (alpha, weight_sum) in runs:
+            if alpha:
+                self._backprop.add_penalty(start, losses[start:stop], alpha, weight_sum)
+
+
+def _order(training: Training) -> tuple[Any, ...]:
+    """Order by the number of rows, and put next to each other what can share operations."""
+    net = training.net
+    numbers = sorted((name, str(value)) for name, value in vars(net.step.loss).items())
+    return -len(training.train), numbers, net.alpha
 
 
 class _StackedSamples:
@@ -379,7 +408,7 @@ class _StackedSamples:
         index = np.zeros((k, n), np.int64)
         for i, (member, first_row) in enumerate(zip(self._members, self._first_rows, strict=True)):
             index[i, : member.n_rows] = member.rows() + first_row
-            targets, weight = member.train.answers(member.order)
+            targets, weight = member.answers
             if i == 0:
                 self._targets = targets.new_zeros((k, n, *targets.shape[1:]))
                 self._weight = torch.ones((k, n), dtype=self._dtype, device=self._device)
@@ -426,19 +455,3 @@ class _StackedSamples:
         # where it is 0, the gradients are not used
         sums = [member.weight_sums[number] or 1.0 for member in self._members[start:stop]]
         return torch.tensor(sums, dtype=self._dtype, device=self._device)
-
-
-def _add_penalties(trained: Sequence[tuple[_Member, Tensor]], number: int) -> None:
-    """Do what :func:`sknn.training._net.add_penalty` does, for several nets at once."""
-    groups: dict[tuple[float, float], list[tuple[_Member, Tensor]]] = {}
-    for member, loss in trained:
-        if member.net.alpha:
-            key = (member.net.alpha, member.weight_sums[number])
-            groups.setdefault(key, []).append((member, loss))
-    for (alpha, weight_sum), pairs in groups.items():
-        steps = [member.net.step for member, _ in pairs]
-        weights = [step.weights[0] for step in steps]
-        squares = [torch.dot(weight, weight) for weight in weights]
-        torch._foreach_add_([loss for _, loss in pairs], squares, alpha=0.5 * alpha)
-        gradients = [step.weight_gradients[0] for step in steps]
-        torch._foreach_add_(gradients, weights, alpha=alpha / weight_sum)

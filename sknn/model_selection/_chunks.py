@@ -1,0 +1,271 @@
+"""Chunks: calls that one worker takes on together.
+
+The networks of a chunk become one stack, or few. A chunk is large enough for a stack to pay off,
+small enough that all workers have one, and takes no more memory than there is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from sklearn import config_context
+from sklearn.utils.validation import _num_samples
+
+from sknn.estimators import FitTask, Interrupted, bytes_per_fit, fit_together
+from sknn.training import resolve_device
+
+from ._calls import Call, Fit
+from ._data import DataCache
+from ._memory import n_bytes_of
+from ._progress import Progress
+
+# On a CPU larger stacks are hardly faster.
+CALLS_PER_CHUNK = 16
+# What is cut in two so that the chunks come out even for the workers.
+SMALLEST_TO_CUT = 8
+
+Results = list[tuple[int, Any]]
+
+
+@dataclass(eq=False)
+class Chunk:
+    """What one worker takes on at a time.
+
+    Attributes
+    ----------
+    calls : list of Call
+        Their networks may share a stack.
+    n_bytes : int
+        Roughly the memory that they take at once.
+    """
+
+    calls: list[Call]
+    n_bytes: int
+
+
+def device_of(call: Call) -> torch.device:
+    """Return where a call's network is trained.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+
+    Returns
+    -------
+    torch.device
+        The CPU where `device` names none: the error comes from `fit`.
+    """
+    try:
+        return resolve_device(call.network.device)
+    except (ValueError, TypeError):
+        return torch.device("cpu")
+
+
+def plan_chunks(calls: Sequence[Call], n_workers: int, memory_limit: int) -> list[Chunk]:
+    """Cut calls into chunks.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        All calls.
+    n_workers : int
+        How many chunks are in work at once.
+    memory_limit : int
+        Bytes of all chunks in work at once. A single call may exceed its part of it.
+
+    Returns
+    -------
+    list of Chunk
+        Chunks with the same data are next to each other.
+    """
+    seen: dict[Hashable, int] = {}
+    for call in calls:
+        for key in (call.fold_key, call.data_key):
+            seen.setdefault(key, len(seen))
+
+    def rank(call: Call) -> tuple[int, int]:
+        return seen[call.fold_key], seen[call.data_key]
+
+    groups = [sorted(group, key=rank) for group in _group(calls)]
+    sizes = MemorySizes()
+    chunks: list[Chunk] = []
+    counts = _count_chunks(groups, n_workers)
+    limit = memory_limit // min(n_workers, sum(counts))
+    for group, n_chunks in zip(groups, counts, strict=True):
+        for part in _cut_evenly(group, n_chunks):
+            chunks += sizes.cut(part, limit)
+    return sorted(chunks, key=lambda chunk: rank(chunk.calls[0]))
+
+
+def _group(calls: Iterable[Call]) -> Iterable[list[Call]]:
+    """Return the calls whose networks may share a stack, and that pass on the same objects."""
+    groups: dict[Hashable, list[Call]] = defaultdict(list)
+    for call in calls:
+        shared = tuple(id(call.arguments[name]) for name in ("X", "y"))
+        groups[call.function, shared, id(call.config), call.stack_key].append(call)
+    return groups.values()
+
+
+def _count_chunks(groups: Sequence[Sequence[Call]], n_workers: int) -> list[int]:
+    """Return into how many chunks each group is cut so that all workers are busy to the end."""
+    if any(device_of(group[0]).type == "cuda" for group in groups):
+        return [1] * len(groups)  # the larger the stack, the better for a GPU
+    counts = [math.ceil(len(group) / CALLS_PER_CHUNK) for group in groups]
+    while sum(counts) % n_workers:
+        sizes = [len(group) / count for group, count in zip(groups, counts, strict=True)]
+        largest = max(sizes)
+        too_few = sum(counts) < n_workers
+        if largest <= 1 or (largest < SMALLEST_TO_CUT and not too_few):
+            break
+        counts[sizes.index(largest)] += 1
+    return counts
+
+
+def _cut_evenly(calls: list[Call], n_parts: int) -> Iterable[list[Call]]:
+    edges = [round(len(calls) * part / n_parts) for part in range(n_parts + 1)]
+    return (calls[start:end] for start, end in itertools.pairwise(edges) if end > start)
+
+
+class MemorySizes:
+    """Estimates how much memory calls take; arrays are measured once."""
+
+    def __init__(self) -> None:
+        self._of_objects: dict[int, int] = {}
+
+    def cut(self, calls: Sequence[Call], limit: int) -> Iterable[Chunk]:
+        """Cut calls into chunks of at most `limit` bytes, or of one call."""
+        chunk = Chunk([], 0)
+        data: set[Hashable] = set()
+        for call in calls:
+            n_bytes = self.of_fit(call) + self.of_data(call) * (call.data_key not in data)
+            if chunk.calls and chunk.n_bytes + n_bytes > limit:
+                yield chunk
+                chunk, data = Chunk([], 0), set()
+                n_bytes = self.of_fit(call) + self.of_data(call)
+            chunk.calls.append(call)
+            chunk.n_bytes += n_bytes
+            data.add(call.data_key)
+        yield chunk
+
+    def of_data(self, call: Call) -> int:
+        """Return the bytes of a fold's rows; preprocessing may add or remove columns."""
+        X, y, train = (call.arguments[name] for name in ("X", "y", "train"))
+        part = len(train) / max(_num_samples(X), 1)
+        return int(part * (self._of(X) + self._of(y)))
+
+    def of_fit(self, call: Call) -> int:
+        """Return the bytes that training this network adds."""
+        return bytes_per_fit(call.network, call.arguments["X"], call.arguments["y"])
+
+    def _of(self, data: Any) -> int:
+        if id(data) not in self._of_objects:
+            self._of_objects[id(data)] = n_bytes_of(data)
+        return self._of_objects[id(data)]
+
+
+def run_chunk(calls: Sequence[Call], cache: DataCache, progress: Progress) -> Results:
+    """Train the networks of some calls together and finish the calls.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        Calls of one chunk.
+    cache : DataCache
+        Where training data come from.
+    progress : Progress
+        Is told of each fit, and says when to stop.
+
+    Returns
+    -------
+    list of (int, object)
+        Index and result of each call.
+
+    Raises
+    ------
+    Interrupted
+        If the fits are to stop.
+    torch.OutOfMemoryError
+        If a single network does not find the memory.
+    """
+    with config_context(**calls[0].config):
+        fits = _train(calls, cache, progress)
+        if fits is not None:
+            return [(fit.call.index, fit.finish()) for fit in _until_stopped(fits, progress)]
+    if device_of(calls[0]).type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(calls) // 2
+    parts = calls[:half], calls[half:]
+    return [result for part in parts for result in run_chunk(part, cache, progress)]
+
+
+def _train(calls: Sequence[Call], cache: DataCache, progress: Progress) -> list[Fit] | None:
+    """Train the networks; return None where fewer of them may find the memory."""
+    fits = [Fit(call, cache) for call in _until_stopped(calls, progress)]
+    by_task = {id(fit.task): fit for fit in fits}
+
+    def on_fitted(task: FitTask) -> None:
+        progress.fitted(by_task[id(task)].call.index)
+
+    try:
+        fit_together(
+            [fit.task for fit in fits if fit.task is not None],
+            on_fitted=on_fitted,
+            should_stop=progress.should_stop,
+        )
+    except torch.OutOfMemoryError:
+        if len(calls) == 1:
+            raise
+        return None
+    return fits
+
+
+def _until_stopped(items: Iterable[Any], progress: Progress) -> Iterable[Any]:
+    for item in items:
+        if progress.should_stop():
+            raise Interrupted
+        yield item
+
+
+def run_chunk_elsewhere(X: Any, y: Any, calls: Sequence[Call]) -> Results:
+    """Run a chunk in another process.
+
+    Parameters
+    ----------
+    X, y : object
+        Samples and targets, which go once to a process and not with each call.
+    calls : sequence of Call
+        Calls without X and y, see :func:`portable_calls`.
+
+    Returns
+    -------
+    list of (int, object)
+        Index and result of each call.
+    """
+    calls = [replace(call, arguments={**call.arguments, "X": X, "y": y}) for call in calls]
+    return run_chunk(calls, DataCache(call.data_key for call in calls), Progress())
+
+
+def portable_calls(calls: Sequence[Call]) -> list[Call]:
+    """Return the calls of a chunk without X and y.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        Calls of one chunk.
+
+    Returns
+    -------
+    list of Call
+    """
+
+    def without_data(arguments: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in arguments.items() if name not in ("X", "y")}
+
+    return [replace(call, arguments=without_data(call.arguments), stack_key=None) for call in calls]

@@ -1,0 +1,174 @@
+"""What a call trains on: the rows of its fold, after the steps before the network.
+
+Many calls train on the same data: all candidates of a fold whose preprocessing is the same. Those
+data are made once, by the call that needs them first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from joblib.hashing import NumpyHasher
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
+
+
+@dataclass
+class TrainingData:
+    """What the networks of some calls are fitted to.
+
+    Attributes
+    ----------
+    X, y : object
+        What the networks' `fit` gets.
+    fit_params : dict
+        The further arguments that it gets.
+    steps : list of (str, object)
+        The fitted steps before the network.
+    seconds : float
+        How long preprocessing took, divided by the number of calls that share it.
+    error : Exception or None
+        Why there are no data.
+    """
+
+    X: Any = None
+    y: Any = None
+    fit_params: dict[str, Any] = field(default_factory=dict)
+    steps: list[tuple[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+class _Recorder(BaseEstimator):
+    """Stands in for the last step of a pipeline and records what its `fit` gets."""
+
+    def __init__(self, stand_in_for: Any = None) -> None:
+        self.stand_in_for = stand_in_for
+
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> _Recorder:
+        self.received_ = (X, y, fit_params)
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        return get_routing_for_object(self.stand_in_for)
+
+
+def make_training_data(
+    estimator: Any, X: Any, y: Any, train: Any, fit_params: dict[str, Any]
+) -> TrainingData:
+    """Take the rows of a fold and fit the steps before the network to them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network, or a Pipeline that ends in one. Neither is changed.
+    X, y : object
+        All samples and targets.
+    train : ndarray
+        The rows to train on.
+    fit_params : dict
+        Arguments of `fit` for all rows.
+
+    Returns
+    -------
+    TrainingData
+        With `error` where scikit-learn's code, or the user's, has raised one.
+    """
+    start = time.perf_counter()
+    try:
+        fit_params = _check_method_params(X, params=fit_params, indices=train)
+        X, y = _safe_split(estimator, X, y, train)
+        if not isinstance(estimator, Pipeline):
+            return TrainingData(X, y, fit_params)
+        pipeline = clone(estimator)
+        name, network = pipeline.steps.pop()
+        pipeline.steps.append((name, _Recorder(network)))
+        pipeline.fit(X, y, **fit_params)
+    except Exception as error:
+        return TrainingData(error=error, seconds=time.perf_counter() - start)
+    *steps, (_, recorder) = pipeline.steps
+    X, y, fit_params = recorder.received_
+    return TrainingData(X, y, fit_params, steps, time.perf_counter() - start)
+
+
+class _StepHasher(NumpyHasher):
+    """joblib's hash, which tells functions and classes apart by identity: many do not pickle."""
+
+    def save(self, obj: Any) -> None:
+        super().save(id(obj) if isinstance(obj, FunctionType | type) else obj)
+
+
+def preprocessing_key(estimator: Any, fit_params: dict[str, Any]) -> Hashable:
+    """Return what tells apart the preprocessing of calls on the same fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network, or a Pipeline that ends in one, with its parameters set.
+    fit_params : dict
+        Arguments of `fit`, which may go to any step.
+
+    Returns
+    -------
+    hashable
+        Equal for equal steps; it holds as long as the objects in question live.
+    """
+    if not isinstance(estimator, Pipeline):
+        return None
+    *steps, (_, network) = estimator.steps
+    routing = ""
+    if fit_params:  # which of them go where
+        routing = repr(get_routing_for_object(network))
+    given = tuple((name, id(value)) for name, value in fit_params.items())
+    try:
+        return _StepHasher(hash_name="md5").hash(steps), routing, given
+    except Exception:  # steps that do not pickle: this preprocessing is nobody else's
+        return id(estimator)
+
+
+@dataclass
+class _Entry:
+    n_users: int
+    lock: Any = field(default_factory=threading.Lock)
+    data: TrainingData | None = None
+
+
+class DataCache:
+    """Makes training data once and keeps them until the last call that needs them is done.
+
+    Parameters
+    ----------
+    keys : iterable of hashable
+        The key of the data of each call.
+    """
+
+    def __init__(self, keys: Iterable[Hashable]) -> None:
+        self._entries = {key: _Entry(n_users) for key, n_users in Counter(keys).items()}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], TrainingData]) -> TrainingData:
+        """Return data, made by the first thread that asks; the others wait for it."""
+        with self._lock:
+            entry = self._entries[key]
+        with entry.lock:
+            if entry.data is None:
+                entry.data = make()
+                entry.data.seconds /= entry.n_users
+            return entry.data
+
+    def release(self, key: Hashable) -> None:
+        """Say that one call is done with its data."""
+        with self._lock:
+            entry = self._entries[key]
+            entry.n_users -= 1
+            if entry.n_users == 0:
+                del self._entries[key]

@@ -1,0 +1,163 @@
+"""How much memory fits may take at once, and who may take it."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from sknn.estimators import Interrupted
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", start=1)}
+
+# What waits for memory looks so often whether it is to stop, in seconds.
+PATIENCE = 0.1
+
+
+def parse_memory_limit(limit: int | str | None) -> int | None:
+    """Turn the parameter `memory_limit` into bytes.
+
+    Parameters
+    ----------
+    limit : int, str or None
+        Bytes, or a number with a unit such as "500MB", "2GB" or "1.5GiB".
+
+    Returns
+    -------
+    int or None
+        None if there is no limit of the user's.
+
+    Raises
+    ------
+    ValueError
+        If it is not of that form, or not positive.
+
+    Examples
+    --------
+    >>> from sknn.model_selection._memory import parse_memory_limit
+    >>> parse_memory_limit("1.5GB")
+    1500000000
+    >>> parse_memory_limit("2KiB")
+    2048
+    """
+    if limit is None:
+        return None
+    n_bytes = 0
+    if isinstance(limit, str):
+        match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmgt]?i?)b?\s*", limit.lower())
+        if match and match[2] in UNITS:
+            n_bytes = int(float(match[1]) * UNITS[match[2]])
+    elif isinstance(limit, int | np.integer) and not isinstance(limit, bool):
+        n_bytes = int(limit)
+    if n_bytes < 1:
+        raise ValueError(
+            f"memory_limit={limit!r} is not a memory limit: use a positive number of bytes, a "
+            "string such as '500MB' or '2GB', or None for half of the memory that is available."
+        )
+    return n_bytes
+
+
+def available_memory(device: torch.device) -> int:
+    """Return the bytes that are available on a device, as far as the system says.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the fits run.
+
+    Returns
+    -------
+    int
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        import psutil  # type: ignore[import-untyped]
+    except ImportError:
+        pass
+    else:
+        return int(psutil.virtual_memory().available)
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not a system that tells
+        return 4 * 10**9
+
+
+def n_bytes_of(data: Any) -> int:
+    """Return roughly how much memory an array, a matrix or a table takes.
+
+    Parameters
+    ----------
+    data : object
+        Whatever stands for X or y.
+
+    Returns
+    -------
+    int
+        Numbers in lists count eight bytes.
+    """
+    if data is None:
+        return 0
+    if hasattr(data, "memory_usage"):  # pandas
+        usage = data.memory_usage()
+        return int(np.sum(usage))
+    if hasattr(data, "indptr"):  # scipy.sparse
+        return int(data.data.nbytes + data.indices.nbytes + data.indptr.nbytes)
+    if hasattr(data, "nbytes"):
+        return int(data.nbytes)
+    if isinstance(data, list | tuple):
+        return sum(n_bytes_of(row) for row in data)
+    return 8
+
+
+class MemoryBudget:
+    """Lets threads start their work while its memory is within a limit.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes of all work at once.
+    should_stop : callable
+        Whether to give up waiting.
+    """
+
+    def __init__(self, limit: int, should_stop: Callable[[], bool]) -> None:
+        self.limit = limit
+        self.should_stop = should_stop
+        self._left = limit
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, n_bytes: int) -> Iterator[None]:
+        """Wait for this much memory and hold it.
+
+        Parameters
+        ----------
+        n_bytes : int
+            What is asked for. More than the limit waits until it is alone.
+
+        Raises
+        ------
+        Interrupted
+            If the work is to stop.
+        """
+        n_bytes = min(n_bytes, self.limit)
+        with self._changed:
+            while self._left < n_bytes:
+                if self.should_stop():
+                    raise Interrupted
+                self._changed.wait(PATIENCE)
+            self._left -= n_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += n_bytes
+                self._changed.notify_all()

@@ -1,0 +1,227 @@
+"""scikit-learn's functions for cross-validation, which train their networks together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn.model_selection as reference
+
+from ._backend import stacked_fits
+from ._docs import documented
+
+
+@documented
+def cross_validate(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    scoring: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict[str, Any] | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+    return_train_score: bool = False,
+    return_estimator: bool = False,
+    return_indices: bool = False,
+    error_score: Any = np.nan,
+    memory_limit: int | str | None = None,
+) -> dict[str, Any]:
+    """Score an estimator on each fold, by one or several scorers.
+
+    It is :func:`sklearn.model_selection.cross_validate`, which documents its parameters in full,
+    but trains neural estimators many at a time.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Returns
+    -------
+    scores : dict
+        `test_score` (with several scorers `test_<name>`), `fit_time` and `score_time`, each an
+        ndarray of shape (n_splits,); if asked for, `train_score`, `estimator` and `indices`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter's value is not allowed, or all fits fail.
+
+    See Also
+    --------
+    cross_val_score : The scores of one scorer.
+    sklearn.model_selection.cross_validate : What this function stands in for.
+
+    Notes
+    -----
+    {notes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier
+    >>> from sknn.model_selection import cross_validate
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = NeuralClassifier((20,), learning_rate_init=0.01, tol=0.01, random_state=0)
+    >>> scores = cross_validate(network, X, y, scoring=["accuracy", "neg_log_loss"])
+    >>> scores["test_accuracy"].mean() > 0.9
+    np.True_
+    """
+    with stacked_fits(memory_limit):
+        return reference.cross_validate(
+            estimator,
+            X,
+            y,
+            groups=groups,
+            scoring=scoring,
+            cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            params=params,
+            pre_dispatch=pre_dispatch,
+            return_train_score=return_train_score,
+            return_estimator=return_estimator,
+            return_indices=return_indices,
+            error_score=error_score,
+        )
+
+
+@documented
+def cross_val_score(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    scoring: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict[str, Any] | None = None,
+    pre_dispatch: int | str | None = "2*n_jobs",
+    error_score: Any = np.nan,
+    memory_limit: int | str | None = None,
+) -> np.ndarray:
+    """Score an estimator on each fold.
+
+    It is :func:`sklearn.model_selection.cross_val_score`, which documents its parameters in full,
+    but trains neural estimators many at a time.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Returns
+    -------
+    scores : ndarray of shape (n_splits,)
+        The score on each fold.
+
+    Raises
+    ------
+    ValueError
+        If a parameter's value is not allowed, or all fits fail.
+
+    See Also
+    --------
+    cross_validate : Several scorers, times and fitted estimators.
+    sklearn.model_selection.cross_val_score : What this function stands in for.
+
+    Notes
+    -----
+    {notes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier
+    >>> from sknn.model_selection import cross_val_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = NeuralClassifier((20,), learning_rate_init=0.01, tol=0.01, random_state=0)
+    >>> cross_val_score(network, X, y).mean() > 0.9
+    np.True_
+    """
+    with stacked_fits(memory_limit):
+        return reference.cross_val_score(
+            estimator,
+            X,
+            y,
+            groups=groups,
+            scoring=scoring,
+            cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            params=params,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+        )
+
+
+@documented
+def cross_val_predict(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: dict[str, Any] | None = None,
+    pre_dispatch: int | str | None = "2*n_jobs",
+    method: str = "predict",
+    memory_limit: int | str | None = None,
+) -> Any:
+    """Predict each sample by the estimator that was fitted without its fold.
+
+    It is :func:`sklearn.model_selection.cross_val_predict`, which documents its parameters in
+    full, but trains neural estimators many at a time.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Returns
+    -------
+    predictions : ndarray of shape (n_samples,) or (n_samples, n_classes), or list of ndarray
+        What `method` returns, in the order of the samples.
+
+    Raises
+    ------
+    ValueError
+        If a parameter's value is not allowed, or the test folds are no partition.
+
+    See Also
+    --------
+    cross_val_score : Scores instead of predictions.
+    sklearn.model_selection.cross_val_predict : What this function stands in for.
+
+    Notes
+    -----
+    {notes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier
+    >>> from sknn.model_selection import cross_val_predict
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = NeuralClassifier((20,), learning_rate_init=0.01, tol=0.01, random_state=0)
+    >>> cross_val_predict(network, X, y, method="predict_proba").shape
+    (150, 3)
+    """
+    with stacked_fits(memory_limit):
+        return reference.cross_val_predict(
+            estimator,
+            X,
+            y,
+            groups=groups,
+            cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            params=params,
+            pre_dispatch=pre_dispatch,
+            method=method,
+        )

@@ -1,0 +1,98 @@
+"""Data, small estimators and the comparison with scikit-learn's results."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sknn.model_selection._chunks as chunks
+from sknn import NeuralClassifier, NeuralRegressor
+
+# a few epochs each, and no warning that training has not converged
+QUICK = {
+    "hidden_layer_sizes": (8,),
+    "learning_rate_init": 0.02,
+    "batch_size": 40,
+    "tol": 0.05,
+    "n_iter_no_change": 3,
+    "precision": "float64",
+    "random_state": 0,
+}
+
+
+def pipeline(network):
+    return Pipeline([("scale", StandardScaler()), ("net", network)])
+
+
+def quick_classifier(**parameters):
+    return NeuralClassifier(**(QUICK | parameters))
+
+
+def quick_regressor(**parameters):
+    return NeuralRegressor(**(QUICK | parameters))
+
+
+def assert_same_results(actual, expected):
+    """All columns of cv_results_ are equal, except for the times."""
+    assert list(actual) == list(expected)
+    for name, column in expected.items():
+        if name == "params" or name.startswith("param_"):
+            assert [str(value) for value in actual[name]] == [str(value) for value in column]
+        elif "time" in name:
+            assert np.all(np.asarray(actual[name]) >= 0)
+        else:
+            np.testing.assert_allclose(actual[name], column, rtol=1e-6, err_msg=name)
+
+
+def assert_same_search(actual, expected, X):
+    """Two fitted searches have found the same."""
+    assert_same_results(actual.cv_results_, expected.cv_results_)
+    assert actual.best_index_ == expected.best_index_
+    assert str(actual.best_params_) == str(expected.best_params_)
+    np.testing.assert_allclose(actual.best_score_, expected.best_score_, rtol=1e-6)
+    np.testing.assert_array_equal(actual.predict(X), expected.predict(X))
+
+
+@pytest.fixture
+def tools():
+    return SimpleNamespace(
+        pipeline=pipeline,
+        classifier=quick_classifier,
+        regressor=quick_regressor,
+        assert_same_results=assert_same_results,
+        assert_same_search=assert_same_search,
+    )
+
+
+@pytest.fixture
+def iris():
+    return load_iris(return_X_y=True)
+
+
+@pytest.fixture
+def wine():
+    X, y = load_wine(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture
+def diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    return StandardScaler().fit_transform(X[:200]), (y[:200] - y.mean()) / y.std()
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """The tasks of each call of `fit_together`."""
+    seen = []
+
+    def spy(tasks, **options):
+        seen.append(list(tasks))
+        return fit_together(tasks, **options)
+
+    fit_together = chunks.fit_together
+    monkeypatch.setattr(chunks, "fit_together", spy)
+    return seen
