@@ -219,8 +219,8 @@ class StackedBackprop:
             By which the gradients are divided already.
         """
         part = slice(start, start + len(losses))
-        squares = [torch.dot(step.weights[0], step.weights[0]) for step in self.steps[part]]
-        losses.add_(torch.stack(squares), alpha=0.5 * alpha)
+        norms = torch.linalg.vector_norm(self._all_weights[part], dim=1)
+        losses.addcmul_(norms, norms, value=0.5 * alpha)
         self._all_weight_gradients[part].add_(self._all_weights[part], alpha=alpha / weight_sum)
 
     def _draw_dropout(self, layer: int, part: slice, z: Tensor) -> Tensor | None:

@@ -158,6 +158,19 @@ class Net(NeuralNet):
         self.optimizer_ = self.optimizer
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Skip what skorch does for attributes that are modules, which takes longer than these."""
+        object.__setattr__(self, name, value)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin a row of the history, without skorch's way of indexing it."""
+        self.history_.append({"batches": [], "epoch": len(self.history_) + 1})
+
+    @property
+    def this_epoch(self) -> dict[str, Any]:
+        """The history's last row."""
+        return list.__getitem__(self.history_, -1)
+
     def initialize_history(self) -> Net:
         """Go on with the history that the state has."""
         self.history_ = self.state.history
@@ -308,7 +321,7 @@ class Net(NeuralNet):
         dict
             What the history has of this epoch.
         """
-        epoch = self.history[-1]
+        epoch = self.this_epoch
         self.learning_rate.before_batch(steps_per_epoch)
         epoch["learning_rate"] = self.learning_rate.now
         return epoch
@@ -609,6 +622,6 @@ def add_penalty(step: Step, loss_sum: Tensor, alpha: float, weight_sum: float) -
     if not weights:  # a module of vectors alone
         return
     for weight in weights:
-        flat = weight.reshape(-1)
-        loss_sum.add_(torch.dot(flat, flat), alpha=0.5 * alpha)
+        norm = torch.linalg.vector_norm(weight)
+        loss_sum.addcmul_(norm, norm, value=0.5 * alpha)
     torch._foreach_add_(step.weight_gradients, weights, alpha=alpha / weight_sum)

@@ -44,10 +44,14 @@ class _FusedOptimizer(torch.optim.Optimizer):
         """Update the parameters from their gradients."""
         tensors, gradients, states = self.gather()
         if tensors:
-            self.update(self.begin_step(), tensors, gradients, states)
+            self.count_step()
+            self.update(self.settings(), tensors, gradients, states)
 
-    def begin_step(self) -> tuple[Any, ...]:
-        """Do what comes before the kernel; return the settings that the kernel takes.
+    def count_step(self) -> None:
+        """Do what comes before a step."""
+
+    def settings(self) -> tuple[Any, ...]:
+        """Return the numbers that decide what a step does to a gradient.
 
         Returns
         -------
@@ -67,7 +71,7 @@ class _FusedOptimizer(torch.optim.Optimizer):
         Parameters
         ----------
         settings : tuple
-            What :meth:`begin_step` returned.
+            What :meth:`settings` returned.
         tensors, gradients, states : list
             What :meth:`gather` returned.
         """
@@ -121,7 +125,7 @@ class SGD(_FusedOptimizer):
     def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(tensor)}
 
-    def begin_step(self) -> tuple[Any, ...]:
+    def settings(self) -> tuple[Any, ...]:
         """Return learning rate, momentum, and whether that is Nesterov's."""
         group = self.param_groups[0]
         momentum = group["momentum"]
@@ -228,14 +232,18 @@ class Adam(_AdamBase):
         super().load_state_dict(state_dict)
         self._n_steps = None
 
-    def begin_step(self) -> tuple[Any, ...]:
-        """Count a step; return learning rate, betas, and epsilon for torch's formula."""
-        group = self.param_groups[0]
+    def count_step(self) -> None:
+        """Count a step."""
         if self._n_steps is None:  # new, or with a restored state
             self._n_steps = max((int(state["step"]) for state in self.state.values()), default=0)
         self._n_steps += 1
+
+    def settings(self) -> tuple[Any, ...]:
+        """Return learning rate, betas, and epsilon for torch's formula."""
+        group = self.param_groups[0]
         beta_1, beta_2 = group["betas"]
-        return group["lr"], beta_1, beta_2, group["eps"] / math.sqrt(1 - beta_2**self._n_steps)
+        n_steps: int = self._n_steps  # type: ignore[assignment]
+        return group["lr"], beta_1, beta_2, group["eps"] / math.sqrt(1 - beta_2**n_steps)
 
 
 class AdamW(_AdamBase):
@@ -269,16 +277,33 @@ class AdamW(_AdamBase):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self._decayed = self.param_groups[0]["params"] if decayed is None else decayed
 
-    def begin_step(self) -> tuple[Any, ...]:
-        """Decay the weights; return learning rate, betas and epsilon."""
+    def settings(self) -> tuple[Any, ...]:
+        """Return learning rate, betas, epsilon and decay."""
         group = self.param_groups[0]
-        if group["weight_decay"]:
-            torch._foreach_mul_(self._decayed, 1 - group["lr"] * group["weight_decay"])
-        return group["lr"], *group["betas"], group["eps"]
+        return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+
+    def gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
+        """Return what there is to update, and last the tensors that decay."""
+        tensors, gradients, states = super().gather()
+        return tensors, gradients, [*states, self._decayed]
+
+    @staticmethod
+    def update(
+        settings: tuple[Any, ...],
+        tensors: list[Tensor],
+        gradients: list[Tensor],
+        states: list[list[Tensor]],
+    ) -> None:
+        """Shrink the tensors that decay, then update as Adam does."""
+        *of_adam, weight_decay = settings
+        *moments, decayed = states
+        if weight_decay and decayed:
+            torch._foreach_mul_(decayed, 1 - settings[0] * weight_decay)
+        _AdamBase.update(tuple(of_adam), tensors, gradients, moments)
 
 
 class JointOptimizer:
-    """Steps several optimizers, as few kernels as possible for those that are ours.
+    """Steps several optimizers, with as few kernels as possible for those that are ours.
 
     Parameters
     ----------
@@ -287,40 +312,51 @@ class JointOptimizer:
     """
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        self.optimizers = list(optimizers)
-        self._gathered: dict[tuple[int, ...], tuple[list[Tensor], ...]] = {}
+        self._optimizers = list(optimizers)
+        self._situation: Any = None
+        # optimizers with equal settings, and what they update
+        self._groups: list[tuple[_FusedOptimizer, tuple[list[Tensor], ...]]] = []
 
-    def step(self, members: Iterable[int]) -> None:
+    def step(self, members: Sequence[int]) -> None:
         """Do what the optimizers' own `step` does. Call it under :func:`torch.no_grad`.
 
         Parameters
         ----------
-        members : iterable of int
+        members : sequence of int
             Numbers of those that are to step.
         """
-        groups: dict[tuple[Any, ...], list[int]] = {}
+        fused = []
         for i in members:
-            optimizer = self.optimizers[i]
+            optimizer = self._optimizers[i]
             if isinstance(optimizer, _FusedOptimizer):
-                key = (type(optimizer), *optimizer.begin_step())
-                groups.setdefault(key, []).append(i)
+                optimizer.count_step()
+                fused.append(optimizer)
             else:
                 optimizer.step()
-        for (kind, *settings), group in groups.items():
-            tensors, gradients, *states = self._gather(tuple(group))
-            kind.update(tuple(settings), tensors, gradients, states)
+        # while the same ones step at the same rates, those with equal settings keep them equal
+        situation = [(id(optimizer), optimizer.param_groups[0]["lr"]) for optimizer in fused]
+        if situation != self._situation:
+            self._situation = situation
+            self._groups = self._group(fused)
+        for first, (tensors, gradients, *states) in self._groups:
+            first.update(first.settings(), tensors, gradients, states)
 
-    def _gather(self, group: tuple[int, ...]) -> tuple[list[Tensor], ...]:
-        """Return what the optimizers of a group update: a list a kind, over all of them."""
-        if group not in self._gathered:
-            parts = []
-            for i in group:
-                tensors, gradients, states = self.optimizers[i].gather()  # type: ignore[attr-defined]
-                parts.append((tensors, gradients, *states))
-            self._gathered[group] = tuple(
+    @staticmethod
+    def _group(
+        optimizers: list[_FusedOptimizer],
+    ) -> list[tuple[_FusedOptimizer, tuple[list[Tensor], ...]]]:
+        groups: dict[tuple[Any, ...], list[_FusedOptimizer]] = {}
+        for optimizer in optimizers:
+            groups.setdefault((type(optimizer), *optimizer.settings()), []).append(optimizer)
+        joined = []
+        for group in groups.values():
+            gathered = [optimizer.gather() for optimizer in group]
+            parts = [(tensors, gradients, *states) for tensors, gradients, states in gathered]
+            lists = tuple(
                 [tensor for part in kind for tensor in part] for kind in zip(*parts, strict=True)
             )
-        return self._gathered[group]
+            joined.append((group[0], lists))
+        return joined
 
 
 SOLVERS: dict[str, type[torch.optim.Optimizer]] = {
