@@ -397,3 +397,28 @@ def test_logit_and_expit_undo_each_other() -> None:
     z = make_outputs(1)
     loss = make_classification_loss("log_loss", "binary")
     assert_allclose(logit(loss.activate(torch.from_numpy(z)).numpy()), z, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [1, 7, 31, 32, 50, 142])
+@pytest.mark.parametrize("n_outputs", [1, 3, 10])
+@pytest.mark.parametrize("kind", ["multiclass", "binary", *REGRESSION_LOSSES])
+def test_gradients_of_several_networks_are_those_of_each(
+    kind: str, n_outputs: int, batch: int, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    outputs = 3 * torch.randn(4 * batch, n_outputs, generator=generator, dtype=dtype)
+    targets = torch.rand(4 * batch, n_outputs, generator=generator, dtype=dtype) + 0.1
+    if kind == "multiclass":
+        targets = torch.randint(0, n_outputs, (4 * batch,), generator=generator)
+    if kind in ("multiclass", "binary"):
+        loss = make_classification_loss("log_loss", kind, label_smoothing=0.1)
+        targets = targets.round() if kind == "binary" else targets
+    else:
+        loss = make_regression_loss(kind)
+    losses, gradient = loss.with_gradients(outputs, targets, 4)
+    for i in range(4):
+        rows = slice(i * batch, (i + 1) * batch)
+        expected = loss.with_gradient(outputs[rows].clone(), targets[rows].clone())
+        assert torch.equal(losses[rows], expected[0])
+        assert torch.equal(gradient[rows], expected[1])

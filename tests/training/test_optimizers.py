@@ -10,7 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from sknn.training import SOLVERS, make_optimizer
-from sknn.training._optimizers import optimizer_state, restore_optimizer_state
+from sknn.training._optimizers import (
+    JointOptimizer,
+    optimizer_state,
+    restore_optimizer_state,
+)
 
 N_STEPS = 30
 SHAPES = [(4, 3), (3,), (3, 1), (1,)]
@@ -261,3 +265,50 @@ def test_a_partial_keeps_what_it_binds(solver: Any, expected: dict[str, Any]) ->
 def test_sgd_without_momentum_is_never_nesterovs() -> None:
     (group,) = build(torch.optim.SGD, make_tensors(), momentum=0.0).param_groups
     assert group["nesterov"] is False
+
+
+def make_optimizers() -> list[torch.optim.Optimizer]:
+    """Return optimizers of several kinds; some share their settings."""
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("adam", {}),
+        ("adam", {}),
+        ("adam", {"learning_rate": 0.01}),
+        ("sgd", {}),
+        ("sgd", {"momentum": 0.0}),
+        ("adamw", {"alpha": 0.1}),
+        ("adamw", {"alpha": 0.1}),
+        ("adamw", {"alpha": 0.3}),
+        ("rmsprop", {}),
+    ]
+    optimizers = []
+    for solver, change in changes:
+        tensors = make_tensors()
+        weights = [tensor for tensor in tensors if tensor.ndim == 2]
+        optimizers.append(make_optimizer(solver, tensors, weights, **(DEFAULTS | change)))
+    return optimizers
+
+
+@torch.no_grad()
+def test_a_joint_step_is_the_step_of_each() -> None:
+    together, alone = make_optimizers(), make_optimizers()
+    joint = JointOptimizer(together)
+    for i in range(12):
+        for optimizers in (together, alone):
+            for number, optimizer in enumerate(optimizers):
+                tensors = optimizer.param_groups[0]["params"]
+                for tensor, gradient in zip(tensors, gradients(100 * number + i), strict=True):
+                    if tensor.grad is None:
+                        tensor.grad = torch.zeros_like(tensor)
+                    tensor.grad.copy_(torch.from_numpy(gradient))
+        if i == 4:  # those that had equal rates part
+            together[1].param_groups[0]["lr"] = alone[1].param_groups[0]["lr"] = 0.5
+        # sometimes not all of them step
+        members = range(len(together)) if i % 3 else (0, 2, 3, 6, 8)
+        joint.step(members)
+        for number in members:
+            alone[number].step()
+        for a, b in zip(together, alone, strict=True):
+            for value, expected in zip(
+                a.param_groups[0]["params"], b.param_groups[0]["params"], strict=True
+            ):
+                assert torch.equal(value, expected)

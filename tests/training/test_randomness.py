@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.training import TrainingState, isolated_torch_rng
+from sknn.training._randomness import OwnGenerator
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CPU = torch.device("cpu")
@@ -158,3 +159,21 @@ def test_isolated_generator_is_given_back_after_an_exception() -> None:
 def test_predictions_draw_nothing() -> None:
     model = NeuralClassifier(dropout=0.5, max_iter=2, random_state=0).fit(X, y > 0)
     assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("has_state", [False, True])
+def test_an_own_generator_draws_what_the_isolated_global_one_draws(has_state: bool) -> None:
+    device = torch.device("cpu")
+    states = [TrainingState(np.random.RandomState(3)) for _ in range(2)]
+    if has_state:
+        for state in states:
+            state.torch_rng = torch.Generator().manual_seed(8).get_state()
+    for _ in range(2):  # the second goes on from the first
+        with isolated_torch_rng(states[0], device):
+            expected = torch.rand(5)
+        own = OwnGenerator(states[1], device)
+        before = torch.random.get_rng_state()
+        assert torch.equal(torch.rand(5, generator=own.generator), expected)
+        own.remember()
+        assert torch.equal(torch.random.get_rng_state(), before)
+        assert torch.equal(states[0].torch_rng, states[1].torch_rng)
