@@ -152,7 +152,7 @@ def test_penalties_are_half_the_squared_weights() -> None:
     losses = torch.zeros(2, dtype=torch.float64)
     stack.add_penalty(1, losses, 0.5, 2.0)
     for step, loss in zip(steps[1:3], losses, strict=True):
-        weights = [parameter for parameter in step._layer_weights]
+        weights = list(step._layer_weights)
         squares = sum(float((weight.numpy() ** 2).sum()) for weight in weights)
         assert float(loss) == pytest.approx(0.25 * squares, rel=1e-12)
         flat = np.concatenate([weight.numpy().ravel() for weight in weights])

@@ -1,4 +1,4 @@
-"""The stack itself; that its networks are those trained alone: tests/estimators/test_together.py."""
+"""The stack; that its networks are those trained alone is in tests/estimators/test_together.py."""
 
 from typing import Any
 
