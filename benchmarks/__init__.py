@@ -9,12 +9,14 @@
 `_image_loop`       the same for images, with the networks in `_image_problems`
 `_keras`            Keras in a process of its own, which runs the script `_keras_images`
 `_measure`          interleaved timing, latency, comparisons of several contenders
-`_memory`           peak memory of a fit in a process of its own; images: `_image_memory`
+`_memory`           peak memory of a fit in a process of its own; images: `_image_memory`, searches:
+                    `_search_memory`
 `_peaks`            how the peak of a process is measured
 `_data`             data sets, and the kind of problem that they are
 `_machine`          what the numbers were measured on
 `_report`           the table
-`_fits`, `_predictions`, `_imports`, `_scores`, `_images`, `_image_scores`, `_series`, `_forecasts`,
+`_fits`, `_predictions`, `_searches`, `_imports`, `_scores`, `_images`, `_image_scores`,
+`_series`, `_forecasts`,
 `_cuda`             benchmarks
 ==================  ============================================================================
 """

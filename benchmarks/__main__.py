@@ -18,12 +18,14 @@ from ._memory import run_memory
 from ._predictions import run_predict
 from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
+from ._searches import run_searches
 from ._series import run_series
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "mnist": run_mnist,
     "small": run_small,
     "predict": run_predict,
+    "searches": run_searches,
     "memory": run_memory,
     "imports": run_imports,
     "scores": run_scores,

@@ -24,6 +24,7 @@ from ._image_memory import BATCH_SIZE, describe_peaks, measure_peaks
 from ._measure import Options, interleave, quiet, report
 from ._peaks import MEBIBYTE, peak_above_baseline
 from ._report import Row
+from ._search_memory import N_SAMPLES, describe_peak, measure_searches
 
 CONTENDERS: dict[str, Contender] = {
     "sklearn": sklearn_mlp(None),
@@ -92,7 +93,7 @@ def _inputs(options: Options) -> dict[str, tuple[Any, np.ndarray]]:
 
 
 def run_memory(options: Options) -> list[Row]:
-    """Compare peaks for bytes, floats, a sparse matrix ((100,) hidden units) and images."""
+    """Compare peaks for bytes, floats, a sparse matrix ((100,) units), images and searches."""
     epochs = options.epochs or (1 if options.quick or options.overview else 3)
     rounds = options.rounds(alone=3, overview=1)
     rows = []
@@ -122,7 +123,7 @@ def run_memory(options: Options) -> list[Row]:
                 )
             )
             report(rows[-1])
-    return rows + _image_rows(options)
+    return rows + _image_rows(options) + _search_rows(options)
 
 
 def _image_rows(options: Options) -> list[Row]:
@@ -144,6 +145,28 @@ def _image_rows(options: Options) -> list[Row]:
             )
         )
         for name, measured in peaks.items()
+    ]
+
+
+def _search_rows(options: Options) -> list[Row]:
+    """A grid search on some of MNIST under several limits."""
+    data = mnist(N_SAMPLES)
+    if data is None:
+        return []
+    epochs = options.epochs or 1
+    peaks = measure_searches(data.X, data.y, epochs, options.rounds(alone=3, overview=1))
+    size = f"{n_bytes(data.X) / MEBIBYTE:.0f} MiB"
+    task = f"memory: 60 fits, {N_SAMPLES:,} rows of MNIST float32, {size}"
+    return [
+        report(
+            Row(
+                task,
+                f"GridSearchCV, memory_limit={limit}",
+                epochs=str(epochs),
+                memory=describe_peak(peak),
+            )
+        )
+        for limit, peak in peaks.items()
     ]
 
 

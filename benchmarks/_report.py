@@ -9,8 +9,9 @@ from statistics import median
 LEGEND = """\
 Seconds are medians (smallest-largest) of interleaved runs. "x sklearn" and "x torch" say how many
 times as fast (for memory: how many times as small) a row is as scikit-learn's and as the torch loop
-of the same precision, in medians of the same run; above 1 is better. "x keras" likewise. Samples a
-second are those of a training epoch."""
+of the same precision, in medians of the same run; above 1 is better. "x keras" likewise, and "x one
+by one" beside fits of the same network in float32 that share nothing. Samples a second are those of
+a training epoch."""
 
 HEADER = (
     "task",
@@ -20,6 +21,7 @@ HEADER = (
     "x sklearn",
     "x torch",
     "x keras",
+    "x one by one",
     "samples/s",
     "score",
     "peak memory",
@@ -38,6 +40,7 @@ class Row:
     vs_sklearn: float | None = None
     vs_torch: float | None = None
     vs_keras: float | None = None
+    vs_single: float | None = None
     rate: str = ""
     score: str = ""
     memory: str = ""
@@ -53,6 +56,7 @@ class Row:
             format_ratio(self.vs_sklearn),
             format_ratio(self.vs_torch),
             format_ratio(self.vs_keras),
+            format_ratio(self.vs_single),
             self.rate,
             self.score,
             self.memory,

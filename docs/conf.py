@@ -37,13 +37,16 @@ autosummary_imported_members = True
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
+# Attributes that searches inherit have scikit-learn's texts, which link to scikit-learn's glossary.
+suppress_warnings = ["ref.term"]
 
 
 def skip_members_from_elsewhere(
     app: Any, what: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
     """Leave out what scikit-learn documents: `get_params`, `set_fit_request` and their like."""
-    module = getattr(member, "__module__", None) or "sknn"
+    function = getattr(member, "fget", member)  # of a property
+    module = getattr(function, "__module__", None) or "sknn"
     return None if module.partition(".")[0] == "sknn" else True
 
 

@@ -72,6 +72,30 @@ class TrainingData(NamedTuple):
     sample_weight: np.ndarray | None
 
 
+class CheckedData(NamedTuple):
+    """What `fit` got, validated.
+
+    Attributes
+    ----------
+    given : dict
+        X, y and metadata as the user gave them, for scikit-learn's callbacks.
+    X : ndarray, CSR matrix or Ragged
+        The samples.
+    y : ndarray or Ragged
+        Labels or values.
+    targets : ndarray or Ragged
+        What the loss takes.
+    sample_weight : ndarray or None
+        Weights, those of the classes multiplied in.
+    """
+
+    given: dict[str, Any]
+    X: Any
+    y: Any
+    targets: Any
+    sample_weight: np.ndarray | None
+
+
 @declares_parameters
 class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     """Base class of all estimators.
@@ -219,12 +243,26 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             allowed, a device does not exist, or training diverges.
         """
         validation = join_validation(X_val, y_val, sample_weight_val)
-        return self._prepare(X, y, sample_weight, validation=validation).run()
+        return self._fit(X, y, sample_weight, validation=validation)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._prepare(X, y, sample_weight, incremental=True).run()
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation: tuple[Any, Any, Any] | None = None,
+        incremental: bool = False,
+    ) -> Any:
+        prepared = self._prepare(
+            X, y, sample_weight, validation=validation, incremental=incremental
+        )
+        return prepared.run()
 
     def _prepare(
         self,
@@ -236,8 +274,17 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         incremental: bool = False,
     ) -> PreparedFit:
         """Do everything that comes before the training."""
-        continued = hasattr(self, "module_") and (incremental or self.warm_start)
         device = resolve_device(self.device)
+        data = self._check_data(X, y, sample_weight, incremental=incremental)
+        return self._prepare_checked(data, device, validation=validation, incremental=incremental)
+
+    def _goes_on(self, incremental: bool) -> bool:
+        """Say whether this call takes up the weights of the last one."""
+        return hasattr(self, "module_") and (incremental or self.warm_start)
+
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> CheckedData:
+        """Validate what is trained on."""
+        continued = self._goes_on(incremental)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         X, y = self._check_X_y(X, y, reset=not continued)
         weights = self._check_weights("sample_weight", sample_weight, X)
@@ -247,8 +294,19 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         weights = self._class_weighted(weights, y)
         if weights is not None and not weights.any():
             raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
+        return CheckedData(given, X, y, targets, weights)
 
-        if not continued:
+    def _prepare_checked(
+        self,
+        data: CheckedData,
+        device: torch.device,
+        *,
+        validation: tuple[Any, Any, Any] | None,
+        incremental: bool,
+    ) -> PreparedFit:
+        """Make the network, the samples and the net of validated data."""
+        given, X, y, targets, weights = data
+        if not self._goes_on(incremental):
             self._start(TrainingData(X, targets, weights), device)
         else:
             self._continue(device, incremental=incremental)
@@ -466,11 +524,20 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """The user's callbacks, and ours that print and that speak to scikit-learn's."""
         callbacks = list(self.callbacks or [])
         if self.verbose:
-            callbacks.append(PrintEpochs())
-        if getattr(self, "_skl_callbacks", None):
-            context = self._init_callback_context(max_subtasks=max_epochs)
-            callbacks.append(ScikitLearnCallbacks(self, context, given, self._fitted_copy))
-        return callbacks
+            callbacks.append(self._make_printer())
+        reporter = self._make_reporter(given, max_epochs)
+        return callbacks if reporter is None else [*callbacks, reporter]
+
+    def _make_printer(self) -> PrintEpochs:
+        """Return what prints a line an epoch."""
+        return PrintEpochs()
+
+    def _make_reporter(self, given: dict[str, Any], max_epochs: int) -> ScikitLearnCallbacks | None:
+        """Return what speaks to scikit-learn's callbacks, if there are any."""
+        if not getattr(self, "_skl_callbacks", None):
+            return None
+        context = self._init_callback_context(max_subtasks=max_epochs)
+        return ScikitLearnCallbacks(self, context, given, self._fitted_copy)
 
     def _fitted_copy(self) -> dict[str, Any]:
         """Attributes of a copy that predicts with the weights so far."""
@@ -584,7 +651,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to a device: the network is stored on the CPU."""
         state = dict(super().__getstate__())
-        if "module_" in state:
+        if "_state" in state:
             state["module_"] = portable_copy(self.module_)
             state["_state"] = self._state.on_cpu()
         return state

@@ -10,9 +10,10 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.nn import DenseNetwork
+from sknn.nn import DenseNetwork, EnsembleNetwork
 
 from ._base import TrainingData
+from ._ensemble import EnsembleEstimator
 from ._layers import LayeredEstimator
 from ._parameters import declares_parameters, inherited, parameter
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
@@ -23,7 +24,7 @@ INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
 
 
 @declares_parameters
-class DenseFamily(LayeredEstimator):
+class DenseFamily(EnsembleEstimator, LayeredEstimator):
     """Input convention and network of the dense estimators.
 
     Parameters
@@ -46,6 +47,12 @@ class DenseFamily(LayeredEstimator):
             Number of layers, the input included.
         n_features_in_ : int
             Number of features.
+        estimators_ : list of estimators
+            The networks of an ensemble, each a fitted estimator of the same class; it exists with
+            ``n_estimators > 1`` only. `n_iter_` is the largest of theirs then, `t_` and
+            `n_parameters_` are sums, and `module_` averages their networks. The weights, the
+            losses, the scores and the history are those of ``estimators_[i]``, and asking the
+            ensemble for them is an AttributeError.
         """
 
     def __sklearn_tags__(self) -> Any:
@@ -118,12 +125,16 @@ class DenseFamily(LayeredEstimator):
     @property
     def n_layers_(self) -> int:
         """Number of layers, the input included."""
+        if self._members is not None:
+            return self._members[0].n_layers_
         return len(self._linear_layers()) + 1
 
     def _linear_layers(self) -> list[nn.Linear]:
         module = getattr(self, "module_", None)
         if module is None:
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        if isinstance(module, EnsembleNetwork):
+            raise AttributeError("each network of an ensemble has its own; see estimators_[i]")
         if not isinstance(module, DenseNetwork):
             raise AttributeError("only the built-in network has layers in this form; see module_")
         return module.linear_layers
@@ -159,6 +170,8 @@ class NeuralClassifier(DenseFamily, NeuralClassifierBase):
        neural networks", AISTATS 2010.
     .. [2] D. Kingma and J. Ba, "Adam: A method for stochastic optimization", ICLR 2015,
        arXiv:1412.6980.
+    .. [3] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
+       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
 
     Examples
     --------
@@ -174,6 +187,17 @@ class NeuralClassifier(DenseFamily, NeuralClassifierBase):
     0.99
     >>> classifier.predict_proba(X[:2]).shape
     (2, 3)
+
+    An ensemble of three networks, whose probabilities are averaged:
+
+    >>> ensemble = make_pipeline(
+    ...     StandardScaler(),
+    ...     NeuralClassifier(n_estimators=3, learning_rate_init=0.05, random_state=0),
+    ... )
+    >>> round(ensemble.fit(X, y).score(X, y), 2)
+    1.0
+    >>> len(ensemble[-1].estimators_)
+    3
     """
 
 

@@ -73,6 +73,7 @@ def stack_key(estimator: Any) -> Hashable | None:
     names = activation if isinstance(activation, list | tuple) else [activation]
     if (
         estimator.module is not None
+        or estimator.n_estimators != 1  # a stack by itself
         or estimator.normalization is not None
         or estimator.precision == "bfloat16"
         or estimator.solver == "lbfgs"
@@ -163,9 +164,13 @@ def fit_together(
         _check_interruption(should_stop)
         start = time.perf_counter()
         try:
-            task.prepared = _prepare(task)
+            if getattr(task.estimator, "n_estimators", 1) == 1:
+                task.prepared = _prepare(task)
+            else:  # an ensemble is a stack by itself
+                task.estimator.fit(task.X, task.y, **task.fit_params)
         except Exception as error:
             task.error = error
+        if task.prepared is None:
             if on_fitted is not None:
                 on_fitted(task)
         else:

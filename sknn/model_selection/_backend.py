@@ -174,7 +174,7 @@ class StackingBackend(ParallelBackendBase):
         try:
             if runs_in_threads(backend):
                 # stacks on a GPU have it for themselves
-                n_workers = 1 if gpus else count_threads(self._n_jobs, backend)
+                n_workers = 1 if gpus else count_threads(self._n_jobs, backend, len(calls))
                 chunks = plan_chunks(calls, n_workers, limit)
                 return run_in_threads(chunks, n_workers, limit, progress)
             n_workers = max(joblib.effective_n_jobs(self._n_jobs), 1)

@@ -145,7 +145,7 @@ classes_ : ndarray of shape (n_classes,)
     Labels, of a refitted classifier.
 n_features_in_ : int
     Number of features, if the refitted estimator knows it.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the features, if the refitted estimator knows them.
 """.strip()
 

@@ -21,6 +21,9 @@ from ._data import DataCache
 from ._memory import MemoryBudget
 from ._progress import Progress
 
+# Threads take turns in Python: with fewer fits each, more threads are no faster.
+FITS_PER_THREAD = 8
+
 # The main thread looks so often whether it was interrupted, in seconds: on some systems
 # waiting itself is not.
 PATIENCE = 0.5
@@ -45,7 +48,7 @@ def runs_in_threads(backend: ParallelBackendBase) -> bool:
     return type(backend) in [joblib.parallel.BACKENDS.get(name) for name in names]
 
 
-def count_threads(n_jobs: int | None, backend: ParallelBackendBase) -> int:
+def count_threads(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int) -> int:
     """Return how many threads `n_jobs` stands for.
 
     Parameters
@@ -54,6 +57,8 @@ def count_threads(n_jobs: int | None, backend: ParallelBackendBase) -> int:
         As in joblib; None is as many as torch would use for one network.
     backend : ParallelBackendBase
         The active backend.
+    n_fits : int
+        How many networks there are to train.
 
     Returns
     -------
@@ -62,8 +67,10 @@ def count_threads(n_jobs: int | None, backend: ParallelBackendBase) -> int:
     if type(backend) is joblib.parallel.BACKENDS["sequential"]:
         return 1
     if n_jobs is None:
-        return torch.get_num_threads()
-    return n_jobs if n_jobs > 0 else max(joblib.cpu_count() + 1 + n_jobs, 1)
+        n_jobs = torch.get_num_threads()
+    elif n_jobs < 0:
+        n_jobs = joblib.cpu_count() + 1 + n_jobs
+    return max(min(n_jobs, n_fits // FITS_PER_THREAD), 1)
 
 
 def run_in_threads(

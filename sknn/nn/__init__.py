@@ -8,6 +8,7 @@ from .backprop import DenseBackprop
 from .convolutional import ConvNetwork
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
+from .ensemble import EnsembleNetwork
 from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import Embedding, per_layer
 from .losses import (
@@ -49,6 +50,7 @@ __all__ = [
     "DenseBackprop",
     "DenseNetwork",
     "Embedding",
+    "EnsembleNetwork",
     "FlipAverage",
     "ImageNetwork",
     "LabelDecoder",

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn.model_selection._chunks as chunks
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.model_selection import _workers
 
 # a few epochs each, and no warning that training has not converged
 QUICK = {
@@ -96,3 +97,9 @@ def stacks(monkeypatch):
     fit_together = chunks.fit_together
     monkeypatch.setattr(chunks, "fit_together", spy)
     return seen
+
+
+@pytest.fixture(autouse=True)
+def threads_for_few_fits(monkeypatch):
+    """Let the small searches of these tests use as many threads as they ask for."""
+    monkeypatch.setattr(_workers, "FITS_PER_THREAD", 1)

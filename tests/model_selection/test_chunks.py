@@ -41,13 +41,13 @@ CONFIG = {"working_memory": 1024}
 @pytest.mark.parametrize(
     ("n_candidates", "n_workers", "sizes"),
     [
-        (12, 2, [15] * 4),
-        (12, 1, [15] * 4),
+        (12, 2, [30] * 2),
+        (12, 1, [30] * 2),
         (1, 2, [2, 3]),
         (1, 8, [1] * 5),
-        (8, 2, [10] * 4),
+        (8, 2, [20] * 2),
         (8, 3, [13, 14, 13]),
-        (100, 2, [16, 15] * 16),
+        (100, 2, [32, 31] * 8),
     ],
 )
 def test_numbers_of_chunks(make_calls, n_candidates, n_workers, sizes):

@@ -1,0 +1,470 @@
+"""Ensembles: several networks that differ in what is random, and whose answers are averaged.
+
+An ensemble is one estimator to its user and `n_estimators` estimators inside: the members, with
+its parameters and seeds of their own. It validates the data once, has each member prepare its fit
+of them, and trains together what can be (:func:`sknn.training.train_stack`).
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+
+from sknn.nn import EnsembleNetwork
+from sknn.training import (
+    DivergenceError,
+    Interrupted,
+    PrintEpochs,
+    Rows,
+    ScikitLearnCallbacks,
+    TrainingState,
+    resolve_device,
+    stack_key,
+    threads_for,
+    train_stack,
+)
+
+from ._base import NeuralEstimator, PreparedFit, TrainingData
+from ._parameters import declares_parameters, parameter
+
+# What the data are found to be, which members take from the ensemble instead of finding it anew.
+FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets")
+
+# Below this number of floating point operations a step, a second thread waits for Python mostly.
+THREADED_FLOPS = 2e8
+
+# So often the main thread looks whether it was interrupted while others train, in seconds.
+PATIENCE = 0.5
+
+# What predictions need beside the network; it is the same for all members.
+FROM_MEMBERS = ("n_outputs_", "out_activation_", "_loss", "_compute_dtype", "_work")
+
+
+@dataclass
+class Membership:
+    """What a member has of its ensemble while it is fitted.
+
+    Attributes
+    ----------
+    ensemble : EnsembleEstimator
+        The ensemble.
+    members : list of EnsembleEstimator
+        Its members, which prepare their fits in this order.
+    number : int
+        The member's place among them.
+    context : sklearn.callback.CallbackContext or None
+        The ensemble's, in which scikit-learn's callbacks follow the fit.
+    validation : tuple or None
+        The validated validation data.
+    rows : dict
+        The wrapped samples, by the array that they are made of, the device and the type.
+    """
+
+    ensemble: EnsembleEstimator
+    members: list[Any]
+    number: int
+    context: Any
+    validation: tuple[Any, Any, Any, Any] | None
+    rows: dict[Hashable, Rows]
+
+    @property
+    def name(self) -> str:
+        """What the user reads of this member."""
+        return f"network {self.number + 1} of {len(self.members)}"
+
+
+class PrintMemberEpochs(PrintEpochs):
+    """Prints the epochs of a member, each after the member's name.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print the epoch that ended."""
+        print(f"{self.name}: ", end="")
+        super().on_epoch_end(net, **kwargs)
+
+
+@declares_parameters
+class EnsembleEstimator(NeuralEstimator):
+    """Base class of the estimators that can be ensembles.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    n_estimators: int = parameter(
+        default=1,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Number of networks. Several make an ensemble, whose members differ in their initial
+        weights, orders of the rows and validation parts, and whose probabilities (`predict_proba`)
+        or predictions are averaged; where a loss defines no probabilities, the decisions are.
+        Ensembles are mostly more accurate than one network, and surer of their probabilities
+        with reason (Lakshminarayanan et al., 2017, arXiv:1612.01474). All members see all rows.
+        Where their networks allow it they are trained together, which takes less time than one
+        after the other. Their seeds come from `random_state`, so the first networks of a larger
+        ensemble are those of a smaller one. Each has its own copies of `callbacks` and `module`
+        (a module instance gives all of them the same initial weights). A warm start and
+        `partial_fit` go on with all members; if `n_estimators` has grown, further ones start from
+        new weights.""",
+    )
+
+    # what an ensemble consists of
+    _members: ClassVar[list[Any] | None] = None
+
+    # what a member has while it is fitted
+    _membership: ClassVar[Membership | None] = None
+
+    @property
+    def estimators_(self) -> list[Any]:
+        """The members of an ensemble; a single network has none."""
+        if self._members is not None:
+            return self._members
+        state = "is a single network" if hasattr(self, "module_") else "is not fitted yet"
+        raise AttributeError(
+            f"this {type(self).__name__} {state}; ensembles, n_estimators > 1, have estimators_."
+        )
+
+    @property
+    def t_(self) -> int:
+        """Number of samples seen in training, repetitions and all networks included."""
+        if self._members is not None:
+            return sum(member.t_ for member in self._members)
+        return super().t_
+
+    def _fitted_state(self) -> TrainingState:
+        if self._members is not None:
+            raise AttributeError(
+                f"this {type(self).__name__} is an ensemble, whose networks were trained each by "
+                "itself: see the attributes of estimators_[i]."
+            )
+        return super()._fitted_state()
+
+    # ------------------------------------------------------------------------------------- fit
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation: tuple[Any, Any, Any] | None = None,
+        incremental: bool = False,
+    ) -> Any:
+        goes_on = self._goes_on(incremental)
+        members = self._members if goes_on else None
+        n_earlier = int(goes_on) if members is None else len(members)
+        if n_earlier > self.n_estimators:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} is less than the {n_earlier} networks of the "
+                "last fit, with which warm_start and partial_fit go on."
+            )
+        if self.n_estimators == 1 and members is None:
+            return super()._fit(X, y, sample_weight, validation=validation, incremental=incremental)
+        return self._fit_ensemble(X, y, sample_weight, validation, incremental)
+
+    def _start(self, data: TrainingData, device: torch.device) -> None:
+        self.__dict__.pop("_members", None)
+        super()._start(data, device)
+        if self._membership is not None:
+            # the members of an ensemble that has grown may have been made for other data
+            first = self._membership.members[0]
+            self.module_.to(next(first.module_.parameters()).dtype)
+            self._compute_dtype = first._compute_dtype
+
+    def _fit_ensemble(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any] | None,
+        incremental: bool,
+    ) -> Any:
+        goes_on = self._goes_on(incremental)
+        device = resolve_device(self.device)
+        data = self._check_data(X, y, sample_weight, incremental=incremental)
+        self.n_outputs_ = self._count_outputs(data.targets)
+        checked = None if validation is None else self._check_validation(*validation)
+        members = self._make_members(goes_on)
+        context = self._open_context(data.given, len(members))
+        rows: dict[Hashable, Rows] = {}
+        for number, member in enumerate(members):
+            member._membership = Membership(self, members, number, context, checked, rows)
+        try:
+            fits = [
+                member._prepare_checked(
+                    data, device, validation=validation, incremental=incremental
+                )
+                for member in members
+            ]
+            for name in FROM_MEMBERS:  # for callbacks that predict while training goes on
+                setattr(self, name, getattr(members[0], name))
+            train_members(fits)
+        finally:
+            # reached by Ctrl-C too: what has been trained makes the ensemble
+            for member in members:
+                del member._membership
+            self._join([member for member in members if hasattr(member, "n_iter_")])
+            if context is not None:
+                context.call_on_fit_task_end(estimator=self, **data.given)
+        unconverged = [fit for fit in fits if not fit.training.net.converged]
+        if unconverged:
+            unconverged[0].warn()  # once for all
+        return self
+
+    def _open_context(self, given: dict[str, Any], n_members: int) -> Any:
+        """Begin a task with a subtask a member, if scikit-learn's callbacks are to follow them."""
+        if not getattr(self, "_skl_callbacks", None):
+            return None
+        context = self._init_callback_context(max_subtasks=n_members, sequential_subtasks=False)
+        return context.call_on_fit_task_begin(estimator=self, **given)
+
+    def _join(self, members: list[Any]) -> None:
+        """Become the ensemble of these members."""
+        if not members:  # interrupted too early
+            return
+        self._members = members  # type: ignore[misc]
+        for name in FROM_MEMBERS:
+            setattr(self, name, getattr(members[0], name))
+        self.module_ = self._average(members)
+        self.n_iter_ = max(member.n_iter_ for member in members)
+        for name in ("_state", "_row_memory"):  # of a single network that was here before
+            self.__dict__.pop(name, None)
+
+    def _average(self, members: list[Any]) -> EnsembleNetwork:
+        networks = [member.module_ for member in members]
+        return EnsembleNetwork(networks, self.out_activation_).eval()
+
+    # --------------------------------------------------------------------------------- members
+
+    def _make_members(self, goes_on: bool) -> list[Any]:
+        """Return the members that are to be fitted, those of the last fit first."""
+        members = self._earlier_members() if goes_on else []
+        parameters = self.get_params(deep=False)
+        for name in ("n_estimators", "random_state"):
+            del parameters[name]
+        # The ensemble's parameters may have been changed since. Objects that were not stay what
+        # they are in the members, copies that may have come to hold something (callbacks).
+        given = self.__dict__.get("_given_parameters", {})
+        for name, value in parameters.items():
+            if name not in given or value is not given[name]:
+                for member in members:
+                    setattr(member, name, copy.deepcopy(value))
+        self._given_parameters = parameters
+
+        for seed in self._draw_seeds(len(members)):
+            # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
+            copies = copy.deepcopy(parameters)
+            members.append(type(self)(**copies, n_estimators=1, random_state=seed))
+        for member in members:
+            for name in FROM_DATA:
+                member.__dict__.pop(name, None)
+                if name in self.__dict__:
+                    setattr(member, name, getattr(self, name))
+        return members
+
+    def _draw_seeds(self, n_members: int) -> list[int]:
+        """Return the seeds of further members."""
+        if n_members == self.n_estimators:  # the user's generator stays where it is
+            return []
+        # one call, of which a larger ensemble gets more numbers: the first ones are the same
+        random_state = check_random_state(self.random_state)
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_estimators)
+        return seeds[n_members:].tolist()
+
+    def _earlier_members(self) -> list[Any]:
+        """Return the members of the last fit; a network that was alone becomes one."""
+        if self._members is not None:
+            return list(self._members)
+        member = copy.copy(self).set_callbacks()
+        member.n_estimators = 1
+        return [member]
+
+    def _make_training_rows(
+        self, X: Any, targets: Any, device: torch.device, dtype: torch.dtype
+    ) -> Rows:
+        if self._membership is None:
+            return super()._make_training_rows(X, targets, device, dtype)
+        # once for all members: other devices than the CPU get a copy of X
+        rows, key = self._membership.rows, (id(X), device, dtype)
+        if key not in rows:
+            rows[key] = super()._make_training_rows(X, targets, device, dtype)
+        return rows[key]
+
+    def _check_validation(self, *validation: Any) -> Any:
+        if self._membership is None:
+            return super()._check_validation(*validation)
+        return self._membership.validation
+
+    def _make_printer(self) -> PrintEpochs:
+        if self._membership is None:
+            return super()._make_printer()
+        return PrintMemberEpochs(self._membership.name)
+
+    def _make_reporter(self, given: dict[str, Any], max_epochs: int) -> ScikitLearnCallbacks | None:
+        if self._membership is None:
+            return super()._make_reporter(given, max_epochs)
+        ensemble, context = self._membership.ensemble, self._membership.context
+        if context is None:
+            return None
+        task = context.subcontext("network", self._membership.number, max_subtasks=max_epochs)
+        return ScikitLearnCallbacks(ensemble, task, given, self._fitted_copy)
+
+    # ---------------------------------------------------------------------------------- pickle
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Store the networks once, in the members."""
+        state = super().__getstate__()
+        state.pop("_membership", None)
+        if "_members" in state:
+            state.pop("module_", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Average the networks of the members again."""
+        super().__setstate__(state)
+        if self._members is not None:
+            self.module_ = self._average(self._members)
+
+
+def train_members(fits: Sequence[PreparedFit]) -> None:
+    """Train networks, those together that can be.
+
+    However training ends, those that were begun have the attributes of fitted estimators.
+
+    Parameters
+    ----------
+    fits : sequence of PreparedFit
+        Those of an ensemble's members.
+
+    Raises
+    ------
+    Exception
+        What the training of a member raises. The others have the weights so far.
+    """
+    groups: dict[Hashable, list[PreparedFit]] = {}
+    for number, fit in enumerate(fits):
+        key = stack_key(fit.training)
+        groups.setdefault((number,) if key is None else key, []).append(fit)
+    for group in groups.values():
+        try:
+            train_group(group)
+        finally:
+            for fit in group:
+                fit.conclude()
+        for fit in group:
+            error = fit.training.error
+            if error is not None:
+                raise_of_member(error, fit.estimator)
+
+
+def train_group(group: Sequence[PreparedFit]) -> None:
+    """Train networks that make one stack, or one that makes none.
+
+    Parameters
+    ----------
+    group : sequence of PreparedFit
+        With equal keys.
+    """
+    if len(group) > 1:
+        n_parts = count_parts(group)
+        train_parts([group[i::n_parts] for i in range(n_parts)])
+        return
+    try:
+        group[0].estimator._train(group[0].training)
+    except Exception as error:
+        group[0].training.error = error
+
+
+def count_parts(group: Sequence[PreparedFit]) -> int:
+    """Return into how many stacks a group is divided, each for a thread of its own.
+
+    A stack runs in one thread. Functions of the user's are not called from several threads.
+
+    Parameters
+    ----------
+    group : sequence of PreparedFit
+        Networks that can be stacked.
+
+    Returns
+    -------
+    int
+    """
+    net, samples = group[0].training.net, group[0].training.train
+    flops = net.batch_size * group[0].estimator._work.flops
+    if samples.device.type != "cpu" or flops < THREADED_FLOPS or net.callbacks_:
+        return 1
+    return min(len(group), torch.get_num_threads())
+
+
+def train_parts(parts: Sequence[Sequence[PreparedFit]]) -> None:
+    """Train stacks, each in a thread of its own if there are several.
+
+    Parameters
+    ----------
+    parts : sequence of sequence of PreparedFit
+        The stacks.
+    """
+    trainings = [fit.training for part in parts for fit in part]
+    is_over = threading.Event()
+
+    def should_stop() -> bool:
+        return is_over.is_set() or any(training.error is not None for training in trainings)
+
+    def train(part: Sequence[PreparedFit]) -> None:
+        try:
+            with threads_for(0, part[0].training.train.device), suppress(Interrupted):
+                train_stack([fit.training for fit in part], should_stop=should_stop)
+        except BaseException:
+            is_over.set()
+            raise
+
+    if len(parts) == 1:
+        train(parts[0])
+        return
+    with ThreadPoolExecutor(len(parts)) as pool:
+        futures = [pool.submit(train, part) for part in parts]
+        try:
+            while wait(futures, timeout=PATIENCE).not_done:
+                pass
+        finally:  # after Ctrl-C, which only this thread notices, the others end their epoch
+            is_over.set()
+    for future in futures:
+        future.result()
+
+
+def raise_of_member(error: Exception, member: EnsembleEstimator) -> NoReturn:
+    """Raise an error that says whose it is.
+
+    Parameters
+    ----------
+    error : Exception
+        What ended the training.
+    member : EnsembleEstimator
+        The member.
+    """
+    membership = member._membership
+    assert membership is not None
+    if isinstance(error, DivergenceError):
+        raise DivergenceError(f"estimators_[{membership.number}]: {error}") from error
+    error.add_note(f"This was {membership.name}, estimators_[{membership.number}].")
+    raise error
