@@ -9,7 +9,7 @@ from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
 from ._generator import SequenceGenerator
 from ._recurrent import RecurrentClassifier, RecurrentRegressor
 from ._steps import StepClassifier, StepRegressor
-from ._together import FitTask, bytes_per_fit, fit_together, stack_key
+from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stack_key
 
 __all__ = [
     "AttentionClassifier",
@@ -29,5 +29,6 @@ __all__ = [
     "StepRegressor",
     "bytes_per_fit",
     "fit_together",
+    "flops_per_fit",
     "stack_key",
 ]

@@ -122,16 +122,46 @@ def bytes_per_fit(estimator: Any, X: Any, y: Any) -> int:
     batch = min(n_rows, batch_size if isinstance(batch_size, int) else 200)
     if batch_size == "all":
         batch = n_rows
-    # y may be labels or columns; a network with more outputs than columns has few of them
-    n_outputs = getattr(y, "shape", (n_rows,))[1:] or (10,)
-    hidden = positive_integers("hidden_layer_sizes", estimator.hidden_layer_sizes)
-    widths = [_num_features(X), *hidden, *n_outputs]
-    n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+    widths = _widths(estimator, X, y)
+    n_parameters = _count_parameters(estimator, X, y)
     # of each parameter: value, gradient, two moments, the best so far, and the network's own copy
     # of each unit and row of a batch: its input, its output, its gradient, and dropout's factor
     # of each row: its number in X, its target, its decision and its weight, before and in order
-    n_numbers = 6 * n_parameters + 4 * batch * sum(widths) + 6 * n_rows * n_outputs[0]
+    n_numbers = 6 * n_parameters + 4 * batch * sum(widths) + 6 * n_rows * widths[-1]
     return 8 * n_numbers
+
+
+def flops_per_fit(estimator: Any, X: Any, y: Any) -> float:
+    """Estimate the floating point operations of a fit that runs all its epochs.
+
+    Parameters
+    ----------
+    estimator : DenseFamily
+        One that has a :func:`stack_key`.
+    X, y : object
+        What it is to be fitted to.
+
+    Returns
+    -------
+    float
+    """
+    return 6.0 * _count_parameters(estimator, X, y) * _num_samples(X) * estimator.max_iter
+
+
+def _count_parameters(estimator: Any, X: Any, y: Any) -> int:
+    widths = _widths(estimator, X, y)
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+
+
+def _widths(estimator: Any, X: Any, y: Any) -> list[int]:
+    # y may be labels or columns; a network with more outputs than columns has few of them
+    n_outputs = getattr(y, "shape", (0,))[1:] or (10,)
+    hidden = positive_integers("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    try:
+        n_features = _num_features(X)
+    except TypeError:  # texts and the like, of which preprocessing makes columns
+        n_features = 100
+    return [n_features, *hidden, *n_outputs]
 
 
 def fit_together(

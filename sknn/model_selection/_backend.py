@@ -18,8 +18,9 @@ from joblib.parallel import FallbackToBackend, ParallelBackendBase
 from ._calls import Call, parse_call
 from ._chunks import Results, device_of, plan_chunks
 from ._memory import available_memory, parse_memory_limit
+from ._processes import run_in_processes
 from ._progress import Progress
-from ._workers import count_threads, run_elsewhere, run_in_threads, runs_in_threads
+from ._workers import count_workers, is_foreign, pays_processes, run_elsewhere, run_in_threads
 
 # joblib hands out as many calls at once as it believes there are workers.
 MANY = 2**31
@@ -172,13 +173,15 @@ class StackingBackend(ParallelBackendBase):
         verbose = self._verbose >= 1 or any(call.verbose for call in calls)
         progress = Progress(len(calls), verbose=verbose)
         try:
-            if runs_in_threads(backend):
-                # stacks on a GPU have it for themselves
-                n_workers = 1 if gpus else count_threads(self._n_jobs, backend, len(calls))
-                chunks = plan_chunks(calls, n_workers, limit)
-                return run_in_threads(chunks, n_workers, limit, progress)
-            n_workers = max(joblib.effective_n_jobs(self._n_jobs), 1)
-            return run_elsewhere(plan_chunks(calls, n_workers, limit), self._n_jobs, progress)
+            if gpus:  # stacks on a GPU have it for themselves
+                return run_in_threads(plan_chunks(calls, 1, limit), 1, limit, progress)
+            n_workers = count_workers(self._n_jobs, backend, len(calls))
+            chunks = plan_chunks(calls, n_workers, limit)
+            if is_foreign(backend):
+                return run_elsewhere(chunks, self._n_jobs, progress)
+            if n_workers > 1 and pays_processes(calls, backend):
+                return run_in_processes(chunks, n_workers, progress)
+            return run_in_threads(chunks, n_workers, limit, progress)
         finally:
             progress.close()
 

@@ -13,27 +13,33 @@ import torch
 from joblib.parallel import ParallelBackendBase
 from sklearn.utils.parallel import Parallel, delayed
 
-from sknn.estimators import Interrupted
+from sknn.estimators import Interrupted, flops_per_fit
 from sknn.training import threads_for
 
+from ._calls import Call
 from ._chunks import Chunk, Results, portable_calls, run_chunk, run_chunk_elsewhere
 from ._data import DataCache
-from ._memory import MemoryBudget
+from ._memory import MemoryBudget, n_bytes_of
 from ._progress import Progress
 
-# Threads take turns in Python: with fewer fits each, more threads are no faster.
-FITS_PER_THREAD = 8
+# With fewer fits for each, more workers are no faster.
+FITS_PER_WORKER = 8
+
+# Floating point operations, a second or two, below which no other process is started.
+WORTH_PROCESSES = 1e10
+
+# Bytes of X that are sent to a process with each chunk.
+SENT_AT_MOST = 2**26
 
 # The main thread looks so often whether it was interrupted, in seconds: on some systems
 # waiting itself is not.
 PATIENCE = 0.5
 
 
-def runs_in_threads(backend: ParallelBackendBase) -> bool:
-    """Say whether threads of this process stand in for a backend.
+def is_foreign(backend: ParallelBackendBase) -> bool:
+    """Say whether a backend is none of joblib's own that are chosen without reason.
 
-    They do for joblib's own ones. Whoever has chosen another backend has a reason, such as
-    further machines.
+    Whoever has chosen another one has a reason, such as further machines.
 
     Parameters
     ----------
@@ -45,16 +51,16 @@ def runs_in_threads(backend: ParallelBackendBase) -> bool:
     bool
     """
     names = ("loky", "threading", "sequential")
-    return type(backend) in [joblib.parallel.BACKENDS.get(name) for name in names]
+    return type(backend) not in [joblib.parallel.BACKENDS.get(name) for name in names]
 
 
-def count_threads(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int) -> int:
-    """Return how many threads `n_jobs` stands for.
+def count_workers(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int) -> int:
+    """Return how many workers `n_jobs` stands for.
 
     Parameters
     ----------
     n_jobs : int or None
-        As in joblib; None is as many as torch would use for one network.
+        As in joblib.
     backend : ParallelBackendBase
         The active backend.
     n_fits : int
@@ -64,13 +70,33 @@ def count_threads(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int)
     -------
     int
     """
-    if type(backend) is joblib.parallel.BACKENDS["sequential"]:
-        return 1
-    if n_jobs is None:
-        n_jobs = torch.get_num_threads()
-    elif n_jobs < 0:
-        n_jobs = joblib.cpu_count() + 1 + n_jobs
-    return max(min(n_jobs, n_fits // FITS_PER_THREAD), 1)
+    n_workers = max(joblib.effective_n_jobs(n_jobs), 1)
+    return n_workers if is_foreign(backend) else max(min(n_workers, n_fits // FITS_PER_WORKER), 1)
+
+
+def pays_processes(calls: Sequence[Call], backend: ParallelBackendBase) -> bool:
+    """Say whether other processes would be of use, where the user lets joblib choose.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        What there is to do.
+    backend : ParallelBackendBase
+        The active backend.
+
+    Returns
+    -------
+    bool
+        False for little work, for data that take long to send, and for searches whose callbacks
+        watch from this process. Threads do well with large networks.
+    """
+    given = calls[0].arguments
+    if type(backend) is not joblib.parallel.BACKENDS["loky"]:
+        return False
+    if getattr(given.get("caller"), "_skl_callbacks", None):
+        return False
+    flops = sum(flops_per_fit(call.network, given["X"], given["y"]) for call in calls)
+    return flops >= WORTH_PROCESSES and n_bytes_of(given["X"]) <= SENT_AT_MOST
 
 
 def run_in_threads(
