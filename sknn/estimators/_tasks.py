@@ -147,10 +147,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             return decide_multiclass(outputs)
         return decide_labels(outputs)
 
-    def _score_decisions(
-        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
-    ) -> float:
-        return accuracy(decisions, targets, sample_weight)
+    _score_decisions = staticmethod(accuracy)
 
     # ------------------------------------------------------------------------------- methods
 
@@ -348,10 +345,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
     def _decide(self, outputs: Tensor) -> Tensor:
         return self._loss.activate(outputs)
 
-    def _score_decisions(
-        self, decisions: Tensor, targets: Tensor, sample_weight: Tensor | None
-    ) -> float:
-        return r2(decisions, targets, sample_weight)
+    _score_decisions = staticmethod(r2)  # type: ignore[assignment]
 
     @available_if(_has_batches)
     @with_callbacks

@@ -160,9 +160,10 @@ class DenseBackprop:
             if i < last:
                 z = self.activations[i].apply_(z)  # type: ignore[misc]
                 rate = self.dropout_rates[i]
+                factors = dropout_factors(z, rate) if rate else None
                 activated.append(z)
-                dropout.append(dropout_factors(z, rate) if rate else None)
-                layer_inputs.append(z * dropout[i] if rate else z)
+                dropout.append(factors)
+                layer_inputs.append(z if factors is None else z * factors)
         outputs = z.to(self.theta.dtype)
 
         losses, delta = self.loss.with_gradient(outputs, targets)

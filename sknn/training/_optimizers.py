@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -423,7 +424,7 @@ def make_optimizer(
     elif solver == "rmsprop":
         # RMSprop is known without momentum; the default of 0.9 is meant for SGD
         del available["momentum"]
-    accepted = inspect.signature(optimizer_class).parameters
+    accepted = _accepted_arguments(optimizer_class)  # type: ignore[arg-type]
     arguments = {
         name: value for name, value in available.items() if name in accepted and name not in bound
     }
@@ -432,13 +433,24 @@ def make_optimizer(
         raise TypeError(
             f"solver returned {type(optimizer).__name__}; a torch.optim.Optimizer is needed."
         )
-    closure = inspect.signature(optimizer.step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
+    if _needs_closure(type(optimizer)):  # type: ignore[arg-type]
         raise ValueError(
             f"solver={type(optimizer).__name__} evaluates the loss several times a step, which "
             "training in batches does not offer; for L-BFGS use solver='lbfgs'."
         )
     return optimizer
+
+
+@lru_cache(maxsize=64)
+def _accepted_arguments(optimizer_class: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(optimizer_class).parameters)
+
+
+@lru_cache(maxsize=64)
+def _needs_closure(optimizer_class: Any) -> bool:
+    """Say whether `step` wants to evaluate the loss."""
+    closure = inspect.signature(optimizer_class.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:

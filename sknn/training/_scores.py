@@ -6,7 +6,7 @@ more than an epoch of a small network.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +45,28 @@ def accuracy(decisions: Tensor, targets: Tensor, sample_weight: Tensor | None) -
     if sample_weight is None:
         return float(right.sum()) / len(right)
     return float((right * sample_weight).sum() / sample_weight.sum())
+
+
+def accuracies(decisions: Tensor, targets: Tensor, n_samples: Sequence[int]) -> list[float]:
+    """Return the :func:`accuracy` of several networks.
+
+    Parameters
+    ----------
+    decisions, targets : Tensor of shape (n_networks, n) or (n_networks, n, n_labels)
+        Predicted and true classes or labels.
+    n_samples : sequence of int
+        How many of the n rows each network has; the others are equal in both.
+
+    Returns
+    -------
+    list of float
+    """
+    right = decisions == targets
+    if right.ndim == 3:
+        right = right.all(2)
+    n_others = [right.shape[1] - n for n in n_samples]
+    counts = zip(right.sum(1).tolist(), n_others, n_samples, strict=True)
+    return [(count - others) / n for count, others, n in counts]
 
 
 def r2(predictions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> float:

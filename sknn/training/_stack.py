@@ -9,7 +9,7 @@ So a network of a stack ends with the weights, number for number, that it would 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -24,6 +24,7 @@ from ._batches import DenseRows, Samples
 from ._net import Net
 from ._optimizers import JointOptimizer
 from ._randomness import OwnGenerator
+from ._scores import accuracies, accuracy
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
@@ -178,12 +179,11 @@ class _Member:
         rows = self.train.rows_in_order(self.order)
         return np.arange(self.n_rows) if rows is None else rows
 
-    def end_epoch(self, loss_sum: float, decisions: Tensor, seconds: float) -> None:
+    def end_epoch(self, loss_sum: float, score: float, seconds: float) -> None:
         """Do what comes after an epoch's last batch."""
         net = self.net
         net.state.n_samples_seen += self.n_rows
         start = time.perf_counter()
-        score = net.score_decisions(decisions, *self.answers)
         loss = loss_sum / sum(self.weight_sums)
         net.record_epoch(self.epoch, loss, score, self.training.validation)
         self.epoch["dur"] = seconds + time.perf_counter() - start
@@ -238,9 +238,9 @@ class _Stack:
         released = self._release()
         if not self.members:
             return released
-        loss_sums, decisions = self._train_epoch()
+        loss_sums, scores = self._train_epoch()
         seconds = (time.perf_counter() - start) / len(self.members)
-        ends = zip(loss_sums, decisions, strict=True)
+        ends = zip(loss_sums, scores, strict=True)
         self._for_each(lambda member: member.end_epoch(*next(ends), seconds))
         return released + self._release()
 
@@ -272,8 +272,8 @@ class _Stack:
         for member in self.members:
             member.finish()
 
-    def _train_epoch(self) -> tuple[list[float], Iterator[Tensor]]:
-        """Update the weights once a batch; return the loss sums and the decisions."""
+    def _train_epoch(self) -> tuple[list[float], list[float]]:
+        """Update the weights once a batch; return the loss sums and the scores."""
         members, samples = self.members, self._samples
         samples.begin_epoch()
         decide = members[0].net.decide
@@ -294,8 +294,18 @@ class _Stack:
             self._update(number, step_losses)
             loss_sums[: len(step_losses)] += step_losses
         assert collected is not None  # there are members, and they have rows
-        decisions = (rows[: member.n_rows] for member, rows in zip(members, collected, strict=True))
-        return loss_sums.tolist(), decisions
+        return loss_sums.tolist(), self._score(collected)
+
+    def _score(self, decisions: Tensor) -> list[float]:
+        """Return the score of each net, of decisions in the order of this epoch."""
+        members = self.members
+        if members[0].net.score_decisions is accuracy and not self._samples.is_weighted:
+            n_rows = [member.n_rows for member in members]
+            return accuracies(decisions, self._samples.targets, n_rows)
+        return [
+            member.net.score_decisions(rows[: member.n_rows], *member.answers)
+            for member, rows in zip(members, decisions, strict=True)
+        ]
 
     def _update(self, number: int, losses: Tensor) -> None:
         """Update the weights of those that had a batch with this number."""
@@ -331,9 +341,9 @@ class _Stack:
 
 def _order(training: Training) -> tuple[Any, ...]:
     """Order by the number of rows, and put next to each other what can share operations."""
-    net = training.net
-    numbers = sorted((name, str(value)) for name, value in vars(net.step.loss).items())
-    return -len(training.train), numbers, net.alpha
+    loss, alpha = training.net.criterion, training.net.alpha
+    numbers = sorted((name, str(value)) for name, value in vars(loss).items())
+    return -len(training.train), numbers, alpha
 
 
 class _StackedSamples:
@@ -343,14 +353,23 @@ class _StackedSamples:
     ----------
     members : list of _Member
         Those with the most rows first.
+
+    Attributes
+    ----------
+    targets : Tensor of shape (n_members, n_rows, ...)
+        In the order of this epoch; zeros follow those of a member with fewer rows.
+    is_weighted : bool
+        Whether any member has weights.
     """
+
+    targets: Tensor
 
     def __init__(self, members: list[_Member]) -> None:
         self._members = members
         self._dtype = members[0].train.rows.dtype
         self._device = members[0].train.device
         self._X, self._first_rows = self._join()
-        self._is_weighted = any(member.train.is_weighted for member in members)
+        self.is_weighted = any(member.train.is_weighted for member in members)
         self._runs = [self._find_runs(i) for i in range(members[0].steps_per_epoch)]
         # where an epoch is one batch, all epochs have the same one
         self._batches: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
@@ -410,9 +429,9 @@ class _StackedSamples:
             index[i, : member.n_rows] = member.rows() + first_row
             targets, weight = member.answers
             if i == 0:
-                self._targets = targets.new_zeros((k, n, *targets.shape[1:]))
+                self.targets = targets.new_zeros((k, n, *targets.shape[1:]))
                 self._weight = torch.ones((k, n), dtype=self._dtype, device=self._device)
-            self._targets[i, : member.n_rows] = targets
+            self.targets[i, : member.n_rows] = targets
             if weight is not None:
                 self._weight[i, : member.n_rows] = weight
         self._index = torch.from_numpy(index).to(self._device)
@@ -448,8 +467,8 @@ class _StackedSamples:
         part = (slice(start, stop), slice(bounds[number], bounds[number + 1]))
         index = self._index[part]
         X = self._X.index_select(0, index.reshape(-1)).view(*index.shape, -1)
-        weight = self._weight[part] if self._is_weighted else None
-        return X, self._targets[part].flatten(0, 1), weight
+        weight = self._weight[part] if self.is_weighted else None
+        return X, self.targets[part].flatten(0, 1), weight
 
     def _weight_sums(self, number: int, start: int, stop: int) -> Tensor:
         # where it is 0, the gradients are not used

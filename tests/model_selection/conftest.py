@@ -100,6 +100,6 @@ def stacks(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def threads_for_few_fits(monkeypatch):
-    """Let the small searches of these tests use as many threads as they ask for."""
-    monkeypatch.setattr(_workers, "FITS_PER_THREAD", 1)
+def workers_for_few_fits(monkeypatch):
+    """Let the small searches of these tests use as many workers as they ask for."""
+    monkeypatch.setattr(_workers, "FITS_PER_WORKER", 1)

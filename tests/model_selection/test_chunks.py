@@ -76,7 +76,7 @@ def test_calls_on_the_same_data_are_neighbours(make_calls):
 def test_memory_cuts_chunks(make_calls, monkeypatch):
     monkeypatch.setattr(chunks, "bytes_per_fit", lambda *_: 1000)
     calls = make_calls(12)
-    fold = 80 * 11 * 8
+    fold = 80 * 21 * 8  # X twice, and y
     planned = plan_chunks(calls, 1, fold + 4000)
     assert all(chunk.n_bytes <= fold + 4000 for chunk in planned)
     assert max(len(chunk.calls) for chunk in planned) == 4

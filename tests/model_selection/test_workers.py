@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 import pytest
 import sklearn.model_selection as reference
-import torch
 from joblib._parallel_backends import ThreadingBackend
 
 import sknn.model_selection as ours
@@ -79,16 +78,20 @@ def test_dask(wine, tools):
     assert scores["estimator"][0].predict(X).shape == y.shape
 
 
-def test_how_many_threads(monkeypatch):
+def test_how_many_workers(monkeypatch):
     loky, sequential = (joblib.parallel.BACKENDS[name]() for name in ("loky", "sequential"))
-    monkeypatch.setattr(_workers, "FITS_PER_THREAD", 8)
-    assert _workers.count_threads(3, loky, 1000) == 3
-    assert _workers.count_threads(3, loky, 16) == 2
-    assert _workers.count_threads(3, loky, 1) == 1
-    assert _workers.count_threads(-1, loky, 1000) == joblib.cpu_count()
-    assert _workers.count_threads(-1000, loky, 1000) == 1
-    assert _workers.count_threads(None, loky, 1000) == torch.get_num_threads()
-    assert _workers.count_threads(3, sequential, 1000) == 1
+    monkeypatch.setattr(_workers, "FITS_PER_WORKER", 8)
+    assert _workers.count_workers(3, loky, 1000) == 3
+    assert _workers.count_workers(3, loky, 16) == 2
+    assert _workers.count_workers(3, loky, 1) == 1
+    assert _workers.count_workers(-1, loky, 1000) == joblib.effective_n_jobs(-1)
+    assert _workers.count_workers(-1000, loky, 1000) == 1
+    assert _workers.count_workers(None, loky, 1000) == 1
+    with joblib.parallel_config(n_jobs=2):
+        assert _workers.count_workers(None, loky, 1000) == 2
+    with joblib.parallel_config(backend="sequential"):
+        assert _workers.count_workers(3, sequential, 1000) == 1
+    assert _workers.count_workers(3, ForeignBackend(), 1) == 3
 
 
 def test_threads_leave_filters_of_warnings_alone(wine, tools):

@@ -1,0 +1,189 @@
+"""Chunks shared with other processes: the results are the same, whoever does the work."""
+
+import os
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import sklearn.model_selection as reference
+from sklearn.metrics import accuracy_score
+
+import sknn.model_selection as ours
+from sknn.model_selection import _processes, _workers
+
+GRID = {"net__learning_rate_init": [0.01, 0.02, 0.05], "net__alpha": [0.1, 0.2, 0.3, 0.4]}
+
+
+@pytest.fixture(autouse=True)
+def always_worth_it(monkeypatch):
+    monkeypatch.setattr(_workers, "WORTH_PROCESSES", 0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_process_is_left():
+    yield
+    _processes._holder.drop()
+
+
+@pytest.fixture
+def started():
+    """Wait until the other process is there, so that it gets work."""
+    _processes._holder.get(1).started.result(timeout=120)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    chunks = []
+    submit = _processes.Pool.submit
+
+    def spy(pool, chunk):
+        chunks.append(chunk)
+        return submit(pool, chunk)
+
+    monkeypatch.setattr(_processes.Pool, "submit", spy)
+    return chunks
+
+
+def test_a_search(wine, tools, started, sent, capfd):
+    X, y = wine
+    estimator = tools.pipeline(tools.classifier())
+    options = {"cv": 5, "return_train_score": True}
+    actual = ours.GridSearchCV(estimator, GRID, n_jobs=2, verbose=1, **options).fit(X, y)
+    expected = reference.GridSearchCV(estimator, GRID, **options).fit(X, y)
+    tools.assert_same_search(actual, expected, X)
+    assert len(sent) == 1  # of two chunks
+    assert "60/60" in capfd.readouterr().err
+
+
+def test_fitted_estimators_come_back(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "return_estimator": True}
+    actual = ours.cross_validate(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_validate(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual["test_score"], expected["test_score"])
+    for ours_, theirs in zip(actual["estimator"], expected["estimator"], strict=True):
+        np.testing.assert_array_equal(ours_.coefs_[0], theirs.coefs_[0])
+
+
+def test_predictions(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "method": "predict_proba"}
+    actual = ours.cross_val_predict(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_val_predict(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_until_the_others_have_started_the_work_is_done_here(wine, tools, sent):
+    _processes._holder.drop()
+    X, y = wine
+    actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
+    expected = reference.cross_val_score(tools.classifier(), X, y, cv=16)
+    np.testing.assert_array_equal(actual, expected)
+    assert len(sent) < 2
+
+
+class Unsendable:
+    """A scorer that does not pickle."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __call__(self, estimator, X, y):
+        return accuracy_score(y, estimator.predict(X))
+
+
+def test_what_cannot_be_sent_is_done_here(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "scoring": Unsendable()}
+    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual, expected)
+
+
+class Deadly:
+    """A scorer that ends any other process than the one that made it."""
+
+    def __init__(self):
+        self.home = os.getpid()
+
+    def __call__(self, estimator, X, y):
+        if os.getpid() != self.home:
+            os._exit(1)
+        return accuracy_score(y, estimator.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:A worker stopped")
+def test_the_work_of_a_process_that_dies_is_done_here(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "scoring": Deadly()}
+    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual, expected)
+    assert _processes._holder.pool is None  # the next search starts another
+
+
+class Picky:
+    """A scorer that fails elsewhere."""
+
+    def __init__(self, error):
+        self.home = os.getpid()
+        self.error = error
+
+    def __call__(self, estimator, X, y):
+        if os.getpid() != self.home:
+            raise self.error("as it should")
+        return 0.0
+
+
+def test_errors_come_out(wine, tools, started):
+    with pytest.raises(RuntimeError, match="as it should"):
+        ours.cross_val_score(
+            tools.classifier(),
+            *wine,
+            cv=16,
+            n_jobs=2,
+            scoring=Picky(RuntimeError),
+            error_score="raise",
+        )
+
+
+def test_an_interrupt_ends_the_others(wine, tools, started):
+    def interrupt(estimator, X, y):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.cross_val_score(tools.classifier(), *wine, cv=16, n_jobs=2, scoring=interrupt)
+    assert _processes._holder.pool is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits"),
+    [
+        ("threading", {}),
+        ("sequential", {}),
+        ("loky", {"WORTH_PROCESSES": 1e15}),
+        ("loky", {"SENT_AT_MOST": 10}),
+    ],
+)
+def test_where_no_other_process_is_wanted(wine, tools, sent, monkeypatch, backend, limits):
+    for name, value in limits.items():
+        monkeypatch.setattr(_workers, name, value)
+    X, y = wine
+    with joblib.parallel_config(backend=backend):
+        actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
+    assert not sent
+    np.testing.assert_array_equal(
+        actual, reference.cross_val_score(tools.classifier(), X, y, cv=16)
+    )
+
+
+def test_another_number_of_processes_replaces_the_pool():
+    pool = _processes._holder.get(1)
+    assert _processes._holder.get(1) is pool
+    assert _processes._holder.get(2) is not pool
+    _processes._holder.drop()
