@@ -74,9 +74,11 @@ PARAMETERS = {
     ),
     "n_jobs": (
         "int",
-        "Number of threads in which stacks of networks are trained; None is the number of "
-        "threads that torch uses, -1 all cores. What is not stacked runs in so many processes, "
-        "for which None is 1. Under a backend of joblib's that the user has chosen, such as "
+        "Number of processes that train stacks of networks, the calling one included; None is "
+        "1, or what `joblib.parallel_config` says, -1 all cores. The others start in the "
+        "background and stay for the next search. With large X, with little work, or under "
+        'joblib\'s backend "threading", it is a number of threads. What is not stacked runs in '
+        "so many processes. Under a backend of joblib's that the user has chosen, such as "
         "Dask's, the number of its workers.",
     ),
     "refit": (
@@ -169,13 +171,13 @@ n_required_iterations_ : int
 """.strip()
 
 NOTES = """
-Neural estimators, alone or as the last step of a Pipeline, are trained many at a time, as one
-stack of networks; the steps before the network are fitted once for all candidates of a fold that
-share them. All other estimators, and networks that cannot share a stack, are fitted as
-scikit-learn fits them, in the same call. Results are scikit-learn's, except for what is told about
-time: `fit_time` is a fit's share of the time of its stack, and messages, which come when the
-training of a stack is over, time the scoring. Callbacks that a search hands to its estimators are
-told of fits, not of epochs.
+Neural estimators, alone or as the last step of a Pipeline, are trained many at a time, as one stack
+of networks; the steps before the network are fitted once for all candidates of a fold that share
+them, or, where other processes work, once in each chunk of fits. All other estimators, and networks
+that cannot share a stack, are fitted as scikit-learn fits them, in the same call. Results are
+scikit-learn's, except for what is told about time: `fit_time` is a fit's share of the time of its
+stack, and messages, which come when the training of a stack is over, time the scoring. Callbacks
+that a search hands to its estimators are told of fits, not of epochs.
 """.strip()
 
 
