@@ -48,10 +48,11 @@ class FitTask:
 
     def conclude(self) -> None:
         """Raise the error that `fit` would have raised, or emit its ConvergenceWarning."""
+        prepared, self.prepared = self.prepared, None  # the samples are not needed any more
         if self.error is not None:
             raise self.error
-        if self.prepared is not None:
-            self.prepared.warn()
+        if prepared is not None:
+            prepared.warn()
 
 
 def stack_key(estimator: Any) -> Hashable | None:
