@@ -243,7 +243,7 @@ def run_chunk_elsewhere(X: Any, y: Any, calls: Sequence[Call]) -> Results:
     Parameters
     ----------
     X, y : object
-        Samples and targets, which go once to a process and not with each call.
+        Samples and targets, which go once with a chunk and not with each of its calls.
     calls : sequence of Call
         Calls without X and y, see :func:`portable_calls`.
 
