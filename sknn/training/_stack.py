@@ -122,11 +122,16 @@ def train_stack(
         If `should_stop` says so.
     """
     stack = _Stack(trainings)
+
+    def report(released: list[Training]) -> None:
+        for training in released:
+            if on_done is not None:
+                on_done(training)
+
     try:
+        report(stack.begin())
         while stack.members:
-            for training in stack.run_epoch():
-                if on_done is not None:
-                    on_done(training)
+            report(stack.run_epoch())
             if should_stop is not None and stack.members and should_stop():
                 raise Interrupted
     finally:
@@ -216,8 +221,17 @@ class _Stack:
             [member.generator for member in self.members],
         )
         self._renew()
+
+    def begin(self) -> list[Training]:
+        """Do what comes before the first epoch.
+
+        Returns
+        -------
+        list of Training
+            Those that have failed.
+        """
         self._for_each(_Member.begin)
-        self._release()
+        return self._release()
 
     def _renew(self) -> None:
         """Make what depends on who the members are."""

@@ -361,8 +361,11 @@ class Fails(Callback):
         self.error = error
 
     def _fail(self, hook: str, net: Any) -> None:
-        if hook == self.hook and len(net.history) >= 2:
+        if hook == self.hook and (hook == "start" or len(net.history) >= 2):
             raise self.error("as it should")
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self._fail("start", net)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         self._fail("begin", net)
@@ -371,7 +374,7 @@ class Fails(Callback):
         self._fail("end", net)
 
 
-@pytest.mark.parametrize("hook", ["begin", "end"])
+@pytest.mark.parametrize("hook", ["start", "begin", "end"])
 def test_errors_of_callbacks_stay_in_their_task(hook: str) -> None:
     X, y = load("wine")
     estimator = NeuralClassifier((5,), max_iter=4, random_state=0)
