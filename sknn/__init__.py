@@ -10,6 +10,7 @@ from .estimators import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
+from .storage import file_info, load, save
 
 __all__ = [
     "AttentionClassifier",
@@ -20,6 +21,9 @@ __all__ = [
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "file_info",
+    "load",
+    "save",
 ]
 
 __version__ = "0.1.0"

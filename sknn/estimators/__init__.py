@@ -3,6 +3,7 @@
 from sknn.training import Interrupted
 
 from ._attention import AttentionClassifier, AttentionRegressor
+from ._base import NeuralEstimator
 from ._convolutional import ConvClassifier, ConvRegressor
 from ._dense import NeuralClassifier, NeuralRegressor
 from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
@@ -21,6 +22,7 @@ __all__ = [
     "FitTask",
     "Interrupted",
     "NeuralClassifier",
+    "NeuralEstimator",
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",

@@ -648,9 +648,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     # ---------------------------------------------------------------------------------- pickle
 
+    def _stored_attributes(self) -> dict[str, Any]:
+        """Return what is stored of an estimator: all but what belongs to one call of `fit`."""
+        return dict(super().__getstate__())
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to a device: the network is stored on the CPU."""
-        state = dict(super().__getstate__())
+        state = self._stored_attributes()
         if "_state" in state:
             state["module_"] = portable_copy(self.module_)
             state["_state"] = self._state.on_cpu()

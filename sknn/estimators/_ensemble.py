@@ -331,9 +331,9 @@ class EnsembleEstimator(NeuralEstimator):
 
     # ---------------------------------------------------------------------------------- pickle
 
-    def __getstate__(self) -> dict[str, Any]:
+    def _stored_attributes(self) -> dict[str, Any]:
         """Store the networks once, in the members."""
-        state = super().__getstate__()
+        state = super()._stored_attributes()
         state.pop("_membership", None)
         if "_members" in state:
             state.pop("module_", None)

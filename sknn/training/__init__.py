@@ -15,11 +15,12 @@ from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
 from ._series import PairedRows, SeriesRows
 from ._stack import Interrupted, Training, stack_key, train_stack
-from ._state import TrainingState
+from ._state import History, TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
 
 __all__ = [
+    "History",
     "HORIZON_SCHEDULES",
     "SOLVERS",
     "DivergenceError",

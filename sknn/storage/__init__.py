@@ -1,0 +1,22 @@
+"""Estimators and the state of their training in files that hold data and no code."""
+
+from ._atomic import atomic_write, naming
+from ._encoding import digest
+from ._files import ModelFileError
+from ._models import FileInfo, file_info, load, save
+from ._parts import StoredFile, UntrustedError, read_parts, write_parts
+
+__all__ = [
+    "FileInfo",
+    "ModelFileError",
+    "StoredFile",
+    "UntrustedError",
+    "atomic_write",
+    "digest",
+    "file_info",
+    "load",
+    "naming",
+    "read_parts",
+    "save",
+    "write_parts",
+]

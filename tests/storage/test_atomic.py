@@ -1,0 +1,78 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sknn.storage import atomic_write
+
+
+def test_the_old_file_stays_until_all_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_file_and_nothing_else(
+    error: type[BaseException], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(error), atomic_write(path) as file:
+        file.write(b"new")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with atomic_write(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+def test_the_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "ours") as file:
+        file.write(b"1")
+    (tmp_path / "plain").write_bytes(b"1")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "plain")]
+    assert modes[0] == modes[1]
+
+
+def test_errors_name_the_path_that_was_given(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for path, error in [
+        (tmp_path / "missing" / "file", FileNotFoundError),
+        (tmp_path / "file" / "file", NotADirectoryError),
+        (tmp_path, IsADirectoryError),
+    ]:
+        with pytest.raises(error) as caught, atomic_write(path):
+            pass
+        assert caught.value.filename == str(path)
+
+
+def test_an_error_while_writing_names_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="No space left") as caught, atomic_write(path) as file:
+        file.write(b"1")
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(path)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_write("/dev/full") as file:
+        file.write(b"1")
+    assert caught.value.filename == "/dev/full"
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
