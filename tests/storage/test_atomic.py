@@ -7,6 +7,12 @@ import pytest
 from sknn.storage import atomic_write
 
 
+def write_and_raise(path: Path, error: BaseException) -> None:
+    with atomic_write(path) as file:
+        file.write(b"new")
+        raise error
+
+
 def test_the_old_file_stays_until_all_is_written(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
@@ -24,9 +30,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(error), atomic_write(path) as file:
-        file.write(b"new")
-        raise error
+    with pytest.raises(error):
+        write_and_raise(path, error())
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -63,9 +68,8 @@ def test_errors_name_the_path_that_was_given(tmp_path: Path) -> None:
 
 def test_an_error_while_writing_names_the_path(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with pytest.raises(OSError, match="No space left") as caught, atomic_write(path) as file:
-        file.write(b"1")
-        raise OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_and_raise(path, OSError(28, "No space left on device"))
     assert caught.value.filename == str(path)
     assert not os.listdir(tmp_path)
 

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -199,13 +200,13 @@ def test_other_kinds_of_files_are_called_by_their_names(tmp_path: Path) -> None:
             sknn.load(path)
 
 
-# ----------------------------------------------------- files of ours, with a right checksum, that lie
+# ------------------------------------------------- files of ours, with a right checksum, that lie
 
 
 def stored_model() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     encoder = Encoder()
     model = make_pipeline(StandardScaler(), sknn.NeuralClassifier((2,), max_iter=1))
-    with pytest.warns(UserWarning):
+    with pytest.warns(ConvergenceWarning):
         model.fit(np.eye(4), [0, 1, 0, 1])
     node = encoder.encode("estimator", model)
     document = {
@@ -371,7 +372,7 @@ def test_hostile_headers_cost_neither_time_nor_memory(tmp_path: Path) -> None:
 
 def big_model() -> Any:
     model = sknn.NeuralClassifier((3000,), max_iter=1)
-    with pytest.warns(UserWarning):
+    with pytest.warns(ConvergenceWarning):
         return model.fit(np.tile(np.eye(10), 10), np.arange(10) % 2)
 
 

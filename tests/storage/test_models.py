@@ -387,6 +387,20 @@ def test_a_file_is_about_as_large_as_what_it_holds(tmp_path: Path) -> None:
     assert (tmp_path / "model.sknn").stat().st_size < 3 * itemsize * model.n_parameters_ + 20_000
 
 
+def test_a_parameter_that_is_newer_than_the_file_has_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = NeuralClassifier._stored_attributes
+
+    def without_dropout(estimator: Any) -> dict[str, Any]:
+        return {name: value for name, value in stored(estimator).items() if name != "dropout"}
+
+    monkeypatch.setattr(NeuralClassifier, "_stored_attributes", without_dropout)
+    loaded = round_trip(NeuralClassifier(**SMALL, dropout=0.5), tmp_path)
+    assert loaded.get_params()["dropout"] == NeuralClassifier().dropout == 0.0
+    loaded.fit(X, y)
+
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
