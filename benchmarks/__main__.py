@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 
+from ._checkpoints import run_checkpoints
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
 from ._forecasts import run_forecasts
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "small": run_small,
     "predict": run_predict,
     "searches": run_searches,
+    "checkpoints": run_checkpoints,
     "memory": run_memory,
     "imports": run_imports,
     "scores": run_scores,

@@ -1,5 +1,7 @@
 """Neural networks on torch that behave like every other scikit-learn estimator."""
 
+from typing import TYPE_CHECKING, Any
+
 from .estimators import (
     AttentionClassifier,
     AttentionRegressor,
@@ -12,6 +14,9 @@ from .estimators import (
 )
 from .storage import file_info, load, save
 
+if TYPE_CHECKING:
+    from .export import export_onnx, export_torch
+
 __all__ = [
     "AttentionClassifier",
     "AttentionRegressor",
@@ -21,9 +26,24 @@ __all__ = [
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "export_onnx",
+    "export_torch",
     "file_info",
     "load",
     "save",
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the exporters, which bring torch's compiler with them, when they are asked for."""
+    if name in ("export_onnx", "export_torch"):
+        from . import export
+
+        return getattr(export, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._optional import require
+from sknn._optional import require
 
 # height of a line of a title and of a figure's title, in inches
 LINE_HEIGHT = 0.18

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
+from sknn._optional import require
 from sknn._validation import validated
 
 from ._axes import given_axes, new_axes
 from ._networks import fitted_network
-from ._optional import require
 
 PARTS = {"train": "training", "valid": "validation"}
 # up to so many epochs each has a marker; a single one would be invisible without

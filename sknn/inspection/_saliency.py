@@ -13,12 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples
 from torch import Tensor, nn
 
+from sknn._optional import require
 from sknn._validation import validated
 
 from ._axes import picture_axes, value_scale
 from ._captions import CLASS_NAMES, TargetNames, true_targets, write_caption
 from ._networks import FittedNetwork, image_network
-from ._optional import require
 from ._pictures import as_pictures, brightness_range, show_picture, take
 
 POSITIVE = Interval(Integral, 1, None, closed="left")

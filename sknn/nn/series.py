@@ -207,15 +207,14 @@ class SeriesConvolution(nn.Module):
 
     def forward(self, series: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Map (batch, steps, channels) to (batch, ceil(steps / stride), filters)."""
-        n_steps = series.shape[1]
-        n_left = -(-n_steps // self.stride)
         # zeros before the first step do not depend on the length, so padding changes nothing
         before = max(self.kernel_size - self.stride, 0) // 2
-        after = max((n_left - 1) * self.stride + self.kernel_size - before - n_steps, 0)
+        # with kernel_size - 1 zeros in all, ceil(steps / stride) positions fit
+        after = self.kernel_size - 1 - before
         padded = F.pad(series, (0, 0, before, after))
         # (batch, steps, channels) -> (batch, channels, 1, steps), a view
         filtered = self.conv(padded.transpose(1, 2).unsqueeze(2))
-        series = filtered.squeeze(2).transpose(1, 2)[:, :n_left]
+        series = filtered.squeeze(2).transpose(1, 2)
         if lengths is not None:
             lengths = (lengths + self.stride - 1) // self.stride
         if self.norm is not None:

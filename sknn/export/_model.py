@@ -1,0 +1,105 @@
+"""From X to answers, as one module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sknn.nn import Loss
+
+from ._fitted import FittedModel
+from ._inputs import input_layer
+from ._traceable import traceable
+
+
+class Deployed(nn.Module):
+    """Scalers, input layer and network of a fitted estimator.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The estimator.
+
+    Attributes
+    ----------
+    output_names : tuple of str
+        Names of what `forward` returns.
+    """
+
+    output_names: tuple[str, ...]
+
+    def __init__(self, model: FittedModel) -> None:
+        super().__init__()
+        self.scaling = model.scaling()
+        self.input = input_layer(model)
+        self.network = traceable(model.estimator._prediction_module())
+        self.loss: Loss = model.estimator._loss
+
+    def outputs(self, X: Tensor) -> Tensor:
+        """Return the network's raw outputs."""
+        return self.network(self.input(self.scaling(X)))
+
+
+class DeployedClassifier(Deployed):
+    """Labels, and probabilities or decisions.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The classifier.
+    """
+
+    def __init__(self, model: FittedModel) -> None:
+        super().__init__(model)
+        self.task = model.estimator._targets.task
+        self.decide = model.estimator._decide
+        self.has_probabilities = model.has_probabilities
+        second = "probabilities" if self.has_probabilities else "decision"
+        self.output_names = ("label", second)
+
+    def forward(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Return indices into `classes_`, or the indicator matrix; and what they rest on."""
+        outputs = self.outputs(X)
+        labels = self.decide(outputs).long()
+        numbers = self.loss.activate(outputs) if self.has_probabilities else outputs
+        if self.task != "binary":
+            return labels, numbers
+        if self.has_probabilities:
+            return labels[:, 0], torch.cat([1 - numbers, numbers], 1)
+        return labels[:, 0], numbers[:, 0]
+
+
+class DeployedRegressor(Deployed):
+    """Predicted values.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The regressor.
+    """
+
+    output_names = ("prediction",)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return values of shape (batch,) or (batch, n_outputs)."""
+        values = self.loss.activate(self.outputs(X))
+        return values[:, 0] if values.shape[1] == 1 else values
+
+
+def deployed(model: FittedModel) -> Any:
+    """Return the module of a classifier or of a regressor.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The estimator.
+
+    Returns
+    -------
+    DeployedClassifier or DeployedRegressor
+        In evaluation mode.
+    """
+    kind = DeployedClassifier if model.is_classifier else DeployedRegressor
+    return kind(model).eval()

@@ -1,0 +1,130 @@
+"""Traced programs, for torch itself and on the way to ONNX."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as shapes
+
+from sknn.storage import atomic_write
+
+from ._fitted import FittedModel, take_apart
+from ._inputs import InputFormat, find_format
+from ._model import deployed
+from ._quiet import quiet
+from ._traceable import with_own_operations
+
+
+def export_torch(
+    estimator: Any, path: str | os.PathLike[str] | None = None, X: Any = None
+) -> ExportedProgram:
+    """Export a fitted estimator as a program that torch runs without this package.
+
+    The program takes X as a tensor, with any number of samples, and holds all that `predict`
+    does with it: scalers, the way into the network, the network, and what the loss makes of its
+    outputs. Regressors return the predictions. Classifiers return two tensors: the indices of
+    the labels in ``classes_`` (for multilabel problems the indicator matrix), and the
+    probabilities, or the decision values where the loss defines no probabilities.
+
+    Parameters
+    ----------
+    estimator : estimator, Pipeline or search
+        As in :func:`sknn.export_onnx`.
+    path : str or os.PathLike or None, default=None
+        Where :func:`torch.export.save` writes the program, by custom a name that ends in
+        ``.pt2``. The file is replaced as a whole or not at all. None writes nothing.
+    X : array-like or None, default=None
+        As in :func:`sknn.export_onnx`.
+
+    Returns
+    -------
+    torch.export.ExportedProgram
+        ``program.module()`` is what can be called.
+
+    Raises
+    ------
+    TypeError
+        If the estimator or a step before it cannot be exported.
+    ValueError
+        If the network cannot be traced, or X is not what the estimator takes.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+    OSError
+        If the file cannot be written; what was there before is still there.
+
+    See Also
+    --------
+    sknn.export_onnx : For programs without torch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier
+    >>> from sknn import export_torch
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = NeuralClassifier(solver="lbfgs", alpha=0.1, max_iter=1000).fit(X, y)
+    >>> indices, probabilities = export_torch(classifier).module()(torch.tensor(X[:4]))
+    >>> indices
+    tensor([0, 0, 0, 0])
+    >>> probabilities.shape
+    torch.Size([4, 3])
+    """
+    model = take_apart(estimator)
+    program = with_own_operations(trace(model, deployed(model), find_format(model, X)))
+    if path is not None:
+        buffer = io.BytesIO()
+        with quiet():
+            torch.export.save(program, buffer)
+        with atomic_write(path) as file:
+            file.write(buffer.getbuffer())
+    return program
+
+
+def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> ExportedProgram:
+    """Trace the module of an estimator for any number of samples, and of steps where it can be.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The estimator.
+    module : torch.nn.Module
+        From X to answers.
+    found : InputFormat
+        What X looks like.
+
+    Returns
+    -------
+    torch.export.ExportedProgram
+
+    Raises
+    ------
+    ValueError
+        If the network cannot be traced.
+    """
+    # of one sample torch would conclude that there is always one
+    sample = torch.from_numpy(found.sample).repeat_interleave(2, 0)[:2]
+    sizes: dict[int, Any] = {0: Dim("n")}
+    if found.fewest_steps is not None:
+        # a module of the user's may be made for one number of steps
+        own = model.estimator.module is None
+        sizes[1] = Dim("n_steps", min=found.fewest_steps) if own else Dim.AUTO
+    # without it, torch takes samples for special where one of their sizes is 1
+    general = shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    try:
+        with quiet(), torch.no_grad(), general:
+            return torch.export.export(module, (sample,), dynamic_shapes=(sizes,), strict=False)
+    except Exception as error:
+        raise ValueError(
+            f"estimator has a network that torch.export cannot trace: {_first_line(error)} "
+            "Modules of your own must not fix the number of samples, nor branch on numbers."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -1,0 +1,71 @@
+"""What the tests of exported models share."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from torch.onnx._internal.exporter import _registration
+
+from sknn.export import export_onnx
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operators_are_read_once() -> Iterator[None]:
+    """Have torch parse its table of operators, which takes seconds, once for all exports."""
+    registry = _registration.ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        read = staticmethod(cache(registry.from_torchlib))
+        patch.setattr(registry, "from_torchlib", read)
+        yield
+
+
+def fit(estimator: Any, X: Any, y: Any) -> Any:
+    return estimator.set_params(max_iter=2, random_state=0).fit(X, y)
+
+
+class Exported:
+    """An estimator's ONNX model, as a user of onnxruntime has it."""
+
+    def __init__(self, estimator: Any, path: Path, X: Any = None, **options: Any) -> None:
+        export_onnx(estimator, path, X, **options)
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(path, settings)
+        (self.input,) = self.session.get_inputs()
+        self.names = [each.name for each in self.session.get_outputs()]
+
+    def __call__(self, X: Any) -> dict[str, np.ndarray]:
+        return dict(zip(self.names, self.session.run(None, {"X": X}), strict=True))
+
+
+def assert_same(exported: Exported, estimator: Any, X: Any, given: Any = None, tol: float = 1e-5):
+    """Compare all answers with the estimator's, for `given` where it takes X in another form."""
+    answers = exported(X)
+    given = X if given is None else given
+    expected = {"label": "predict", "probabilities": "predict_proba", "prediction": "predict"}
+    for name, answer in answers.items():
+        wanted = getattr(estimator, expected.get(name, "decision_function"))(given)
+        assert answer.shape == wanted.shape
+        if name == "label":
+            assert answer.tolist() == wanted.tolist()
+        else:
+            np.testing.assert_allclose(answer, wanted, rtol=tol, atol=tol)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def rows() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(100, 4))
+
+
+@pytest.fixture(scope="session")
+def series() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(100, 12, 2)).astype(np.float32)
