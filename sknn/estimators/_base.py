@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 import html
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -26,6 +29,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from sknn.nn import Loss
 from sknn.training import (
     HORIZON_SCHEDULES,
+    Checkpoint,
     LearningRate,
     Net,
     PrintEpochs,
@@ -35,6 +39,7 @@ from sknn.training import (
     Training,
     TrainingState,
     Work,
+    fingerprint,
     isolated_torch_rng,
     make_optimizer,
     make_rows,
@@ -48,6 +53,7 @@ from sknn.training import (
     train_lbfgs,
 )
 
+from ._fit_record import describe_fit
 from ._modules import build_user_module, portable_copy
 from ._parameters import declares_parameters
 from ._training_parameters import TrainingParameters
@@ -72,7 +78,8 @@ class TrainingData(NamedTuple):
     sample_weight: np.ndarray | None
 
 
-class CheckedData(NamedTuple):
+@dataclass(eq=False)
+class CheckedData:
     """What `fit` got, validated.
 
     Attributes
@@ -87,6 +94,8 @@ class CheckedData(NamedTuple):
         What the loss takes.
     sample_weight : ndarray or None
         Weights, those of the classes multiplied in.
+    validation : tuple or None
+        X, y, targets and weights of the validation data.
     """
 
     given: dict[str, Any]
@@ -94,6 +103,21 @@ class CheckedData(NamedTuple):
     y: Any
     targets: Any
     sample_weight: np.ndarray | None
+    validation: tuple[Any, Any, Any, Any] | None
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str | None]:
+        """A digest for each part, by the name that the user knows it by."""
+        X_val, _, targets_val, weights_val = self.validation or (None, None, None, None)
+        parts = {
+            "X": self.X,
+            "y": self.targets,
+            "sample_weight": self.sample_weight,
+            "X_val": X_val,
+            "y_val": targets_val,
+            "sample_weight_val": weights_val,
+        }
+        return {name: fingerprint(part) for name, part in parts.items()}
 
 
 @declares_parameters
@@ -212,7 +236,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Fit the network to data.
 
         Ctrl-C ends the training, leaves the estimator fitted with the weights so far, and is
-        raised again.
+        raised again. With `checkpoint`, a call with the same data and parameters goes on where
+        the last one was interrupted, and returns at once if it was not.
 
         Parameters
         ----------
@@ -275,15 +300,23 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     ) -> PreparedFit:
         """Do everything that comes before the training."""
         device = resolve_device(self.device)
-        data = self._check_data(X, y, sample_weight, incremental=incremental)
-        return self._prepare_checked(data, device, validation=validation, incremental=incremental)
+        data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
+        return self._prepare_checked(data, device, incremental=incremental)
 
     def _goes_on(self, incremental: bool) -> bool:
         """Say whether this call takes up the weights of the last one."""
         return hasattr(self, "module_") and (incremental or self.warm_start)
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> CheckedData:
-        """Validate what is trained on."""
+    def _check_data(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any] | None,
+        *,
+        incremental: bool,
+    ) -> CheckedData:
+        """Validate what is trained on, and what is validated on."""
         continued = self._goes_on(incremental)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         X, y = self._check_X_y(X, y, reset=not continued)
@@ -294,30 +327,75 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         weights = self._class_weighted(weights, y)
         if weights is not None and not weights.any():
             raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
-        return CheckedData(given, X, y, targets, weights)
+        if not continued:
+            self.n_outputs_ = self._count_outputs(targets)
+        checked = None if validation is None else self._check_validation(*validation)
+        return CheckedData(given, X, y, targets, weights, checked)
 
     def _prepare_checked(
-        self,
-        data: CheckedData,
-        device: torch.device,
-        *,
-        validation: tuple[Any, Any, Any] | None,
-        incremental: bool,
+        self, data: CheckedData, device: torch.device, *, incremental: bool
     ) -> PreparedFit:
         """Make the network, the samples and the net of validated data."""
-        given, X, y, targets, weights = data
+        checkpoint = None if incremental else self._open_checkpoint(data, device)
         if not self._goes_on(incremental):
-            self._start(TrainingData(X, targets, weights), device)
+            start = TrainingData(data.X, data.targets, data.sample_weight)
+            self._start(start, device, checkpoint)
         else:
             self._continue(device, incremental=incremental)
-        self._loss = self._make_loss(weighted=weights is not None)
+        self._loss = self._make_loss(weighted=data.sample_weight is not None)
         self.out_activation_ = self._loss.out_activation
 
-        train, held_out = self._make_samples(X, y, targets, weights, validation, device)
+        train, held_out = self._make_samples(data, device)
         max_epochs = 1 if incremental else self.max_iter
         schedule = self._resolve_schedule(incremental=incremental)
-        net = self._make_net(train, max_epochs, schedule, self._all_callbacks(given, max_epochs))
+        callbacks = self._all_callbacks(data.given, max_epochs)
+        net = self._make_net(train, max_epochs, schedule, callbacks, checkpoint)
         return PreparedFit(self, Training(net, train, held_out), incremental)
+
+    def _checkpoint_folder(self) -> str | os.PathLike[str] | None:
+        """Return the folder of this network's checkpoint."""
+        return self.checkpoint
+
+    def _open_checkpoint(self, data: CheckedData, device: torch.device) -> Checkpoint | None:
+        """Find out where an interrupted fit goes on, before anything is changed."""
+        folder = self._checkpoint_folder()
+        if folder is None:
+            return None
+        if self.solver == "lbfgs":
+            raise ValueError(
+                "checkpoint needs a solver that goes through batches: SciPy's L-BFGS gives away "
+                "no state to go on from. Use another solver or checkpoint=None."
+            )
+        goes_on = self._goes_on(incremental=False)
+        if goes_on:
+            dtype = next(self.module_.parameters()).dtype
+        else:
+            dtype, _ = self._resolve_types(data.X, device)
+        fit = describe_fit(self, data, dtype, goes_on=goes_on)
+        return Checkpoint(
+            folder,
+            self.checkpoint_minutes,
+            fit,
+            self._copy_for_checkpoint,
+            n_together=self._n_together(),
+        )
+
+    def _n_together(self) -> int:
+        """Return how many networks may be trained at the same time."""
+        return 1
+
+    def _copy_for_checkpoint(self, net: Net) -> Any:
+        """Return a copy that shares the network, and that is stored at once."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self._stored_attributes() | {"callbacks": None, "checkpoint": None})
+        for name in CALLBACK_CONTEXTS:
+            copied.__dict__.pop(name, None)
+        history = copy.copy(net.state.history)
+        del history[net.n_whole_epochs :]
+        torch_rng = net.state.torch_rng if net.generators is None else net.generators.states()[0]
+        copied._state = replace(net.state, history=history, torch_rng=torch_rng)
+        copied._conclude(net)
+        return copied
 
     def _continue(self, device: torch.device, *, incremental: bool) -> None:
         """Take up the network and the training state where the last call left them."""
@@ -332,20 +410,27 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _solver_key(self) -> str:
         return self.solver if isinstance(self.solver, str) else "custom"
 
-    def _start(self, data: TrainingData, device: torch.device) -> None:
-        """Make a new network and a new training state."""
-        random_state = self.random_state
-        if random_state is None:  # one draw from NumPy's global generator
-            random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
-        state = TrainingState(random_state=check_random_state(random_state))
-        n_outputs = self._count_outputs(data.targets)
+    def _resolve_types(self, X: Any, device: torch.device) -> tuple[torch.dtype, torch.dtype]:
+        """Return the type of a new network's weights, and that of its products."""
         precision = self.precision
         if precision == "auto" and self.solver == "lbfgs" and device.type == "cpu":
             precision = "float64"  # line searches need more than float32's digits
         elif precision == "auto" and not self._auto_float64:
             precision = "float32"
-        X_dtype, n_samples = data.X.dtype, data.X.shape[0]
-        weight_dtype, compute_dtype = resolve_precision(precision, X_dtype, n_samples, device)
+        return resolve_precision(precision, X.dtype, X.shape[0], device)
+
+    def _start(
+        self, data: TrainingData, device: torch.device, checkpoint: Checkpoint | None
+    ) -> None:
+        """Make a new network and a new training state."""
+        random_state = self.random_state
+        if random_state is None:  # one draw from NumPy's global generator
+            random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
+        state = TrainingState(random_state=check_random_state(random_state))
+        if checkpoint is not None:
+            checkpoint.begin_with(state.random_state)
+        n_outputs = self.n_outputs_
+        weight_dtype, compute_dtype = self._resolve_types(data.X, device)
 
         with isolated_torch_rng(state, device) if self._runs_user_code() else nullcontext():
             if self.module is None:
@@ -354,7 +439,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 arguments = self._module_arguments() | {"n_outputs": n_outputs}
                 module = build_user_module(self.module, arguments)
         self.module_ = module.to(device=device, dtype=weight_dtype)
-        self.n_outputs_ = n_outputs
         self._compute_dtype = compute_dtype
         self._work = self._measure_work()
         self._state = state
@@ -369,13 +453,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             raise ValueError(f"{name}: {error}") from error
 
     def _make_samples(
-        self,
-        X: Any,
-        y: np.ndarray,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
-        validation: tuple[Any, Any, Any] | None,
-        device: torch.device,
+        self, data: CheckedData, device: torch.device
     ) -> tuple[Samples, Samples | None]:
         """Return the training and the validation samples on the device."""
         dtype = next(self.module_.parameters()).dtype
@@ -389,10 +467,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             smallest = 2 if has_batch_norm else 1
             return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
 
-        splits = self.early_stopping and self.solver != "lbfgs" and validation is None
+        X, y, targets, weights = data.X, data.y, data.targets, data.sample_weight
+        splits = self.early_stopping and self.solver != "lbfgs" and data.validation is None
         memory = self._remember_rows(X, splits=splits)
-        if validation is not None:
-            return make(X, y, targets, weights), make(*self._check_validation(*validation))
+        if data.validation is not None:
+            return make(X, y, targets, weights), make(*data.validation)
         if not splits:
             return make(X, y, targets, weights), None
         train_rows, held_out_rows = split_rows(
@@ -450,7 +529,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         return schedule
 
     def _make_net(
-        self, train: Samples, max_epochs: int, schedule: str, callbacks: list[Any]
+        self,
+        train: Samples,
+        max_epochs: int,
+        schedule: str,
+        callbacks: list[Any],
+        checkpoint: Checkpoint | None,
     ) -> Net:
         step = make_step(
             self.module_,
@@ -503,6 +587,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             callbacks=callbacks,
             rows_at_once=rows_at_once(self._work.layer_size, train.device, training=True),
             augment=self._make_augmentation(),
+            checkpoint=checkpoint,
             verbose=bool(self.verbose),
         )
 
@@ -565,7 +650,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         with ExitStack() as stack:
             stack.enter_context(threads_for(rows * self._work.flops, samples.device))
             if self._draws_torch_numbers():
-                stack.enter_context(isolated_torch_rng(self._state, samples.device))
+                lent = stack.enter_context(isolated_torch_rng(self._state, samples.device))
+                net.generators = lent
             yield
 
     # -------------------------------------------------------------------------------- predict
@@ -727,5 +813,13 @@ class PreparedFit(NamedTuple):
         if not self.incremental:
             self.training.net.warn_if_not_converged()
 
+
+# What scikit-learn's callbacks leave in an estimator while it is fitted.
+CALLBACK_CONTEXTS = (
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+)
 
 FLOAT32_ANSWERS = (np.float32, np.float16)

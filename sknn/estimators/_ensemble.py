@@ -8,12 +8,14 @@ of them, and trains together what can be (:func:`sknn.training.train_stack`).
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -22,13 +24,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sknn.nn import EnsembleNetwork
+from sknn.storage import read_parts, write_parts
 from sknn.training import (
+    CHECKPOINT_FILE,
+    Checkpoint,
     DivergenceError,
     Interrupted,
     PrintEpochs,
     Rows,
     ScikitLearnCallbacks,
     TrainingState,
+    prepare_folder,
     resolve_device,
     stack_key,
     threads_for,
@@ -39,7 +45,10 @@ from ._base import NeuralEstimator, PreparedFit, TrainingData
 from ._parameters import declares_parameters, parameter
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
-FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets")
+FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets", "n_outputs_")
+
+# Where an ensemble with random_state=None keeps what the seeds of its members come from.
+SEEDS_FILE = "ensemble.sknn"
 
 # Below this number of floating point operations a step, a second thread waits for Python mostly.
 THREADED_FLOPS = 2e8
@@ -65,8 +74,8 @@ class Membership:
         The member's place among them.
     context : sklearn.callback.CallbackContext or None
         The ensemble's, in which scikit-learn's callbacks follow the fit.
-    validation : tuple or None
-        The validated validation data.
+    folder : Path or None
+        Where its checkpoint is.
     rows : dict
         The wrapped samples, by the array that they are made of, the device and the type.
     """
@@ -75,7 +84,7 @@ class Membership:
     members: list[Any]
     number: int
     context: Any
-    validation: tuple[Any, Any, Any, Any] | None
+    folder: Path | None
     rows: dict[Hashable, Rows]
 
     @property
@@ -179,12 +188,33 @@ class EnsembleEstimator(NeuralEstimator):
                 "last fit, with which warm_start and partial_fit go on."
             )
         if self.n_estimators == 1 and members is None:
+            if not incremental:
+                self._refuse_folder(member_folder("", 0), "of an ensemble")
             return super()._fit(X, y, sample_weight, validation=validation, incremental=incremental)
         return self._fit_ensemble(X, y, sample_weight, validation, incremental)
 
-    def _start(self, data: TrainingData, device: torch.device) -> None:
+    def _refuse_folder(self, name: str | os.PathLike[str], whose: str) -> None:
+        """Refuse a folder for checkpoints that holds those of another number of networks."""
+        if self.checkpoint is not None and Path(self.checkpoint, name).exists():
+            raise ValueError(
+                f"checkpoint={os.fspath(self.checkpoint)!r} is a folder with the checkpoint "
+                f"{whose}, and n_estimators={self.n_estimators}. Name another folder, or delete "
+                "this one to train anew."
+            )
+
+    def _checkpoint_folder(self) -> str | os.PathLike[str] | None:
+        if self._membership is None:
+            return super()._checkpoint_folder()
+        return self._membership.folder
+
+    def _n_together(self) -> int:
+        return 1 if self._membership is None else len(self._membership.members)
+
+    def _start(
+        self, data: TrainingData, device: torch.device, checkpoint: Checkpoint | None
+    ) -> None:
         self.__dict__.pop("_members", None)
-        super()._start(data, device)
+        super()._start(data, device, checkpoint)
         if self._membership is not None:
             # the members of an ensemble that has grown may have been made for other data
             first = self._membership.members[0]
@@ -201,20 +231,19 @@ class EnsembleEstimator(NeuralEstimator):
     ) -> Any:
         goes_on = self._goes_on(incremental)
         device = resolve_device(self.device)
-        data = self._check_data(X, y, sample_weight, incremental=incremental)
-        self.n_outputs_ = self._count_outputs(data.targets)
-        checked = None if validation is None else self._check_validation(*validation)
-        members = self._make_members(goes_on)
+        data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
+        folder = None if incremental or self.checkpoint is None else Path(self.checkpoint)
+        if folder is not None:
+            self._refuse_folder(CHECKPOINT_FILE, "of a single network")
+        members = self._make_members(goes_on, folder)
         context = self._open_context(data.given, len(members))
         rows: dict[Hashable, Rows] = {}
         for number, member in enumerate(members):
-            member._membership = Membership(self, members, number, context, checked, rows)
+            own_folder = None if folder is None else member_folder(folder, number)
+            member._membership = Membership(self, members, number, context, own_folder, rows)
         try:
             fits = [
-                member._prepare_checked(
-                    data, device, validation=validation, incremental=incremental
-                )
-                for member in members
+                member._prepare_checked(data, device, incremental=incremental) for member in members
             ]
             for name in FROM_MEMBERS:  # for callbacks that predict while training goes on
                 setattr(self, name, getattr(members[0], name))
@@ -256,11 +285,11 @@ class EnsembleEstimator(NeuralEstimator):
 
     # --------------------------------------------------------------------------------- members
 
-    def _make_members(self, goes_on: bool) -> list[Any]:
+    def _make_members(self, goes_on: bool, folder: Path | None) -> list[Any]:
         """Return the members that are to be fitted, those of the last fit first."""
         members = self._earlier_members() if goes_on else []
         parameters = self.get_params(deep=False)
-        for name in ("n_estimators", "random_state"):
+        for name in ("n_estimators", "random_state", "checkpoint"):
             del parameters[name]
         # The ensemble's parameters may have been changed since. Objects that were not stay what
         # they are in the members, copies that may have come to hold something (callbacks).
@@ -271,7 +300,7 @@ class EnsembleEstimator(NeuralEstimator):
                     setattr(member, name, copy.deepcopy(value))
         self._given_parameters = parameters
 
-        for seed in self._draw_seeds(len(members)):
+        for seed in self._draw_seeds(len(members), folder):
             # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
             copies = copy.deepcopy(parameters)
             members.append(type(self)(**copies, n_estimators=1, random_state=seed))
@@ -282,13 +311,17 @@ class EnsembleEstimator(NeuralEstimator):
                     setattr(member, name, getattr(self, name))
         return members
 
-    def _draw_seeds(self, n_members: int) -> list[int]:
+    def _draw_seeds(self, n_members: int, folder: Path | None) -> list[int]:
         """Return the seeds of further members."""
         if n_members == self.n_estimators:  # the user's generator stays where it is
             return []
         # one call, of which a larger ensemble gets more numbers: the first ones are the same
         random_state = check_random_state(self.random_state)
+        begun_with = copy.deepcopy(random_state)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_estimators)
+        if self.random_state is None and folder is not None:
+            begun_with = recorded_generator(folder, begun_with)
+            seeds = begun_with.randint(np.iinfo(np.int32).max, size=self.n_estimators)
         return seeds[n_members:].tolist()
 
     def _earlier_members(self) -> list[Any]:
@@ -296,7 +329,7 @@ class EnsembleEstimator(NeuralEstimator):
         if self._members is not None:
             return list(self._members)
         member = copy.copy(self).set_callbacks()
-        member.n_estimators = 1
+        member.n_estimators, member.checkpoint = 1, None
         return [member]
 
     def _make_training_rows(
@@ -309,11 +342,6 @@ class EnsembleEstimator(NeuralEstimator):
         if key not in rows:
             rows[key] = super()._make_training_rows(X, targets, device, dtype)
         return rows[key]
-
-    def _check_validation(self, *validation: Any) -> Any:
-        if self._membership is None:
-            return super()._check_validation(*validation)
-        return self._membership.validation
 
     def _make_printer(self) -> PrintEpochs:
         if self._membership is None:
@@ -344,6 +372,45 @@ class EnsembleEstimator(NeuralEstimator):
         super().__setstate__(state)
         if self._members is not None:
             self.module_ = self._average(self._members)
+
+
+def member_folder(folder: str | os.PathLike[str], number: int) -> Path:
+    """Return where the checkpoint of a member is.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The ensemble's.
+    number : int
+        The member's place.
+
+    Returns
+    -------
+    Path
+    """
+    return Path(folder, f"network-{number + 1}")
+
+
+def recorded_generator(folder: Path, random_state: np.random.RandomState) -> np.random.RandomState:
+    """Return the generator that the members' seeds were drawn from when the fit was begun.
+
+    Parameters
+    ----------
+    folder : Path
+        The ensemble's.
+    random_state : RandomState
+        The generator of a fit that begins now, which is recorded.
+
+    Returns
+    -------
+    RandomState
+    """
+    prepare_folder(folder, SEEDS_FILE)
+    path = folder / SEEDS_FILE
+    if path.exists():
+        return read_parts(path).decode("random_state")
+    write_parts(path, {"random_state": random_state}, kind="seeds")
+    return random_state
 
 
 def train_members(fits: Sequence[PreparedFit]) -> None:

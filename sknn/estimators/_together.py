@@ -75,6 +75,7 @@ def stack_key(estimator: Any) -> Hashable | None:
     if (
         estimator.module is not None
         or estimator.n_estimators != 1  # a stack by itself
+        or estimator.checkpoint is not None  # whose folder is one fit's
         or estimator.normalization is not None
         or estimator.precision == "bfloat16"
         or estimator.solver == "lbfgs"
@@ -195,10 +196,10 @@ def fit_together(
         _check_interruption(should_stop)
         start = time.perf_counter()
         try:
-            if getattr(task.estimator, "n_estimators", 1) == 1:
-                task.prepared = _prepare(task)
-            else:  # an ensemble is a stack by itself
+            if _goes_alone(task.estimator):
                 task.estimator.fit(task.X, task.y, **task.fit_params)
+            else:
+                task.prepared = _prepare(task)
         except Exception as error:
             task.error = error
         if task.prepared is None:
@@ -214,6 +215,11 @@ def fit_together(
             _train_alone(stack[0], on_fitted)
         else:
             _train_together(stack, on_fitted, should_stop)
+
+
+def _goes_alone(estimator: Any) -> bool:
+    """Say whether an estimator is a stack by itself, or has a folder that is one fit's."""
+    return getattr(estimator, "n_estimators", 1) > 1 or estimator.checkpoint is not None
 
 
 def _check_interruption(should_stop: Callable[[], bool] | None) -> None:

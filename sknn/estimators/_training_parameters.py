@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -218,6 +219,31 @@ class TrainingParameters(BaseEstimator):
         history that they see has `train_loss`, `train_score`, `valid_loss`, `valid_score`,
         `learning_rate` and `dur` of each epoch. scikit-learn's callbacks are set with
         `set_callbacks`.""",
+    )
+
+    checkpoint: str | os.PathLike[str] | None = parameter(
+        default=None,
+        constraints=[str, os.PathLike, None],
+        doc="""str, os.PathLike or None
+        Folder in which `fit` keeps how far it has come, in the file ``checkpoint.sknn``. It is
+        written after each epoch, or after several that are so short that writing would take more
+        than 2 % of their time; whatever happens meanwhile, the file is a whole one. A fit
+        that was interrupted, even killed, is taken up by a `fit` with the same data and
+        parameters, in any process and on any object, and ends with the weights, bit for bit, that
+        it would have had without the interruption (on the same machine, with the same versions
+        and threads). A fit that is over is found so and returns at once; delete the file to train
+        anew. Other data or parameters are refused; only `verbose`, `device`,
+        `checkpoint_minutes` and callbacks that do nothing but report may change. `sknn.load`
+        makes an estimator of the file, with the weights so far. The networks of an ensemble have
+        folders of their own in this one. `partial_fit` writes nothing here (save between its
+        calls), and "lbfgs" is refused.""",
+    )
+    checkpoint_minutes: float = parameter(
+        default=10,
+        constraints=[Interval(Real, 0, None, closed="neither")],
+        doc="""float
+        How often, in minutes, `checkpoint` is also written within an epoch. Networks that are
+        trained together, as those of an ensemble are, are kept after epochs only.""",
     )
 
 

@@ -122,30 +122,6 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
         raise ModelFileError(f"{name}: the file contradicts itself ({error}).") from error
 
 
-def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the document of a file, but neither its tensors nor its checksum.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file.
-
-    Returns
-    -------
-    dict
-        The document, which may have been altered.
-
-    Raises
-    ------
-    OSError, ModelFileError
-        As :func:`read_file`.
-    """
-    name = os.fspath(path)
-    with naming(path), open(path, "rb") as file:
-        _, metadata = _read_header(file, name)
-    return _parse(metadata["document"].encode(), name)
-
-
 def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, str]]:
     """Return the first bytes of a file, up to the tensors, and the metadata in them."""
     size = os.fstat(file.fileno()).st_size

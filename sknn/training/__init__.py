@@ -1,8 +1,13 @@
 """From parameters to trained weights; the only place where skorch appears."""
 
+from skorch.history import History
+
 from ._batches import Inputs, Rows, Samples, make_rows
+from ._callback_state import callback_parameters, stateful
 from ._callbacks import PrintEpochs, ScikitLearnCallbacks
+from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
+from ._fingerprint import fingerprint
 from ._images import ImageRows
 from ._inference import predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
@@ -15,15 +20,17 @@ from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
 from ._series import PairedRows, SeriesRows
 from ._stack import Interrupted, Training, stack_key, train_stack
-from ._state import History, TrainingState
+from ._state import TrainingState
 from ._steps import make_step
 from ._stopping import Plateau
 
 __all__ = [
-    "History",
+    "CHECKPOINT_FILE",
     "HORIZON_SCHEDULES",
     "SOLVERS",
+    "Checkpoint",
     "DivergenceError",
+    "History",
     "ImageRows",
     "Inputs",
     "Interrupted",
@@ -41,8 +48,10 @@ __all__ = [
     "TrainingState",
     "Work",
     "accuracy",
+    "callback_parameters",
     "decide_labels",
     "decide_multiclass",
+    "fingerprint",
     "inverse_scaling",
     "isolated_torch_rng",
     "make_optimizer",
@@ -50,12 +59,14 @@ __all__ = [
     "make_step",
     "predict_outputs",
     "prediction_device",
+    "prepare_folder",
     "r2",
     "resolve_device",
     "resolve_precision",
     "rows_at_once",
     "sample_tokens",
     "stack_key",
+    "stateful",
     "step_positions",
     "threads_for",
     "token_log_likelihood",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -455,7 +455,9 @@ class Samples:
         lengths = self.rows.lengths
         return lengths if lengths is None or self.subset is None else lengths[self.subset]
 
-    def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+    def batches(
+        self, batch_size: int, order: np.ndarray | None = None, *, first: int = 0
+    ) -> Iterator[Batch]:
         """Cut the samples into batches.
 
         Parameters
@@ -465,6 +467,8 @@ class Samples:
             `smallest_batch`.
         order : ndarray of int, default=None
             A permutation of ``range(len(self))``; None keeps the order.
+        first : int, default=0
+            Number of the batch to begin with.
 
         Yields
         ------
@@ -472,17 +476,19 @@ class Samples:
         """
         bounds = self.bounds(batch_size)
         if len(bounds) == 2:
-            yield self._all()
+            if not first:
+                yield self._all()
             return
         rows = self.rows_in_order(order)
         weight_sums = self.weight_sums(batch_size, order)
+        parts = islice(zip(pairwise(bounds), weight_sums, strict=True), first, None)
         if rows is None:
-            for (start, stop), weight_sum in zip(pairwise(bounds), weight_sums, strict=True):
+            for (start, stop), weight_sum in parts:
                 answers = self._answers.slice(start, stop)
                 yield Batch(self.rows.slice(start, stop), *answers, weight_sum)
             return
         index = torch.from_numpy(rows).to(self.device)
-        for (start, stop), weight_sum in zip(pairwise(bounds), weight_sums, strict=True):
+        for (start, stop), weight_sum in parts:
             chosen = index[start:stop]
             yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sum)
 

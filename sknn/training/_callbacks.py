@@ -50,6 +50,17 @@ class ScikitLearnCallbacks(Callback):
         self.data = data
         self.fitted_attributes = fitted_attributes
 
+    def skip_epochs(self, n_epochs: int) -> None:
+        """Go on with the epochs' numbers after those that were run before an interruption.
+
+        Parameters
+        ----------
+        n_epochs : int
+            How many there were.
+        """
+        for _ in range(n_epochs):
+            self.context.subcontext(task_name="epoch")
+
     def _report(self, hook: Callable[..., Any]) -> Any:
         return hook(
             estimator=self.estimator,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._batches import Batch, Samples
+from ._checkpoint import Checkpoint
+from ._progress import EpochSums
+from ._randomness import TorchGenerators
 from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
@@ -67,8 +71,19 @@ class Net(NeuralNet):
         Rows that are scored at once.
     augment : callable or None, default=None
         Changes the inputs of each training batch at random.
+    checkpoint : Checkpoint or None, default=None
+        Where training goes on from, and what keeps how far it has come.
     verbose : bool, default=False
         Whether to print why training ends.
+
+    Attributes
+    ----------
+    order : ndarray of int or None
+        The last epoch's order of the rows.
+    sums : EpochSums or None
+        What the batches of the epoch have come to; None between epochs.
+    generators : TorchGenerators or None
+        Those of torch's generators that training draws from; None if it draws nothing.
     """
 
     def __init__(
@@ -95,6 +110,7 @@ class Net(NeuralNet):
         callbacks: list[Any],
         rows_at_once: int,
         augment: Callable[[Any], Any] | None = None,
+        checkpoint: Checkpoint | None = None,
         verbose: bool = False,
     ) -> None:
         super().__init__(
@@ -125,8 +141,11 @@ class Net(NeuralNet):
         self.compute_dtype = compute_dtype
         self.rows_at_once = rows_at_once
         self.augment = augment
+        self.checkpoint = checkpoint
         self.n_epochs_run = 0
-        self._order: np.ndarray | None = None
+        self.order: np.ndarray | None = None
+        self.sums: EpochSums | None = None
+        self.generators: TorchGenerators | None = None
         self.converged = False
         self.stop_training = False
         self.initialize()
@@ -222,14 +241,21 @@ class Net(NeuralNet):
         """
         on_epoch = self.start(train, validation)
         try:
-            self.notify_train("on_train_begin", on_epoch)
+            self.begin(on_epoch)
             while not self.is_done:
-                self.notify("on_epoch_begin", **on_epoch)
+                if self.sums is None:  # else it was interrupted in an epoch
+                    self.notify("on_epoch_begin", **on_epoch)
                 epoch = self.run_epoch(train, validation)
                 self.end_epoch(epoch, on_epoch)
             self.check_weights()
         finally:
             self.finish(on_epoch)
+        self.complete()
+
+    @property
+    def n_whole_epochs(self) -> int:
+        """Rows of the history, without that of an epoch that is not over."""
+        return len(self.history) - bool(self.history and "dur" not in self.history[-1])
 
     @property
     def is_done(self) -> bool:
@@ -260,6 +286,23 @@ class Net(NeuralNet):
         }
         return on_epoch
 
+    def begin(self, on_epoch: dict[str, Any]) -> None:
+        """Tell the callbacks that training begins, and go on where it was interrupted.
+
+        Parameters
+        ----------
+        on_epoch : dict
+            What :meth:`start` returned.
+        """
+        self.notify_train("on_train_begin", on_epoch)
+        if self.checkpoint is not None:
+            self.checkpoint.begin(self, on_epoch)
+
+    def complete(self) -> None:
+        """Keep that training is over; call it after :meth:`finish` if nothing went wrong."""
+        if self.checkpoint is not None:
+            self.checkpoint.complete(self)
+
     def notify_train(self, hook: str, on_epoch: dict[str, Any]) -> None:
         """Call `on_train_begin` or `on_train_end` of the callbacks.
 
@@ -282,8 +325,7 @@ class Net(NeuralNet):
             What :meth:`start` returned.
         """
         self.module_.eval()
-        if self.history and "dur" not in self.history[-1]:
-            del self.history[-1]
+        del self.history[self.n_whole_epochs :]
         self._restore_best()
         self.notify_train("on_train_end", on_epoch)
 
@@ -302,10 +344,14 @@ class Net(NeuralNet):
         """
         start = time.perf_counter()
         steps_per_epoch = train.count_batches(self.batch_size)
-        epoch = self.begin_epoch(steps_per_epoch)
-        loss, score = self.train_epoch(train, steps_per_epoch)
+        if self.sums is None:
+            self.begin_epoch(steps_per_epoch)
+            self.sums = EpochSums(self._draw_order(train, steps_per_epoch), begun=start)
+        epoch, sums = self.this_epoch, self.sums
+        loss, score = self.train_epoch(train, sums, steps_per_epoch)
+        self.sums = None
         self.record_epoch(epoch, loss, score, validation)
-        epoch["dur"] = time.perf_counter() - start
+        epoch["dur"] = sums.seconds
         return epoch
 
     def begin_epoch(self, steps_per_epoch: int) -> dict[str, Any]:
@@ -356,30 +402,35 @@ class Net(NeuralNet):
                 earlier = (sign * e[name] for e in self.history[:-1] if name in e)
                 epoch[f"{name}_best"] = sign * epoch[name] > max(earlier, default=-np.inf)
 
+    def _draw_order(self, train: Samples, steps_per_epoch: int) -> np.ndarray | None:
+        """Draw the order of the rows in an epoch; None leaves them as they stand."""
+        if not self.shuffle or steps_per_epoch == 1:
+            return None
+        return train.group_by_length(self.shuffled_rows(len(train)), self.batch_size)
+
     @torch.no_grad()
-    def train_epoch(self, train: Samples, steps_per_epoch: int) -> tuple[float, float]:
+    def train_epoch(
+        self, train: Samples, sums: EpochSums, steps_per_epoch: int
+    ) -> tuple[float, float]:
         """Update the weights once a batch; return the epoch's mean loss and score."""
-        n_samples, n_answers, batch_size = len(train), train.n_answers, self.batch_size
-        order = None
-        if self.shuffle and steps_per_epoch > 1:
-            order = train.group_by_length(self.shuffled_rows(n_samples), batch_size)
+        n_answers, checkpoint = train.n_answers, self.checkpoint
         self._set_mode(training=True)
 
-        loss_sum: Any = 0.0
-        weight_sum = 0.0
-        decisions, start = None, 0
-        for batch in train.batches(batch_size, order):
-            stop = start + len(batch.targets)
+        for batch in train.batches(self.batch_size, sums.order, first=sums.n_batches):
             if batch.weight_sum > 0:  # else there is nothing to learn from
                 outputs, batch_loss_sum = self.train_batch(batch, steps_per_epoch)
-                loss_sum = loss_sum + batch_loss_sum
-                weight_sum += batch.weight_sum
-                decisions = _collect(decisions, self.decide(outputs), start, n_answers)
-            start = stop
-        self.state.n_samples_seen += n_samples
-        assert decisions is not None  # some sample has a weight
-        score = self.score_decisions(decisions, *train.answers(order))
-        return float(loss_sum) / weight_sum, score
+                sums.loss_sum = sums.loss_sum + batch_loss_sum
+                sums.weight_sum += batch.weight_sum
+                decisions = self.decide(outputs)
+                sums.decisions = _collect(sums.decisions, decisions, sums.n_answers, n_answers)
+            sums.n_answers += len(batch.targets)
+            sums.n_batches += 1
+            if checkpoint is not None and checkpoint.is_due():
+                checkpoint.write(self)
+        self.state.n_samples_seen += len(train)
+        assert sums.decisions is not None  # some sample has a weight
+        score = self.score_decisions(sums.decisions, *train.answers(sums.order))
+        return float(sums.loss_sum) / sums.weight_sum, score
 
     def shuffled_rows(self, n_samples: int) -> np.ndarray:
         """Permute the last epoch's order, with the numbers that scikit-learn would draw.
@@ -395,8 +446,8 @@ class Net(NeuralNet):
         """
         permutation = np.arange(n_samples)
         self.state.random_state.shuffle(permutation)
-        self._order = permutation if self._order is None else self._order[permutation]
-        return self._order
+        self.order = permutation if self.order is None else self.order[permutation]
+        return self.order
 
     def train_batch(self, batch: Batch, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
@@ -465,10 +516,20 @@ class Net(NeuralNet):
         if self.module_.training != training:
             self.module_.train(training)
 
+    @contextmanager
+    def predicting(self) -> Iterator[None]:
+        """Switch dropout and the like off for a while."""
+        training = self.module_.training
+        self._set_mode(training=False)
+        try:
+            yield
+        finally:
+            self._set_mode(training)
+
     # ---------------------------------------------------------------- learning rate and ending
 
     def end_epoch(self, epoch: dict[str, Any], on_epoch: dict[str, Any]) -> None:
-        """Count the epoch, decide whether training ends, notify, and look for divergence.
+        """Count the epoch, decide whether training ends, notify, and keep what it has come to.
 
         Parameters
         ----------
@@ -484,6 +545,8 @@ class Net(NeuralNet):
             print(news, flush=True)
         if not np.isfinite(epoch["train_loss"]):
             self._diverged(f"loss {epoch['train_loss']:g} in epoch {self.n_epochs_run}")
+        if self.checkpoint is not None and not self.is_done:
+            self.checkpoint.after_epoch(self)
 
     def _update_plateau(self, epoch: dict[str, Any]) -> str | None:
         """Follow loss or score; say so where that lowers the learning rate or ends training."""
@@ -567,17 +630,23 @@ class Net(NeuralNet):
 
     # -------------------------------------------------------------------------------- weights
 
-    def _tensors(self) -> list[Tensor]:
-        """Everything that a copy of the network has to hold."""
+    def tensors(self) -> list[Tensor]:
+        """Return everything that a copy of the network has to hold.
+
+        Returns
+        -------
+        list of Tensor
+            Parameters and buffers.
+        """
         return [*self.module_.parameters(), *self.module_.buffers()]
 
     def _snapshot(self) -> list[Tensor]:
-        return [tensor.detach().clone() for tensor in self._tensors()]
+        return [tensor.detach().clone() for tensor in self.tensors()]
 
     @torch.no_grad()
     def _restore_best(self) -> None:
         if self.early_stopping and self.state.best is not None:
-            for tensor, best in zip(self._tensors(), self.state.best, strict=True):
+            for tensor, best in zip(self.tensors(), self.state.best, strict=True):
                 tensor.copy_(best)
 
 

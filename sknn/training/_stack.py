@@ -79,6 +79,7 @@ def stack_key(training: Training) -> Hashable | None:
         or net.listens_to_batches
         or step.compute_dtype != step.theta.dtype
         or isinstance(step.loss, CallableLoss)
+        or (net.checkpoint is not None and net.checkpoint.is_within_epoch)
     ):
         return None
     batch_size = net.batch_size if net.batch_size < len(training.train) else None
@@ -153,6 +154,7 @@ class _Member:
         self.weight_sums = training.train.weight_sums(net.batch_size)
         rates = net.step.dropout_rates  # type: ignore[attr-defined]
         self._own = OwnGenerator(net.state, training.train.device) if any(rates) else None
+        net.generators = self._own
         self.on_epoch = net.start(training.train, training.validation)
 
     @property
@@ -166,7 +168,7 @@ class _Member:
 
     def begin(self) -> None:
         """Do what comes before the first epoch."""
-        self.net.notify_train("on_train_begin", self.on_epoch)
+        self.net.begin(self.on_epoch)
 
     def begin_epoch(self) -> None:
         """Do what comes before an epoch's first batch."""
@@ -202,6 +204,14 @@ class _Member:
         if self._own is not None:
             self._own.remember()
         self.net.finish(self.on_epoch)
+
+    def complete(self) -> None:
+        """Keep that it is over, unless it has failed."""
+        if self.training.error is None:
+            try:
+                self.net.complete()
+            except Exception as error:
+                self.training.error = error
 
 
 class _Stack:
@@ -276,6 +286,7 @@ class _Stack:
         self.members = [self.members[i] for i in kept]
         for member in released:
             member.finish()
+            member.complete()
         if self.members:
             self._renew()
         return [member.training for member in released]

@@ -81,6 +81,24 @@ class TrainingState:
         if self.optimizer is not None and self.solver == solver:
             restore_optimizer_state(optimizer, self.optimizer)
 
+    def take_over(self, other: TrainingState, device: torch.device) -> None:
+        """Go on from where another training was interrupted.
+
+        The optimizer and torch's generators are put back where they are used.
+
+        Parameters
+        ----------
+        other : TrainingState
+            Of a training with the same data and parameters.
+        device : torch.device
+            Where this one takes place.
+        """
+        self.random_state.set_state(other.random_state.get_state(legacy=False))
+        self.history[:] = other.history
+        for name in ("n_samples_seen", "n_steps", "learning_rate", "plateau"):
+            setattr(self, name, getattr(other, name))
+        self.best = None if other.best is None else [tensor.to(device) for tensor in other.best]
+
     def on_cpu(self) -> TrainingState:
         """Return the same state with tensors on the CPU, for storage.
 

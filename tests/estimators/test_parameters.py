@@ -221,6 +221,8 @@ BAD: dict[str, Any] = {
     "positional_encoding": "learned",
     "max_length": 0,
     "window": 0,
+    "checkpoint": 1.5,
+    "checkpoint_minutes": 0,
 }
 VALIDATED = [*ESTIMATORS, *SEQUENCES]
 

@@ -1,0 +1,80 @@
+"""Digests of data, by which a checkpoint knows those that it was begun with.
+
+They are made to tell data apart that are confused by mistake, and to take little time: checksums
+of pieces, and a hash over the checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ._ragged import Ragged
+
+# Bytes that are read at a time, so that a memmap is never in memory as a whole.
+PIECE = 2**20
+
+
+def fingerprint(data: Any) -> str | None:
+    """Return a digest of samples, targets or weights.
+
+    It depends on types, shapes and values, and not on how the values lie in memory.
+
+    Parameters
+    ----------
+    data : ndarray, CSR matrix, Ragged or None
+        What has been validated.
+
+    Returns
+    -------
+    str or None
+        Hexadecimal digits; None for None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn.training import fingerprint
+    >>> numbers = np.arange(6.0).reshape(2, 3)
+    >>> fingerprint(numbers) == fingerprint(np.asfortranarray(numbers))
+    True
+    >>> fingerprint(numbers) == fingerprint(numbers.T)
+    False
+    """
+    if data is None:
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for name, array in _parts(data):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        for piece in _pieces(array):
+            digest.update(zlib.crc32(piece).to_bytes(4, "little"))
+    return digest.hexdigest()
+
+
+def _parts(data: Any) -> list[tuple[str, np.ndarray]]:
+    """Return the arrays that data consist of."""
+    if sparse.issparse(data):
+        shape = np.array(data.shape)
+        arrays = {"data": data.data, "indices": data.indices, "indptr": data.indptr}
+        return [("shape", shape), *arrays.items()]
+    if isinstance(data, Ragged):
+        return [("values", data.values), ("lengths", data.lengths)]
+    return [("array", np.asarray(data))]
+
+
+def _pieces(array: np.ndarray) -> Iterator[Any]:
+    """Cut an array into the bytes of some rows at a time."""
+    if array.dtype.hasobject:
+        for value in array.ravel():
+            yield f"{type(value).__qualname__} {value!r}".encode()
+        return
+    if array.ndim == 0 or not array.size:
+        yield array.tobytes()
+        return
+    n_rows = max(PIECE // (array.nbytes // len(array)), 1)
+    for start in range(0, len(array), n_rows):
+        yield np.ascontiguousarray(array[start : start + n_rows])
