@@ -227,7 +227,7 @@ class TrainingParameters(BaseEstimator):
         doc="""str, os.PathLike or None
         Folder in which `fit` keeps how far it has come, in the file ``checkpoint.sknn``. It is
         written after each epoch, or after several that are so short that writing would take more
-        than 2 % of their time; whatever happens meanwhile, the file is a whole one. A fit
+        than 1 % of their time; whatever happens meanwhile, the file is a whole one. A fit
         that was interrupted, even killed, is taken up by a `fit` with the same data and
         parameters, in any process and on any object, and ends with the weights, bit for bit, that
         it would have had without the interruption (on the same machine, with the same versions

@@ -70,6 +70,7 @@ class Encoder:
         self.tensors: dict[str, Tensor] = {}
         self.objects: list[Node] = []
         self._seen: dict[int, Node] = {}
+        self._storages: set[int] = set()
         self._alive: list[Any] = []  # as long as their ids stand for them
         self._path: list[str] = []
 
@@ -198,7 +199,12 @@ class Encoder:
             if stored.permute(by_stride).is_contiguous():
                 order = by_stride
         name = self._tensor_name()
-        self.tensors[name] = stored.permute(order).contiguous()
+        stored = stored.permute(order).contiguous()
+        storage = stored.untyped_storage().data_ptr()
+        if storage in self._storages:
+            stored = stored.clone()  # safetensors wants tensors that share no memory
+        self._storages.add(storage)
+        self.tensors[name] = stored
         return {"tensor": [name] if order == sorted(order) else [name, order]}
 
     def _tensor_name(self) -> str:

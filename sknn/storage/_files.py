@@ -3,7 +3,8 @@
 The file is a safetensors file, which other programs can open too. Its metadata have the entries
 
 - ``sknn_format``: number of the format,
-- ``checksum``: BLAKE2b of the whole file, these digits themselves taken as zeros,
+- ``checksum``: BLAKE2b of the header, in which these digits themselves are zeros, followed by the
+  BLAKE2b of each MiB after it,
 - ``document``: JSON.
 
 Nothing is taken from a file before its checksum is right, and no size that a file claims is
@@ -15,8 +16,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
+import torch
 from torch import Tensor
 
 from ._atomic import atomic_write, naming
@@ -28,6 +31,9 @@ MAX_HEADER = 2**24
 MAX_VALUES = 1_000_000
 
 NO_CHECKSUM = "0" * 64
+
+# Bytes that are hashed at a time.
+PIECE = 2**20
 
 
 class ModelFileError(ValueError):
@@ -71,9 +77,7 @@ def write_file(
             f"may have ({body} bytes of {MAX_HEADER}, {_count_values(header)} values of "
             f"{MAX_VALUES}). Numbers in NumPy arrays or tensors do not count."
         )
-    digest = hashlib.blake2b(header, digest_size=32)
-    digest.update(content[body:])
-    checksum = f'"checksum":"{digest.hexdigest()}"'.encode()
+    checksum = f'"checksum":"{_checksum(header, content[body:])}"'.encode()
     with atomic_write(path) as file:
         file.write(header.replace(f'"checksum":"{NO_CHECKSUM}"'.encode(), checksum, 1))
         file.write(content[body:])
@@ -112,14 +116,28 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
     checksum = metadata["checksum"].encode()
     if content[: len(header)] != header or header.count(checksum) != 1:
         raise _altered(name)
-    digest = hashlib.blake2b(header.replace(checksum, NO_CHECKSUM.encode()), digest_size=32)
-    digest.update(memoryview(content)[len(header) :])
-    if digest.hexdigest().encode() != checksum:
+    blank = header.replace(checksum, NO_CHECKSUM.encode())
+    if _checksum(blank, memoryview(content)[len(header) :]).encode() != checksum:
         raise _altered(name)
     try:
         return json.loads(metadata["document"]), load(content)
     except (SafetensorError, ValueError, KeyError, RecursionError, MemoryError) as error:
         raise ModelFileError(f"{name}: the file contradicts itself ({error}).") from error
+
+
+def _checksum(header: bytes, body: memoryview) -> str:
+    """Return the checksum of a file, whose pieces threads go through at the same time."""
+    pieces = [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
+    whole = hashlib.blake2b(header, digest_size=32)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        digests = pool.map(_digest, pieces) if len(pieces) > 1 else map(_digest, pieces)
+        for digest in digests:
+            whole.update(digest)
+    return whole.hexdigest()
+
+
+def _digest(piece: memoryview) -> bytes:
+    return hashlib.blake2b(piece, digest_size=32).digest()
 
 
 def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -60,16 +61,15 @@ def name_of(value: Any) -> str:
     Returns
     -------
     str
-        Its public name if it is in the tables, else module and qualified name.
+        Its public name if it is in a table, else module and qualified name.
     """
     module = value.__module__ or ""
-    known = None
-    if isinstance(value, type):
-        known = _names(module.partition(".")[0]).get(value)
-    elif module.startswith("sklearn.metrics."):
-        public = f"sklearn.metrics.{value.__name__}"
-        known = public if find_known(public) is value else None
-    return known or f"{module}.{value.__qualname__}"
+    # the longest, since parts of scikit-learn's private modules are in tables too
+    table = max((each for each in _TABLES if f"{module}.".startswith(f"{each}.")), default=None)
+    public = f"{table}.{value.__name__}"
+    if table is not None and find_known(public) is value:
+        return public
+    return f"{module}.{value.__qualname__}"
 
 
 def find_known(name: str) -> Any:
@@ -85,11 +85,8 @@ def find_known(name: str) -> Any:
     type, function or None
         None if it is unknown.
     """
-    module, _, attribute = name.rpartition(".")
-    if module == "sklearn.metrics":
-        found = _public(module).get(attribute)
-        return found if isinstance(found, FunctionType) else None
-    return _classes(name.partition(".")[0]).get(name)
+    table, _, attribute = name.rpartition(".")
+    return _table(table).get(attribute) if table in _TABLES else None
 
 
 def is_part(cls: type) -> bool:
@@ -112,59 +109,64 @@ def is_part(cls: type) -> bool:
 
 
 @cache
-def _classes(package: str) -> dict[str, type]:
-    """Return the classes of a package that need no trust, by name."""
-    tables = {"sknn": _ours, "sklearn": _composites, "torch": _layers_and_solvers}
-    return tables[package]() if package in tables else {}
-
-
-@cache
-def _names(package: str) -> dict[type, str]:
-    return {cls: name for name, cls in _classes(package).items()}
-
-
-def _ours() -> dict[str, type]:
-    classes: dict[str, type] = {}
-    for room in ROOMS:
-        classes |= _classes_of_room(f"sknn.{room}")
-    for room, names in DATA.items():
-        found = _all_of_room(room)
-        classes |= {f"{room}.{name}": found[name] for name in names}
-    return classes
-
-
-def _layers_and_solvers() -> dict[str, type]:
-    return {
-        f"{module.__name__}.{name}": value
-        for module, base in ((nn, nn.Module), (torch.optim, torch.optim.Optimizer))
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, base)
-    }
-
-
-def _composites() -> dict[str, type]:
-    """Return the classes of scikit-learn's that hold estimators of ours, and their parts."""
-    importlib.import_module("sklearn.experimental.enable_halving_search_cv")
-    classes = {
-        f"{module}.{name}": value
-        for module in COMPOSITE_MODULES
-        for name, value in _public(module).items()
-        if isinstance(value, type) and (issubclass(value, BaseEstimator) or is_part(value))
-    }
-    for module, names in PARTS.items():
-        found = vars(importlib.import_module(module))
-        classes |= {f"{module}.{name}": found[name] for name in names if name in found}
-    return classes
+def _table(name: str) -> dict[str, Any]:
+    """Return what a module has that needs no trust, by bare names."""
+    return _TABLES[name](name)
 
 
 def _classes_of_room(room: str) -> dict[str, type]:
+    """Return the estimators, networks and losses of a room of ours, and its data."""
     from sknn.nn import Loss
 
-    return {
-        f"{room}.{name}": cls
-        for name, cls in _all_of_room(room).items()
+    found = _all_of_room(room)
+    classes = {name: found[name] for name in DATA.get(room, ())}
+    if room.removeprefix("sknn.") not in ROOMS:
+        return classes
+    return classes | {
+        name: cls
+        for name, cls in found.items()
         if issubclass(cls, BaseEstimator | nn.Module | Loss) and not inspect.isabstract(cls)
     }
+
+
+def _layers(_: str) -> dict[str, type]:
+    return _subclasses(vars(nn), nn.Module)
+
+
+def _solvers(_: str) -> dict[str, type]:
+    return _subclasses(vars(torch.optim), torch.optim.Optimizer)
+
+
+def _composites(module: str) -> dict[str, type]:
+    """Return the public estimators of a module of scikit-learn's, and their parts."""
+    if module == "sklearn.model_selection":
+        importlib.import_module("sklearn.experimental.enable_halving_search_cv")
+    public = _public(module)
+    parts = {name: cls for name, cls in public.items() if isinstance(cls, type) and is_part(cls)}
+    return _subclasses(public, BaseEstimator) | parts | _parts(module)
+
+
+def _parts(module: str) -> dict[str, type]:
+    found = vars(importlib.import_module(module))
+    return {name: found[name] for name in PARTS.get(module, ()) if name in found}
+
+
+def _metrics(module: str) -> dict[str, Any]:
+    return {k: v for k, v in _public(module).items() if isinstance(v, FunctionType)}
+
+
+def _subclasses(things: Mapping[str, Any], base: type) -> dict[str, type]:
+    return {k: v for k, v in things.items() if isinstance(v, type) and issubclass(v, base)}
+
+
+_TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
+    **dict.fromkeys((*(f"sknn.{room}" for room in ROOMS), *DATA), _classes_of_room),
+    "torch.nn": _layers,
+    "torch.optim": _solvers,
+    **dict.fromkeys(PARTS, _parts),
+    **dict.fromkeys(COMPOSITE_MODULES, _composites),
+    "sklearn.metrics": _metrics,
+}
 
 
 def _all_of_room(room: str) -> dict[str, type]:
@@ -181,7 +183,6 @@ def _all_of_room(room: str) -> dict[str, type]:
     return classes
 
 
-@cache
 def _public(name: str) -> dict[str, Any]:
     """Return what a module of scikit-learn's exports."""
     module = importlib.import_module(name)

@@ -25,7 +25,7 @@ CHECKPOINT_FILE = "checkpoint.sknn"
 KIND = "checkpoint"
 
 # Of the time, what writing takes between the first checkpoint and the last.
-LARGEST_SHARE = 0.02
+LARGEST_SHARE = 0.01
 
 
 class Checkpoint:

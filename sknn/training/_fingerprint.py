@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from ._ragged import Ragged
@@ -50,9 +53,17 @@ def fingerprint(data: Any) -> str | None:
     digest = hashlib.blake2b(digest_size=16)
     for name, array in _parts(data):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        for piece in _pieces(array):
-            digest.update(zlib.crc32(piece).to_bytes(4, "little"))
+        for checksum in _checksums(_pieces(array)):
+            digest.update(checksum.to_bytes(4, "little"))
     return digest.hexdigest()
+
+
+def _checksums(pieces: Iterator[Any]) -> Iterator[int]:
+    """Go through some pieces at the same time, and never hold many of them."""
+    n_threads = torch.get_num_threads()
+    with ThreadPoolExecutor(n_threads) as pool:  # has no thread before the second piece
+        while group := list(islice(pieces, 8 * n_threads)):
+            yield from pool.map(zlib.crc32, group) if len(group) > 1 else map(zlib.crc32, group)
 
 
 def _parts(data: Any) -> list[tuple[str, np.ndarray]]:
@@ -69,8 +80,10 @@ def _parts(data: Any) -> list[tuple[str, np.ndarray]]:
 def _pieces(array: np.ndarray) -> Iterator[Any]:
     """Cut an array into the bytes of some rows at a time."""
     if array.dtype.hasobject:
-        for value in array.ravel():
-            yield f"{type(value).__qualname__} {value!r}".encode()
+        values = array.ravel()
+        for start in range(0, len(values), PIECE // 64):
+            part = values[start : start + PIECE // 64]
+            yield "\n".join(f"{type(each).__qualname__} {each!r}" for each in part).encode()
         return
     if array.ndim == 0 or not array.size:
         yield array.tobytes()
