@@ -19,6 +19,7 @@ modules. What occurs twice is stored once.
 from __future__ import annotations
 
 import base64
+import enum
 import functools
 import hashlib
 import json
@@ -167,6 +168,10 @@ class Encoder:
             return self._scalar(value)
         if isinstance(value, torch.dtype):
             return {"torch.dtype": str(value).removeprefix("torch.")}
+        if isinstance(value, torch.Size):
+            return {"torch.Size": list(value)}
+        if isinstance(value, enum.Enum):
+            return {"enum": [{"name": self._name(type(value))}, value.name]}
         if isinstance(value, torch.device):
             return {"torch.device": str(value)}
         if isinstance(value, np.dtype) and not value.hasobject:
@@ -292,7 +297,7 @@ class Encoder:
         if not isinstance(state, dict):
             if self.lenient:
                 return {}
-            raise self._refusal(f"is of type {name_of(cls)}, whose objects cannot be saved")
+            raise self._refusal(f"is of type {name_of(cls)}, whose objects are no plain data")
         return state
 
     def _attributes(self, attributes: dict[str, Any]) -> dict[str, Node]:
@@ -342,7 +347,7 @@ class Encoder:
 
     def _refusal(self, what: str, remedy: str = "") -> TypeError:
         place = ".".join(self._path)
-        return TypeError(f"{place} {what}, so that it cannot be saved. {remedy}".rstrip())
+        return TypeError(f"{place} {what}, and cannot be saved. {remedy}".rstrip())
 
 
 def digest(value: Any) -> str:

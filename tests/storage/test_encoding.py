@@ -1,3 +1,4 @@
+import enum
 import functools
 import json
 import math
@@ -35,6 +36,7 @@ PLAIN: dict[str, Any] = {
     "a type of torch": torch.bfloat16,
     "a type of NumPy": np.dtype("<U7"),
     "a device": torch.device("cuda:1"),
+    "a size": torch.Size([2, 3]),
     "a layer class": nn.Linear,
     "a solver class": torch.optim.NAdam,
 }
@@ -226,6 +228,14 @@ def test_partial_functions_come_back(tmp_path: pathlib.Path) -> None:
     assert (layer.in_features, layer.out_features) == (3, 2)
 
 
+class Mode(enum.Enum):
+    NEAREST = 0
+
+
+def test_members_of_an_enumeration_come_back(tmp_path: pathlib.Path) -> None:
+    assert round_trip(Mode.NEAREST, tmp_path / "file", trusted=[Mode]) is Mode.NEAREST
+
+
 def outer() -> Any:
     def inner() -> None: ...
 
@@ -242,8 +252,8 @@ class Generates:
     [
         (lambda x: x, "cannot be found again by its name"),
         (outer(), "cannot be found again by its name"),
-        (Generates(), "Generates, whose objects cannot be saved"),
-        (np.random.default_rng(0), "Generator, whose objects cannot be saved"),
+        (Generates(), "Generates, whose objects are no plain data"),
+        (np.random.default_rng(0), "Generator, whose objects are no plain data"),
         ((i for i in range(3)), "generator'>, which cannot be found again"),
         (torch.eye(3).to_sparse(), "layout torch.sparse_coo"),
         (np.zeros(2, [("a", int)]), "structured array"),
