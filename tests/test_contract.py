@@ -140,8 +140,21 @@ def name_of(estimator: Any) -> str:
 # ------------------------------------------------------------------------------ estimator checks
 
 
-@parametrize_with_checks(CHECKED)
+@parametrize_with_checks(CHECKED[:5])
 def test_estimator_checks_of_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
+    run_check(estimator, check)
+
+
+# They share nearly all of their code with the one before, and take a minute.
+@pytest.mark.slow
+@parametrize_with_checks(CHECKED[5:])
+def test_estimator_checks_of_scikit_learn_for_other_estimators_of_series(
+    estimator: Any, check: Callable[[Any], None]
+) -> None:
+    run_check(estimator, check)
+
+
+def run_check(estimator: Any, check: Callable[[Any], None]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks provoke warnings on purpose
         try:
@@ -274,7 +287,9 @@ def test_images_as_flat_rows_go_through_a_pipeline(estimator: Any) -> None:
     [IMAGES, IMAGES[..., None].repeat(3, 3), (IMAGES * 255).astype(np.uint8)],
     ids=["grey", "colour", "bytes"],
 )
-@pytest.mark.parametrize("estimator", CONV_PAIR)
+@pytest.mark.parametrize(
+    "estimator", [ConvClassifier, pytest.param(ConvRegressor, marks=pytest.mark.slow)]
+)
 def test_images_are_cross_validated(estimator: Any, images: np.ndarray) -> None:
     model = make_conv(estimator)
     y = target_of(model)

@@ -814,6 +814,7 @@ def test_eight_threads_predict_images_and_series_bit_for_bit_as_one_does(estimat
             assert_array_equal(result, serial)
 
 
+@pytest.mark.slow
 def test_a_first_fit_of_images_imports_nothing_heavy() -> None:
     """kornia takes seconds to import, and only augmentation by name needs it."""
     code = """
@@ -912,6 +913,7 @@ def test_a_disk_that_fails_leaves_the_last_checkpoint(
     take_up(half_done)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="limits are POSIX's")
 def test_a_file_system_that_is_full_leaves_the_last_checkpoint(half_done: Path) -> None:
     """The limit of a file's size stands for the disk's: the kernel itself refuses to write."""
@@ -1055,7 +1057,7 @@ KILLS = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize("n_kills", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_fit_that_is_killed_at_any_moment_ends_with_the_weights_of_one_that_was_not(
     n_kills: int, tmp_path: Path
 ) -> None:

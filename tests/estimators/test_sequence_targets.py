@@ -435,7 +435,7 @@ def test_cross_validation_of_series_of_different_lengths(estimator: Any, cv: Any
     assert_allclose(scores.mean(), mean_score(estimator, cv, **parameters), rtol=1e-12)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 @each_estimator
 def test_searches_over_series_of_different_lengths(estimator: Any, n_jobs: int) -> None:
     X, y = DATA[estimator]

@@ -56,6 +56,7 @@ def test_scalers_are_in_the_graph(scaler: Any, X: np.ndarray, path: Path) -> Non
     assert_same(Exported(pipeline, path), pipeline, 2 * X, tol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.float32, np.int64])
 def test_scaling_is_done_in_the_type_of_the_input(kind: Any, X: np.ndarray, path: Path) -> None:
     X = X.astype(kind)

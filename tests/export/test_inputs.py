@@ -30,6 +30,7 @@ def images(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (40, *shape)).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("X", "options"),
     [
@@ -92,6 +93,7 @@ def test_single_channels_may_have_no_dimension(series: np.ndarray, path: Path) -
     assert_same(exported, classifier, X, given=list(X))
 
 
+@pytest.mark.slow
 def test_tables_of_series_keep_their_width(series: np.ndarray, path: Path) -> None:
     X = series[:40, :, 0]
     classifier = fit(RecurrentClassifier(hidden_size=4, filters=None), X, LABELS)

@@ -41,7 +41,13 @@ def targets_for(estimator: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "estimator", list(estimators_to_check()), ids=lambda each: type(each).__name__
+    "estimator",
+    [
+        pytest.param(each, marks=pytest.mark.slow if name.endswith("onRegressor") else ())
+        for each in estimators_to_check()
+        for name in [type(each).__name__]
+    ],
+    ids=lambda each: type(each).__name__,
 )
 def test_every_estimator_answers_as_its_model_does(estimator: Any, path: Path) -> None:
     X = samples_for(estimator)
@@ -79,6 +85,7 @@ def test_multilabel_answers_are_an_indicator_matrix(rows: np.ndarray, path: Path
     assert_same(Exported(classifier, path), classifier, rows, tol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_losses_without_probabilities_have_decisions(
     n_classes: int, rows: np.ndarray, path: Path
@@ -89,6 +96,7 @@ def test_losses_without_probabilities_have_decisions(
     assert_same(exported, classifier, rows, tol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "msle"])
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_regressors_predict_behind_their_link(

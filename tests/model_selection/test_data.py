@@ -38,7 +38,7 @@ def counts():
     FITS.clear()
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2, 5])
+@pytest.mark.parametrize("n_jobs", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_steps_are_fitted_once_a_fold(wine, tools, n_jobs):
     X, y = wine
     grid = {"net__learning_rate_init": [0.01, 0.02, 0.05], "count__factor": [1.0, 2.0]}

@@ -95,6 +95,7 @@ class Unsendable:
         return accuracy_score(y, estimator.predict(X))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_is_done_here(wine, tools, started, sent):
     X, y = wine
     options = {"cv": 16, "scoring": Unsendable()}
@@ -140,6 +141,7 @@ class Picky:
         return 0.0
 
 
+@pytest.mark.slow
 def test_errors_come_out(wine, tools, started):
     with pytest.raises(RuntimeError, match="as it should"):
         ours.cross_val_score(

@@ -101,7 +101,9 @@ def test_randomized(wine, tools):
     tools.assert_same_search(*searches, X)
 
 
-@pytest.mark.parametrize("resource", ["n_samples", "hidden_layer_sizes"])
+@pytest.mark.parametrize(
+    "resource", ["n_samples", pytest.param("hidden_layer_sizes", marks=pytest.mark.slow)]
+)
 def test_halving_grid(wine, tools, stacks, resource):
     X, y = wine
     limits = {} if resource == "n_samples" else {"max_resources": 9, "min_resources": 3}

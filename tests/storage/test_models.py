@@ -294,6 +294,7 @@ def test_code_of_the_user_is_loaded_by_name_and_only_with_trust(name: str, tmp_p
     assert_array_equal(loaded.predict(X), model.predict(X))
 
 
+@pytest.mark.slow
 def test_a_name_that_is_trusted_is_imported(tmp_path: Path) -> None:
     path, folder = tmp_path / "model.sknn", tmp_path / "code"
     folder.mkdir()
