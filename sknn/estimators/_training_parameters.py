@@ -226,17 +226,17 @@ class TrainingParameters(BaseEstimator):
         constraints=[str, os.PathLike, None],
         doc="""str, os.PathLike or None
         Folder in which `fit` keeps how far it has come, in the file ``checkpoint.sknn``. It is
-        written after each epoch, or after several that are so short that writing would take more
-        than 1 % of their time; whatever happens meanwhile, the file is a whole one. A fit
-        that was interrupted, even killed, is taken up by a `fit` with the same data and
-        parameters, in any process and on any object, and ends with the weights, bit for bit, that
-        it would have had without the interruption (on the same machine, with the same versions
-        and threads). A fit that is over is found so and returns at once; delete the file to train
-        anew. Other data or parameters are refused; only `verbose`, `device`,
-        `checkpoint_minutes` and callbacks that do nothing but report may change. `sknn.load`
-        makes an estimator of the file, with the weights so far. The networks of an ensemble have
-        folders of their own in this one. `partial_fit` writes nothing here (save between its
-        calls), and "lbfgs" is refused.""",
+        written after each epoch; after several, where they are so short that writing would take
+        more than 1 % of the time (and more than a quarter of a second in all). Whatever happens
+        meanwhile, the file is a whole one. A fit that was interrupted, even killed, is taken up
+        by a `fit` with the same data and parameters, in any process and on any object, and ends
+        with the weights, bit for bit, that it would have had without the interruption (on the
+        same machine, with the same versions and threads). A fit that is over is found so and
+        returns at once; delete the file to train anew. Other data or parameters are refused; only
+        `verbose`, `device`, `checkpoint_minutes` and callbacks that do nothing but report may
+        change. `sknn.load` makes an estimator of the file, with the weights so far. The networks
+        of an ensemble have folders of their own in this one. `partial_fit` writes nothing here
+        (save between its calls), and "lbfgs" is refused.""",
     )
     checkpoint_minutes: float = parameter(
         default=10,

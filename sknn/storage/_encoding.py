@@ -38,6 +38,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from ._files import TYPES, bytes_of
 from ._known import find_known, is_part, name_of
 from ._third_party import dump_third_party
 
@@ -71,7 +72,6 @@ class Encoder:
         self.tensors: dict[str, Tensor] = {}
         self.objects: list[Node] = []
         self._seen: dict[int, Node] = {}
-        self._storages: set[int] = set()
         self._alive: list[Any] = []  # as long as their ids stand for them
         self._path: list[str] = []
 
@@ -193,8 +193,8 @@ class Encoder:
         return None
 
     def _tensor(self, tensor: Tensor) -> Node:
-        if tensor.layout != torch.strided or tensor.is_quantized:
-            raise self._refusal(f"is a tensor with layout {tensor.layout}")
+        if tensor.layout != torch.strided or tensor.dtype not in TYPES:
+            raise self._refusal(f"is a tensor of type {tensor.dtype}, layout {tensor.layout}")
         stored = tensor.detach().cpu()
         order = list(range(stored.ndim))
         if not stored.is_contiguous():
@@ -205,10 +205,6 @@ class Encoder:
                 order = by_stride
         name = self._tensor_name()
         stored = stored.permute(order).contiguous()
-        storage = stored.untyped_storage().data_ptr()
-        if storage in self._storages:
-            stored = stored.clone()  # safetensors wants tensors that share no memory
-        self._storages.add(storage)
         self.tensors[name] = stored
         return {"tensor": [name] if order == sorted(order) else [name, order]}
 
@@ -376,7 +372,7 @@ def digest(value: Any) -> str:
     result = hashlib.blake2b(document.encode(), digest_size=16)
     for name, tensor in encoder.tensors.items():
         result.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        result.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        result.update(bytes_of(tensor))
     return result.hexdigest()
 
 

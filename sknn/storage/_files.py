@@ -4,7 +4,7 @@ The file is a safetensors file, which other programs can open too. Its metadata 
 
 - ``sknn_format``: number of the format,
 - ``checksum``: BLAKE2b of the header, in which these digits themselves are zeros, followed by the
-  BLAKE2b of each MiB after it,
+  CRC-32 of each MiB of each tensor,
 - ``document``: JSON.
 
 Nothing is taken from a file before its checksum is right, and no size that a file claims is
@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import torch
@@ -26,14 +27,33 @@ from ._atomic import atomic_write, naming
 
 FORMAT = 1
 
-# A reader refuses more: 16 MiB of header, and as many values in it as take some 100 MB in Python.
+# A reader refuses more: 16 MiB of header, and as many values in it as take a second
+# and some 50 MB in Python.
 MAX_HEADER = 2**24
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 
 NO_CHECKSUM = "0" * 64
 
-# Bytes that are hashed at a time.
+# Bytes that have a CRC of their own.
 PIECE = 2**20
+
+# The names that safetensors has for types.
+TYPES = {
+    torch.bool: "BOOL",
+    torch.uint8: "U8",
+    torch.int8: "I8",
+    torch.uint16: "U16",
+    torch.int16: "I16",
+    torch.uint32: "U32",
+    torch.int32: "I32",
+    torch.uint64: "U64",
+    torch.int64: "I64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.complex64: "C64",
+}
 
 
 class ModelFileError(ValueError):
@@ -61,26 +81,63 @@ def write_file(
     ValueError
         If the document is larger than readers accept.
     """
-    from safetensors.torch import save
-
+    contents = {name: bytes_of(tensor) for name, tensor in tensors.items()}
     metadata = {
         "sknn_format": str(FORMAT),
         "checksum": NO_CHECKSUM,
         "document": json.dumps(document, allow_nan=False, separators=(",", ":")),
     }
-    content = memoryview(save(tensors, metadata=metadata))
-    body = 8 + int.from_bytes(content[:8], "little")
-    header = bytes(content[:body])
-    if body > MAX_HEADER or _count_values(header) > MAX_VALUES:
+    header = _make_header(metadata, tensors, contents)
+    n_values = _count_values(header)
+    if len(header) > MAX_HEADER or n_values > MAX_VALUES:
         raise ValueError(
             f"{os.fspath(path)}: what is to be saved has more texts, lists or tensors than a file "
-            f"may have ({body} bytes of {MAX_HEADER}, {_count_values(header)} values of "
-            f"{MAX_VALUES}). Numbers in NumPy arrays or tensors do not count."
+            f"may have ({len(header)} bytes of {MAX_HEADER}, {n_values} values of {MAX_VALUES}). "
+            "Numbers in NumPy arrays or tensors do not count."
         )
-    checksum = f'"checksum":"{_checksum(header, content[body:])}"'.encode()
+    checksum = f'"checksum":"{_checksum(header, contents.values())}"'.encode()
     with atomic_write(path) as file:
         file.write(header.replace(f'"checksum":"{NO_CHECKSUM}"'.encode(), checksum, 1))
-        file.write(content[body:])
+        for content in contents.values():
+            file.write(content)
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """Return the memory of a tensor.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Contiguous, on the CPU.
+
+    Returns
+    -------
+    memoryview
+        Of bytes.
+    """
+    if not tensor.numel():  # strides of empty tensors can be anything
+        return memoryview(b"")
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _make_header(
+    metadata: dict[str, str], tensors: dict[str, Tensor], contents: dict[str, memoryview]
+) -> bytes:
+    """Return what a safetensors file begins with.
+
+    The package safetensors would first join all tensors in memory, which takes as long as writing
+    them; checkpoints are written often.
+    """
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    start = 0
+    for name, content in contents.items():
+        stop = start + len(content)
+        dtype, shape = TYPES[tensors[name].dtype], list(tensors[name].shape)
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -110,14 +167,16 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
 
     name = os.fspath(path)
     with naming(path), open(path, "rb") as file:
-        header, metadata = _read_header(file, name)
+        header, entries = _read_header(file, name)
         file.seek(0)
         content = file.read()
+    metadata = entries.pop("__metadata__")
     checksum = metadata["checksum"].encode()
     if content[: len(header)] != header or header.count(checksum) != 1:
         raise _altered(name)
     blank = header.replace(checksum, NO_CHECKSUM.encode())
-    if _checksum(blank, memoryview(content)[len(header) :]).encode() != checksum:
+    parts = _part(memoryview(content)[len(header) :], entries)
+    if parts is None or _checksum(blank, parts).encode() != checksum:
         raise _altered(name)
     try:
         return json.loads(metadata["document"]), load(content)
@@ -125,23 +184,31 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
         raise ModelFileError(f"{name}: the file contradicts itself ({error}).") from error
 
 
-def _checksum(header: bytes, body: memoryview) -> str:
-    """Return the checksum of a file, whose pieces threads go through at the same time."""
-    pieces = [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
+def _part(body: memoryview, entries: dict[str, Any]) -> list[memoryview] | None:
+    """Return the memory of each tensor; None unless they come one after the other, to the end."""
+    stop, parts = 0, []
+    for entry in entries.values():
+        offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+        if not isinstance(offsets, list) or len(offsets) != 2 or offsets[0] != stop:
+            return None
+        if not isinstance(offsets[1], int) or not stop <= offsets[1] <= len(body):
+            return None
+        parts.append(body[stop : offsets[1]])
+        stop = offsets[1]
+    return parts if stop == len(body) else None
+
+
+def _checksum(header: bytes, contents: Iterable[memoryview]) -> str:
+    """Return the checksum of a file, from its header without one and its tensors."""
     whole = hashlib.blake2b(header, digest_size=32)
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        digests = pool.map(_digest, pieces) if len(pieces) > 1 else map(_digest, pieces)
-        for digest in digests:
-            whole.update(digest)
+    for content in contents:
+        for start in range(0, len(content), PIECE):
+            whole.update(zlib.crc32(content[start : start + PIECE]).to_bytes(4, "little"))
     return whole.hexdigest()
 
 
-def _digest(piece: memoryview) -> bytes:
-    return hashlib.blake2b(piece, digest_size=32).digest()
-
-
-def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, str]]:
-    """Return the first bytes of a file, up to the tensors, and the metadata in them."""
+def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, Any]]:
+    """Return the first bytes of a file, up to the tensors, and what they say."""
     size = os.fstat(file.fileno()).st_size
     start = file.read(8)
     length = int.from_bytes(start, "little")
@@ -166,7 +233,7 @@ def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, str]]:
         )
     if len(metadata["checksum"]) != len(NO_CHECKSUM):
         raise _altered(name)
-    return start + header, metadata
+    return start + header, parsed
 
 
 def _parse(text: bytes, name: str) -> Any:

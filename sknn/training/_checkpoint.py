@@ -24,8 +24,10 @@ CHECKPOINT_FILE = "checkpoint.sknn"
 
 KIND = "checkpoint"
 
-# Of the time, what writing takes between the first checkpoint and the last.
+# What writing after epochs may take: this share of the time, and so many seconds beside that, so
+# that each epoch of a short fit is kept.
 LARGEST_SHARE = 0.01
+ALLOWANCE = 0.25
 
 
 class Checkpoint:
@@ -73,9 +75,8 @@ class Checkpoint:
         self.is_complete = False
         self._interval = 60 * minutes
         self._n_together = n_together
-        self._last_write = time.monotonic()
-        # the first one takes longer, and tells little about the others
-        self._n_writes, self._seconds = 0, 0.0
+        self._begun = self._last_write = time.monotonic()
+        self._seconds = 0.0  # that writing has taken
         self._progress: dict[str, Any] | None = None
         prepare_folder(folder, CHECKPOINT_FILE)
         if self.path.exists():
@@ -163,15 +164,16 @@ class Checkpoint:
         return time.monotonic() - self._last_write >= self._interval
 
     def after_epoch(self, net: Net) -> None:
-        """Write, unless the last time is so recent that writing would take much of the time.
+        """Write, unless writing has taken much of the time already.
 
         Parameters
         ----------
         net : Net
             Between two epochs.
         """
-        pause = self._n_together * self._seconds / LARGEST_SHARE
-        if time.monotonic() - self._last_write >= min(pause, self._interval):
+        now = time.monotonic()
+        allowed = ALLOWANCE + LARGEST_SHARE * (now - self._begun)
+        if self._n_together * self._seconds <= allowed or now - self._last_write >= self._interval:
             self.write(net)
 
     def write(self, net: Net) -> None:
@@ -198,8 +200,7 @@ class Checkpoint:
             }
             write_parts(self.path, parts, kind=KIND)
         self._last_write = time.monotonic()
-        self._seconds = self._last_write - start if self._n_writes else 0.0
-        self._n_writes += 1
+        self._seconds += self._last_write - start
 
     def complete(self, net: Net) -> None:
         """Store that the training is over.

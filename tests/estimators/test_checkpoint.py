@@ -96,7 +96,7 @@ def nothing_waits_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def each_epoch_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_checkpoint, "LARGEST_SHARE", np.inf)
+    monkeypatch.setattr(_checkpoint, "ALLOWANCE", np.inf)
 
 
 @pytest.fixture
@@ -777,7 +777,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the checkpoint of a fit after one epoch."""
     folder = tmp_path_factory.mktemp("interrupted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_checkpoint, "LARGEST_SHARE", np.inf)
+        patch.setattr(_checkpoint, "ALLOWANCE", np.inf)
         writes = Writes()
         writes.kill_after = 2
         patch.setattr(_checkpoint, "write_parts", writes)

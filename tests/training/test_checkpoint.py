@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler, ProgressBar
 from torch import nn
@@ -304,38 +304,63 @@ def test_a_checkpoint_is_due_after_its_minutes(
         assert checkpoint.is_due() is expected
 
 
-@pytest.mark.parametrize("n_together", [1, 4])
-@pytest.mark.parametrize("minutes", [10, 0.5])
-def test_short_epochs_share_a_checkpoint(
-    minutes: float, n_together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where writing takes a second, it comes after 100 seconds for each fit, but in time."""
-    clock = [0.0]
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Writing takes 20 ms; one appends what time it was after each."""
+    now, written = [0.0], []
 
     def write(path: Any, parts: Any, kind: str) -> None:
-        clock[0] += 5 if not written else 1  # the first one takes longer
-        written.append(clock[0])
+        now[0] += 0.02
+        written.append(now[0])
 
-    written: list[float] = []
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(_checkpoint, "write_parts", write)
     monkeypatch.setattr(_checkpoint, "progress_of", lambda net: {})
-    monkeypatch.setattr(_checkpoint, "put_back", lambda *args: None)
-    net: Any = SimpleNamespace(predicting=nullcontext, is_done=False)
-    checkpoint = Checkpoint(tmp_path, minutes, describe(), lambda net: None, n_together=n_together)
-    checkpoint.begin(net, {})
-    for _ in range(120):
-        clock[0] += 9.5
-        checkpoint.after_epoch(net)
-    longest = min(100 * n_together, 60 * minutes)
-    gaps = np.diff(written)
-    assert gaps[0] == 10.5  # how long it takes is not known yet
-    assert all(longest <= gap - 1 < longest + 9.5 for gap in gaps[1:])
-    assert len(gaps) > 1
-    before = len(written)
-    checkpoint.complete(net)
-    checkpoint.complete(net)
-    assert len(written) == before + 1
+    now.append(written)  # type: ignore[arg-type]
+    return now
+
+
+NET: Any = SimpleNamespace(predicting=nullcontext, is_done=False)
+
+
+def run_epochs(checkpoint: Checkpoint, clock: Any, n_epochs: int, seconds: float) -> np.ndarray:
+    checkpoint.begin(NET, {})
+    for _ in range(n_epochs):
+        clock[0] += seconds
+        checkpoint.after_epoch(NET)
+    return np.array(clock[1])
+
+
+@pytest.mark.parametrize("n_together", [1, 4])
+def test_writing_takes_a_share_of_the_time(n_together: int, tmp_path: Path, clock: Any) -> None:
+    """It is a hundredth, and a quarter of a second more, for all fits that go on together."""
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None, n_together=n_together)
+    run_epochs(checkpoint, clock, 4000, 0.05)
+    spent = n_together * 0.02 * len(clock[1])
+    allowed = 0.25 + 0.01 * clock[0]
+    assert allowed - 0.05 < spent < allowed + n_together * 0.02 + 1e-9
+
+
+def test_each_epoch_of_a_short_fit_is_kept(tmp_path: Path, clock: Any) -> None:
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None)
+    written = run_epochs(checkpoint, clock, 12, 0.01)
+    assert_allclose(np.diff(written), 0.03)
+    assert len(written) == 13
+
+
+def test_no_pause_is_longer_than_the_minutes(tmp_path: Path, clock: Any) -> None:
+    checkpoint = Checkpoint(tmp_path, 0.5 / 60, describe(), lambda net: None)
+    gaps = np.diff(run_epochs(checkpoint, clock, 4000, 0.01))
+    assert gaps.max() <= 0.5 + 0.01 + 0.02 + 1e-9
+    assert gaps[-1] > 0.5
+
+
+def test_the_end_is_written_once(tmp_path: Path, clock: Any) -> None:
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None)
+    before = len(run_epochs(checkpoint, clock, 500, 0.01))
+    checkpoint.complete(NET)
+    checkpoint.complete(NET)
+    assert len(clock[1]) == before + 1
 
 
 def test_only_leftovers_of_this_file_are_removed(tmp_path: Path) -> None:
