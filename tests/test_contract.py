@@ -328,6 +328,7 @@ def test_image_classifiers_are_calibrated(data: np.ndarray) -> None:
     assert model.score(data, KINDS) > 0.9
 
 
+@pytest.mark.slow
 def test_image_estimators_are_stacked_bagged_and_permuted() -> None:
     members = [("network", make_conv()), ("linear", LogisticRegression())]
     assert StackingClassifier(members, cv=2).fit(ROWS, KINDS).score(ROWS, KINDS) > 0.9
@@ -343,6 +344,7 @@ def test_image_estimators_are_stacked_bagged_and_permuted() -> None:
     assert by_column[:4].sum() > 3 * by_column[4:].sum()  # where the ink is counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", CONV_PAIR)
 def test_sample_weights_are_routed_to_images(estimator: Any) -> None:
     """Rows without a weight count for nothing, neither in training nor in the score."""
@@ -454,6 +456,7 @@ def test_series_classifiers_are_calibrated(form: str) -> None:
     assert model.score(SERIES[form], LEVEL > 0) > 0.9
 
 
+@pytest.mark.slow
 def test_series_estimators_are_stacked_bagged_and_permuted() -> None:
     rows, is_high = SERIES["rows"], LEVEL > 0
     members = [("network", make_series()), ("linear", LogisticRegression())]

@@ -566,7 +566,13 @@ FITTED = {
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize("fitted", FITTED.values(), ids=FITTED)
+@pytest.mark.parametrize(
+    "fitted",
+    [
+        pytest.param(code, marks=pytest.mark.slow if name == "images" else (), id=name)
+        for name, code in FITTED.items()
+    ],
+)
 def test_a_forked_child_does_not_hang(fitted: str) -> None:
     """torch's threads do not survive a fork, so a child that used them would wait for ever."""
     before = """

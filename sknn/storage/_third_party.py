@@ -42,9 +42,9 @@ def untrusted_types(content: bytes) -> list[str]:
     ValueError
         If the bytes are those of no such estimator.
     """
+    _check_archive(content)  # before skops imports all of scikit-learn
     import skops.io
 
-    _check_archive(content)
     return skops.io.get_untrusted_types(data=content)
 
 
@@ -67,9 +67,9 @@ def load_third_party(content: bytes, trusted: list[str]) -> Any:
     ValueError, TypeError
         If the bytes are those of no such estimator, or hold a type that is not allowed.
     """
+    _check_archive(content)
     import skops.io
 
-    _check_archive(content)
     return skops.io.loads(content, trusted=trusted)
 
 

@@ -13,7 +13,6 @@ import torch
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import (
@@ -739,7 +738,7 @@ def test_callbacks_of_scikit_learn_go_on_with_the_numbers_of_the_epochs(
         make(NeuralClassifier, **parameters).fit(X, y)
     writes.kill_after = np.inf
     seen = Epochs()
-    make(NeuralClassifier, **parameters).set_callbacks(seen, ProgressBar()).fit(X, y)
+    make(NeuralClassifier, **parameters).set_callbacks(seen).fit(X, y)
     assert seen.numbers == [2, 3] + [0, 1, 2, 3] * (n_estimators - 1)
 
 

@@ -66,7 +66,10 @@ def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
         {"augment": {"shift": 1, "rotate": 5}},
         {"architecture": "resnet"},
         {"architecture": "airbench", "activation": "gelu"},
-        {"architecture": "resnet", "normalization": "layer", "hidden_layer_sizes": (10,)},
+        pytest.param(
+            {"architecture": "resnet", "normalization": "layer", "hidden_layer_sizes": (10,)},
+            marks=pytest.mark.slow,
+        ),
         {"solver": "sgd", "learning_rate_init": 0.1},
         {"learning_rate": "cosine"},
         {"precision": "bfloat16"},

@@ -498,6 +498,7 @@ def test_bad_curves_are_refused(X: Any, y: Any, message: str) -> None:
     assert not hasattr(model, "module_")
 
 
+@pytest.mark.slow
 def test_a_curve_is_learned_from_its_description() -> None:
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, size=(200, 1, 2))  # one to many

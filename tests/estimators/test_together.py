@@ -88,7 +88,7 @@ CLASSES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("batch_size", ["auto", 33, "all"])
+@pytest.mark.parametrize("batch_size", ["auto", pytest.param(33, marks=pytest.mark.slow), "all"])
 @pytest.mark.parametrize("name", ["cancer", "regression"])
 def test_fits_of_a_stack_equal_fits_alone(name: str, batch_size: Any, precision: str) -> None:
     kind: Any = NeuralRegressor if name == "regression" else NeuralClassifier
@@ -106,6 +106,7 @@ def test_fits_of_a_stack_equal_fits_alone(name: str, batch_size: Any, precision:
         check_equal(task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu", "elu"])
 @pytest.mark.parametrize("hidden", [(), (5,), (9, 4)])
 def test_shapes_and_activations(hidden: tuple[int, ...], activation: str) -> None:

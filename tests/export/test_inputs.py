@@ -102,6 +102,7 @@ def test_tables_of_series_keep_their_width(series: np.ndarray, path: Path) -> No
     assert_same(exported, classifier, X)
 
 
+@pytest.mark.slow
 def test_tokens_are_int64(path: Path) -> None:
     random = np.random.default_rng(0)
     ragged = [random.integers(0, 9, size=n) for n in random.integers(2, 9, size=40)]

@@ -58,6 +58,7 @@ def test_grid_of_a_classifier(wine, tools, stacks, n_jobs):
         assert len(stacks) == n_jobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_grid_of_a_pipeline(wine, tools, stacks, n_jobs):
     X, y = wine
@@ -76,6 +77,7 @@ def test_grid_of_a_pipeline(wine, tools, stacks, n_jobs):
     assert sum(map(len, stacks)) == 18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("is_pipeline", [False, True])
 def test_grid_of_a_regressor(diabetes, tools, stacks, n_jobs, is_pipeline):

@@ -106,6 +106,7 @@ def test_threads_leave_filters_of_warnings_alone(wine, tools):
     assert warnings.filters == before
 
 
+@pytest.mark.slow
 def test_scorers_may_run_things_in_parallel(wine, tools):
     X, y = wine
 
