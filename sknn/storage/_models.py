@@ -51,9 +51,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), sknn.NeuralClassifier(learning_rate_init=0.02, random_state=0)
-    ... ).fit(X, y)
+    >>> network = sknn.NeuralClassifier(learning_rate="cosine", max_iter=20, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), network).fit(X, y)
     >>> path = Path(tempfile.mkdtemp(), "iris.sknn")
     >>> sknn.save(model, path)
     >>> bool((sknn.load(path).predict_proba(X) == model.predict_proba(X)).all())
