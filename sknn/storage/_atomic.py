@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     with naming(path):
         if target.is_dir():
-            raise IsADirectoryError(21, "is a folder; name a file in it", str(path))
+            raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", str(path))
         if target.exists() and not target.is_file():
             with open(target, "wb") as file:
                 yield file

@@ -61,6 +61,7 @@ class Decoder:
         self._on_object = on_object
         self._made: dict[int, Any] = {}
         self._parameters: dict[str, nn.Parameter] = {}
+        self._generators: dict[str, np.random.RandomState] = {}
         self._foreign: dict[str, Any] = {}
 
     def untrusted(self, node: Node) -> list[str]:
@@ -141,9 +142,12 @@ class Decoder:
         return np.ma.MaskedArray(data, mask=mask, fill_value=fill_value)
 
     def _random_state(self, value: Node) -> np.random.RandomState:
-        random_state = np.random.RandomState()
-        random_state.set_state(self.decode(value))
-        return random_state
+        # one generator may be an estimator's parameter and draw its training's numbers
+        key = str(value)
+        if key not in self._generators:
+            self._generators[key] = np.random.RandomState()
+            self._generators[key].set_state(self.decode(value))
+        return self._generators[key]
 
     def _name(self, name: str) -> Any:
         found = find_known(name)
@@ -333,10 +337,12 @@ def _identity(value: Any) -> Any:
 def _import(name: str) -> Any:
     """Import what a trusted name stands for."""
     parts = name.split(".")
+    reason = "there is nothing of this name"
     for n_module in range(len(parts) - 1, 0, -1):
         try:
             found: Any = importlib.import_module(".".join(parts[:n_module]))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            reason = str(error)
             continue
         try:
             for part in parts[n_module:]:
@@ -344,4 +350,4 @@ def _import(name: str) -> Any:
         except AttributeError:
             break
         return found
-    raise ImportError(f"{name}, which the file needs, cannot be imported")
+    raise ImportError(f"{name}, which the file needs, cannot be imported ({reason})")

@@ -468,7 +468,7 @@ def _holds_ours(value: Any, seen: set[int]) -> bool:
     if id(value) in seen or isinstance(value, str | bytes | int | float | Tensor | type):
         return False
     seen.add(id(value))
-    if isinstance(value, BaseEstimator) and type(value).__module__.startswith("sknn."):
+    if any(cls.__module__.startswith("sknn.") for cls in type(value).__mro__):
         return True
     if isinstance(value, np.ndarray):
         parts: Any = value.ravel() if value.dtype == object else ()

@@ -256,7 +256,8 @@ def _count_values(text: bytes) -> int:
 
 def _altered(name: str) -> ModelFileError:
     return ModelFileError(
-        f"{name} was cut off or altered since sknn.save has written it: its checksum is wrong."
+        f"{name} was cut off or altered since sknn.save has written it: its checksum is wrong. "
+        "Copy it anew from where it came from; delete a checkpoint, and its fit begins anew."
     )
 
 

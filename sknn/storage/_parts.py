@@ -130,21 +130,19 @@ class StoredFile:
         except (KeyError, TypeError, ValueError) as error:
             raise self._contradiction(error) from error
 
-    def untrusted(self, part: str, trusted: Trusted = None) -> list[str]:
-        """Return the names in a part for which trust is needed and missing.
+    def untrusted(self, part: str) -> list[str]:
+        """Return the names in a part for which trust is needed.
 
         Parameters
         ----------
         part : str
             The part.
-        trusted : iterable of str, type or function, or None, default=None
-            What is trusted.
 
         Returns
         -------
         list of str
         """
-        decoder = Decoder(self._objects, self._tensors, trusted)
+        decoder = Decoder(self._objects, self._tensors, trusted=None)
         return self._guard(lambda: decoder.untrusted(self._parts[part]))
 
     def decode(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -79,7 +78,7 @@ class EpochSums:
         -------
         EpochSums
         """
-        arguments = {name: _on_device(copy.copy(value), device) for name, value in data.items()}
+        arguments = {name: _on_device(value, device) for name, value in data.items()}
         seconds = arguments.pop("seconds")
         return cls(**arguments, begun=time.perf_counter() - seconds)
 

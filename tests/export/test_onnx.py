@@ -11,7 +11,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
-from sknn.export import ExportError, _onnx, export_onnx
+from sknn.export import ExportError, _onnx, export_onnx, export_torch
 from sknn.testing import estimators_to_check
 
 from .conftest import Exported, assert_same, fit
@@ -257,8 +257,9 @@ def test_a_wrong_graph_is_not_written(
     assert path.read_bytes() == b"before"
 
 
+@pytest.mark.parametrize("export", [export_onnx, export_torch])
 def test_a_full_disk_leaves_the_file_that_was_there(
-    rows: np.ndarray, path: Path, monkeypatch: pytest.MonkeyPatch
+    export: Any, rows: np.ndarray, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.write_bytes(b"before")
     regressor = fit(NeuralRegressor(hidden_layer_sizes=(5,)), rows, rows[:, 0])
@@ -268,7 +269,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        export_onnx(regressor, path)
+        export(regressor, path)
     assert caught.value.filename == str(path)
     assert os.listdir(path.parent) == [path.name] and path.read_bytes() == b"before"
 

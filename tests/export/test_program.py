@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,19 +64,3 @@ def test_programs_run_without_this_package(series: np.ndarray, path: Path, tmp_p
     subprocess.run([sys.executable, "-c", code, *files], check=True, cwd=tmp_path)
     expected = regressor.predict(series[:, :5])
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_a_full_disk_leaves_the_program_that_was_there(
-    rows: np.ndarray, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path.write_bytes(b"before")
-    regressor = fit(NeuralRegressor(hidden_layer_sizes=(5,)), rows, rows[:, 0])
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left") as caught:
-        export_torch(regressor, path)
-    assert caught.value.filename == str(path)
-    assert os.listdir(path.parent) == [path.name] and path.read_bytes() == b"before"

@@ -294,6 +294,28 @@ def test_code_of_the_user_is_loaded_by_name_and_only_with_trust(name: str, tmp_p
     assert_array_equal(loaded.predict(X), model.predict(X))
 
 
+class OwnClassifier(NeuralClassifier):
+    pass
+
+
+def test_a_subclass_of_ours_is_stored_like_ours_and_needs_trust(tmp_path: Path) -> None:
+    model = make_pipeline(StandardScaler(), OwnClassifier(**SMALL)).fit(X, y)
+    sknn.save(model, tmp_path / "model.sknn")
+    with pytest.raises(UntrustedError, match="OwnClassifier"):
+        sknn.load(tmp_path / "model.sknn")
+    loaded = sknn.load(tmp_path / "model.sknn", trusted=[OwnClassifier])
+    assert type(loaded[-1]) is OwnClassifier
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_generator_of_the_users_stays_the_one_that_training_draws_from(tmp_path: Path) -> None:
+    model = NeuralClassifier(**SMALL | {"random_state": np.random.RandomState(1)}).fit(X, y)
+    loaded = round_trip(model, tmp_path)
+    for each in (model, loaded):
+        each.partial_fit(X, y).fit(X, y)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
 @pytest.mark.slow
 def test_a_name_that_is_trusted_is_imported(tmp_path: Path) -> None:
     path, folder = tmp_path / "model.sknn", tmp_path / "code"
