@@ -4,11 +4,11 @@ Small networks leave a machine mostly idle: what an operation costs beside its a
 one of them costs. Here the operations are those of :class:`DenseBackprop`, each on all networks
 of a stack, whose weights of a layer have the shape (k, fan_out, fan_in).
 
-Every network goes through the very numbers that it goes through alone. Element by element that
-is so anyway. A matrix product depends on the routine that computes it, and torch's batched one
-is another than its single one; where the results have gaps between the networks, though, torch
-calls the single one for each. So the results have gaps here (:class:`Slab`), which costs a few
-per cent.
+Every network has the results that it has alone, up to the rounding of sums. Element by element
+they are equal anyway. torch's batched matrix product adds in another order than its single one;
+where the results have gaps between the networks, though, torch calls the single one for each. So
+the results have gaps here (:class:`Slab`), which costs a few per cent. MKL may still pick another
+routine for another address, as it does on AMD's processors, unless ``MKL_CBWR`` names one.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ class StackedBackprop:
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
-    """Write the products of k pairs of matrices, as torch computes each of them alone.
+    """Write the products of k pairs of matrices, with the operation that torch has for each alone.
 
     Parameters
     ----------

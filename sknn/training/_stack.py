@@ -3,7 +3,7 @@
 What is done for each batch is done for all networks of a stack at once
 (:class:`sknn.nn.StackedBackprop`); what is done for each epoch (order of the rows, validation,
 stopping, history, callbacks) is done by each network's own :class:`Net`, as when it trains alone.
-So a network of a stack ends with the weights, number for number, that it would have alone.
+So a network of a stack ends with the weights that it would have alone, up to rounding.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import torch
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.training import Interrupted, Training, stack_key, train_stack
+from tests.helpers import assert_equal_up_to_rounding
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
@@ -92,4 +93,4 @@ def test_training_goes_on_in_another_stack() -> None:
             training.net.stop_training = False
         train_stack(trainings)
     weights = trainings[0].net.module_.linear_layers[0].weight
-    np.testing.assert_array_equal(weights.detach().numpy().T, alone.coefs_[0])
+    assert_equal_up_to_rounding(weights.detach().numpy().T, alone.coefs_[0])

@@ -1,0 +1,34 @@
+"""Comparisons that several test files share."""
+
+from typing import Any
+
+import numpy as np
+
+# Sums of products that are added in another order differ by a few times the type's precision; a
+# short training multiplies that. In float64 this factor allows 1e-12, in float32 5e-4.
+ROUNDINGS = 4500
+
+
+def assert_equal_up_to_rounding(
+    actual: Any, expected: Any, *, dtype: Any = None, roundings: float = ROUNDINGS
+) -> None:
+    """Compare what the same arithmetic gives with another order of its sums.
+
+    A library of matrix products picks its routines by the processor, and by the shape and the
+    address of the operands. The tolerance is relative to the largest expected value, since what
+    cancels out has the errors of what it was made of.
+
+    Parameters
+    ----------
+    actual, expected : array-like
+        The numbers.
+    dtype : dtype, default=None
+        The type that they were computed in; that of `expected` by default.
+    roundings : float, default=ROUNDINGS
+        Errors that are allowed, in units of the type's precision.
+    """
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.dtype == expected.dtype
+    precision = np.finfo(expected.dtype if dtype is None else dtype).eps
+    largest = float(np.abs(expected).max(initial=0.0))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=roundings * precision * largest)
