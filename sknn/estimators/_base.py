@@ -57,7 +57,7 @@ from ._fit_record import describe_fit
 from ._modules import build_user_module, portable_copy
 from ._parameters import declares_parameters
 from ._training_parameters import TrainingParameters
-from ._validation import RowMemory, split_rows
+from ._validation import RowMemory, check_weight_sum, split_rows
 
 
 class TrainingData(NamedTuple):
@@ -325,8 +325,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             self._check_warm_start(y)
         targets = self._encode_targets(y, continued=continued)
         weights = self._class_weighted(weights, y)
-        if weights is not None and not weights.any():
-            raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
+        if weights is not None:
+            check_weight_sum(weights)
         if not continued:
             self.n_outputs_ = self._count_outputs(targets)
         checked = None if validation is None else self._check_validation(*validation)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
@@ -146,3 +148,68 @@ class ClassTargets:
         if self.task == "binary":
             decisions = decisions[:, 0].astype(np.intp)
         return self.classes[decisions]
+
+
+def class_factors(
+    class_weight: Any, y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray | None
+) -> np.ndarray:
+    """Return by what class_weight multiplies the weight of each row, of shape (n_samples,).
+
+    In "balanced" a weight of n counts as n rows. For multilabel `y` of two dimensions the factors
+    of the labels are multiplied.
+    """
+    if y.ndim == 1:
+        if isinstance(class_weight, list):
+            raise ValueError(
+                "class_weight is a list, which is for multilabel problems; pass a dict from label "
+                "to weight, or 'balanced'."
+            )
+        return _factors_of_labels(class_weight, y, classes, sample_weight, "class_weight")
+    if isinstance(class_weight, dict):
+        raise ValueError(
+            "class_weight is a dict, but the problem is multilabel; pass a list with a dict for "
+            "each label, or 'balanced'."
+        )
+    n_labels = y.shape[1]
+    given = [class_weight] * n_labels if isinstance(class_weight, str) else class_weight
+    if len(given) != n_labels:
+        raise ValueError(
+            f"class_weight is a list of {len(given)} dicts, but y has {n_labels} labels; one for "
+            "each is needed."
+        )
+    factors = [
+        _factors_of_labels(each, y[:, k], np.unique(y[:, k]), sample_weight, f"class_weight[{k}]")
+        for k, each in enumerate(given)
+    ]
+    return np.prod(factors, axis=0)
+
+
+def _factors_of_labels(
+    class_weight: Any,
+    y: np.ndarray,
+    classes: np.ndarray,
+    sample_weight: np.ndarray | None,
+    name: str,
+) -> np.ndarray:
+    """Return the factors of one column of labels."""
+    if isinstance(class_weight, dict):
+        for label, weight in class_weight.items():
+            if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+                raise ValueError(
+                    f"{name}[{label!r}] is {weight!r}; a weight is a finite number, not negative."
+                )
+        # over all classes, since a batch of partial_fit may lack some
+        by_class = compute_class_weight(class_weight, classes=classes, y=y)
+        return by_class[np.searchsorted(classes, y)]
+    if class_weight != "balanced":
+        raise ValueError(f"{name} is {class_weight!r}; a dict or 'balanced' is needed.")
+    # a weight of 0 is no row, and a class without rows does not count
+    counted = slice(None) if sample_weight is None else sample_weight > 0
+    present, index = np.unique(y[counted], return_inverse=True)
+    weights = None if sample_weight is None else sample_weight[counted]
+    by_class = compute_class_weight(
+        "balanced", classes=present, y=y[counted], sample_weight=weights
+    )
+    factors = np.zeros(len(y))
+    factors[counted] = by_class[index]
+    return factors

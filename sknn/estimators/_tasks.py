@@ -11,7 +11,6 @@ import torch
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
@@ -29,7 +28,7 @@ from sknn.training import accuracy, decide_labels, decide_multiclass, r2
 
 from ._base import NeuralEstimator
 from ._parameters import declares_parameters, parameter
-from ._targets import ClassTargets
+from ._targets import ClassTargets, class_factors
 
 
 def _has_batches(estimator: NeuralEstimator) -> bool:
@@ -80,9 +79,9 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         default=None,
         constraints=[StrOptions({"balanced"}), dict, list, None],
         doc="""dict, "balanced", list of dicts or None
-        Weight of each class, with which the sample weights are multiplied. "balanced" weighs
-        classes inversely to their frequency. For multilabel problems a list has a dict a label.
-        """,
+        Weight of each class, with which the sample weights are multiplied: a finite number, not
+        negative. "balanced" weighs classes inversely to the sum of their sample weights. For
+        multilabel problems a list has a dict a label.""",
     )
 
     def __sklearn_tags__(self) -> Any:
@@ -126,13 +125,11 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     def _class_weighted(self, sample_weight: np.ndarray | None, y: Any) -> np.ndarray | None:
         if self.class_weight is None:
             return sample_weight
-        if self._targets.task == "multilabel":
-            expanded = compute_sample_weight(self.class_weight, y)
-        else:
-            # over all classes, since a batch of partial_fit may lack some
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            expanded = weights[np.searchsorted(self.classes_, y)]
-        return expanded if sample_weight is None else expanded * sample_weight
+        factors = class_factors(self.class_weight, y, self.classes_, sample_weight)
+        if sample_weight is None:
+            return factors
+        with np.errstate(over="ignore"):  # `check_weight_sum` refuses what is infinite
+            return factors * sample_weight
 
     def _make_loss(self, weighted: bool) -> Loss:
         return make_classification_loss(

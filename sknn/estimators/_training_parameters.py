@@ -140,14 +140,17 @@ class TrainingParameters(BaseEstimator):
         doc="""bool
         Whether to watch the score of validation data instead of the training loss, and to end
         with the weights that had the best one. The data are `X_val` and `y_val` if `fit` gets
-        them, else a part of the training data, stratified for single-label classification. Not
-        used by "lbfgs".""",
+        them, else a part of the training data, stratified for single-label classification; where
+        a class has one row or there are more classes than rows to hold out, a warning says so
+        and the part is drawn at random. Not used by "lbfgs".""",
     )
     validation_fraction: float = parameter(
         default=0.1,
         constraints=[Interval(Real, 0, 1, closed="left")],
         doc="""float
-        Share of the training data that `early_stopping` sets aside if `fit` gets no `X_val`.""",
+        Share of the training data that `early_stopping` sets aside if `fit` gets no `X_val`.
+        Equal rows stay on one side with `warm_start`, which makes the share inexact where rows
+        have many copies.""",
     )
     beta_1: float = parameter(
         default=0.9,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +52,19 @@ def torch_type(X: Any) -> Any:
     if X.dtype == np.longdouble and X.dtype.itemsize > 8:
         return X.astype(np.float64)
     return X
+
+
+def check_weight_sum(weights: np.ndarray) -> None:
+    """Refuse weights whose sum is zero or not finite, those of the classes multiplied in."""
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not total:
+        raise ValueError("class_weight and sample_weight leave every sample with weight zero.")
+    if not np.isfinite(total):
+        raise ValueError(
+            "class_weight and sample_weight are so large that their product or sum is infinite; "
+            "weights count relative to each other, so divide them, for instance by their maximum."
+        )
 
 
 def one_or_several_columns(y: Any) -> np.ndarray:
@@ -153,19 +168,30 @@ def split_rows(
     Raises
     ------
     ValueError
-        If fewer than two rows can be held out.
+        If fewer than two rows can be held out, or none is left to train on.
     """
     keys = None if memory is None else row_keys(X)
     if memory is not None and keys is not None and len(memory.trained):
         train, held_out = _extend(keys, fraction, random_state, memory)
+        reason = (
+            f"warm_start never holds out rows that were trained on, and of the {len(keys)} rows "
+            f"{len(held_out)} are left to hold out. Pass new rows, or X_val and y_val."
+        )
     else:
         train, held_out = _draw(X.shape[0], fraction, stratify, random_state)
+        reason = (
+            "Increase 'validation_fraction' or the size of your dataset, or pass X_val and y_val."
+        )
         if keys is not None:
-            train, held_out = _keep_copies_together(keys, train, held_out)
+            train, held_out = _keep_copies_together(keys, train, held_out, random_state)
+            reason = (
+                f"{reason} warm_start keeps equal rows on one side, and X has "
+                f"{len(np.unique(keys))} different rows."
+            )
     if len(held_out) < 2 or not len(train):
         raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            "dataset, or pass X_val and y_val."
+            f"The validation set is too small: {len(held_out)} rows, and {len(train)} to train "
+            f"on. {reason}"
         )
     if memory is not None and keys is not None:
         memory.trained = np.union1d(memory.trained, keys[train])
@@ -179,9 +205,18 @@ def _draw(
     stratify: np.ndarray | None,
     random_state: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the rows as scikit-learn's MLP does."""
+    """Split the rows as scikit-learn's MLP does, stratified where that is possible."""
     if fraction == 0:
         raise ValueError("validation_fraction=0 leaves no rows for early_stopping; increase it.")
+    if stratify is not None:
+        obstacle = _obstacle_to_stratification(stratify, fraction)
+        if obstacle:
+            warnings.warn(
+                f"early_stopping draws the validation part at random, not stratified: {obstacle}",
+                UserWarning,
+                stacklevel=2,
+            )
+            stratify = None
     try:
         train, held_out = train_test_split(
             np.arange(n_rows), test_size=fraction, random_state=random_state, stratify=stratify
@@ -194,17 +229,66 @@ def _draw(
     return train, held_out
 
 
+def _obstacle_to_stratification(labels: np.ndarray, fraction: float) -> str | None:
+    """Say why a part cannot have the labels' shares; None if it can."""
+    classes, counts = np.unique(labels, return_counts=True)
+    n_held_out = math.ceil(fraction * len(labels))
+    if n_held_out < 2:  # too few in any case
+        return None
+    if counts.min() < 2:
+        return f"class {classes[counts.argmin()]!s} has a single row."
+    if min(n_held_out, len(labels) - n_held_out) < len(classes):
+        return (
+            f"validation_fraction={fraction} holds out {n_held_out} of {len(labels)} rows, and y "
+            f"has {len(classes)} classes."
+        )
+    return None
+
+
 def _keep_copies_together(
-    keys: np.ndarray, train: np.ndarray, held_out: np.ndarray
+    keys: np.ndarray,
+    train: np.ndarray,
+    held_out: np.ndarray,
+    random_state: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put equal rows on the side of the first of them."""
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    """Put equal rows on one side, with sizes as near to those before as copies allow."""
+    _, first, inverse, counts = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True
+    )
     if len(first) == len(keys):
         return train, held_out
     is_held_out = np.zeros(len(keys), bool)
     is_held_out[held_out] = True
-    is_held_out = is_held_out[first][inverse]
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    wanted = len(held_out)
+    chosen = _near_size(is_held_out[first], counts, wanted, random_state)
+    if wanted and not chosen.any() and len(counts) > 1:
+        chosen[counts.argmin()] = True
+    rows = chosen[inverse]
+    if rows.any() and abs(rows.sum() - wanted) > wanted / 2:
+        warnings.warn(
+            f"early_stopping holds out {rows.sum()} of {len(keys)} rows in place of {wanted}: "
+            f"warm_start keeps equal rows on one side, and X has {len(counts)} different rows.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return np.flatnonzero(~rows), np.flatnonzero(rows)
+
+
+def _near_size(
+    chosen: np.ndarray, counts: np.ndarray, wanted: int, random_state: np.random.RandomState
+) -> np.ndarray:
+    """Change a choice of groups until no single change brings its rows nearer to `wanted`."""
+    surplus = int(counts[chosen].sum()) - wanted
+    is_near = False
+    while surplus and not is_near:
+        is_near = True
+        for group in random_state.permutation(len(counts)):
+            change = -counts[group] if chosen[group] else counts[group]
+            if abs(surplus + change) < abs(surplus):
+                chosen[group] = not chosen[group]
+                surplus += int(change)
+                is_near = False
+    return chosen
 
 
 def _extend(
@@ -214,6 +298,10 @@ def _extend(
     is_held_out = np.isin(keys, memory.held_out)
     new = np.flatnonzero(~is_held_out & ~np.isin(keys, memory.trained))
     wanted = max(round(fraction * len(keys)) - int(is_held_out.sum()), 0)
-    chosen = random_state.permutation(new)[:wanted]
-    is_held_out |= np.isin(keys, keys[chosen])
+    drawn = np.zeros(len(new), bool)
+    drawn[random_state.permutation(len(new))[:wanted]] = True
+    _, held_out = _keep_copies_together(
+        keys[new], np.flatnonzero(~drawn), np.flatnonzero(drawn), random_state
+    )
+    is_held_out[new[held_out]] = True
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)

@@ -66,7 +66,9 @@ class DenseNetwork(nn.Module):
         n_hidden = len(hidden_layer_sizes)
         names = per_layer("activation", activation, n_hidden)
         self.activation_names = names
-        self._glorot_factors = [2.0 if name == "logistic" else 6.0 for name in names]
+        factors = [2.0 if name == "logistic" else 6.0 for name in names]
+        # the output layer goes with the last hidden layer, and without any with `activation`
+        self._glorot_factors = [*factors, 2.0 if (names or [activation])[-1] == "logistic" else 6.0]
         widths = [n_features, *hidden_layer_sizes, n_outputs]
         rates = per_layer("dropout", dropout, n_hidden)
 
@@ -110,10 +112,8 @@ class DenseNetwork(nn.Module):
         random_state : numpy.random.RandomState
             The source of the numbers.
         """
-        # the output layer goes with the last hidden layer, as in scikit-learn
-        factors = [*self._glorot_factors, *(self._glorot_factors[-1:] or [6.0])]
         with torch.no_grad():
-            for linear, factor in zip(self.linear_layers, factors, strict=True):
+            for linear, factor in zip(self.linear_layers, self._glorot_factors, strict=True):
                 bound = math.sqrt(factor / (linear.in_features + linear.out_features))
                 shape = (linear.in_features, linear.out_features)
                 weight = random_state.uniform(-bound, bound, shape)

@@ -69,7 +69,7 @@ def test_a_plain_network_has_no_normalization(parameters: dict[str, Any], is_pla
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-@pytest.mark.parametrize("hidden", [(6,), (6, 3)])
+@pytest.mark.parametrize("hidden", [(), (6,), (6, 3)])
 def test_initial_weights_are_those_of_scikit_learn(
     activation: str, hidden: tuple[int, ...]
 ) -> None:
