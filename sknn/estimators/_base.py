@@ -30,7 +30,9 @@ from sknn.nn import Loss
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
+    EpochBar,
     LearningRate,
+    MoveBar,
     Net,
     PrintEpochs,
     Rows,
@@ -588,7 +590,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             rows_at_once=rows_at_once(self._work.layer_size, train.device, training=True),
             augment=self._make_augmentation(),
             checkpoint=checkpoint,
-            verbose=bool(self.verbose),
+            verbose="bar" if self.verbose == "bar" else bool(self.verbose),
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
@@ -608,7 +610,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _all_callbacks(self, given: dict[str, Any], max_epochs: int) -> list[Any]:
         """The user's callbacks, and ours that print and that speak to scikit-learn's."""
         callbacks = list(self.callbacks or [])
-        if self.verbose:
+        if self.verbose == "bar":
+            callbacks.append(MoveBar(self._make_bar()))
+        elif self.verbose:
             callbacks.append(self._make_printer())
         reporter = self._make_reporter(given, max_epochs)
         return callbacks if reporter is None else [*callbacks, reporter]
@@ -616,6 +620,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _make_printer(self) -> PrintEpochs:
         """Return what prints a line an epoch."""
         return PrintEpochs()
+
+    def _make_bar(self) -> EpochBar:
+        """Return the progress bar of this fit."""
+        return EpochBar()
 
     def _make_reporter(self, given: dict[str, Any], max_epochs: int) -> ScikitLearnCallbacks | None:
         """Return what speaks to scikit-learn's callbacks, if there are any."""

@@ -29,6 +29,7 @@ from sknn.training import (
     CHECKPOINT_FILE,
     Checkpoint,
     DivergenceError,
+    EpochBar,
     Interrupted,
     PrintEpochs,
     Rows,
@@ -78,6 +79,8 @@ class Membership:
         Where its checkpoint is.
     rows : dict
         The wrapped samples, by the array that they are made of, the device and the type.
+    bar : EpochBar
+        The progress bar that all members move, if there is one.
     """
 
     ensemble: EnsembleEstimator
@@ -86,29 +89,12 @@ class Membership:
     context: Any
     folder: Path | None
     rows: dict[Hashable, Rows]
+    bar: EpochBar
 
     @property
     def name(self) -> str:
         """What the user reads of this member."""
         return f"network {self.number + 1} of {len(self.members)}"
-
-
-class PrintMemberEpochs(PrintEpochs):
-    """Prints the epochs of a member, each after the member's name.
-
-    Parameters
-    ----------
-    name : str
-        The name.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Print the epoch that ended."""
-        print(f"{self.name}: ", end="")
-        super().on_epoch_end(net, **kwargs)
 
 
 @declares_parameters
@@ -238,9 +224,10 @@ class EnsembleEstimator(NeuralEstimator):
         members = self._make_members(goes_on, folder)
         context = self._open_context(data.given, len(members))
         rows: dict[Hashable, Rows] = {}
+        bar = EpochBar(len(members))
         for number, member in enumerate(members):
             own_folder = None if folder is None else member_folder(folder, number)
-            member._membership = Membership(self, members, number, context, own_folder, rows)
+            member._membership = Membership(self, members, number, context, own_folder, rows, bar)
         try:
             fits = [
                 member._prepare_checked(data, device, incremental=incremental) for member in members
@@ -346,7 +333,10 @@ class EnsembleEstimator(NeuralEstimator):
     def _make_printer(self) -> PrintEpochs:
         if self._membership is None:
             return super()._make_printer()
-        return PrintMemberEpochs(self._membership.name)
+        return PrintEpochs(self._membership.name)
+
+    def _make_bar(self) -> EpochBar:
+        return super()._make_bar() if self._membership is None else self._membership.bar
 
     def _make_reporter(self, given: dict[str, Any], max_epochs: int) -> ScikitLearnCallbacks | None:
         if self._membership is None:

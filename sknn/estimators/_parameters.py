@@ -123,9 +123,13 @@ def declares_parameters(cls: Class) -> Class:
     cls._parameter_constraints = {  # type: ignore[attr-defined]
         field.name: field.metadata["constraints"] for field in fields
     }
+    fields = _own_first(cls, fields)
+    init = inspect.signature(cls.__init__)  # type: ignore[misc]
+    cls.__init__.__signature__ = init.replace(  # type: ignore[misc]
+        parameters=[init.parameters[name] for name in ("self", *(field.name for field in fields))]
+    )
     if cls.__doc__ and sys.flags.optimize < 2:
-        in_signature = sorted(fields, key=lambda field: bool(field.kw_only))
-        described = "\n\n".join(_describe_parameter(field) for field in in_signature)
+        described = "\n\n".join(_describe_parameter(field) for field in fields)
         own = inspect.cleandoc(getattr(cls, "_family_attributes", ""))
         cls.__doc__ = (
             inspect.cleandoc(cls.__doc__)
@@ -133,6 +137,18 @@ def declares_parameters(cls: Class) -> Class:
             .replace("{attributes}", f"{own}\n{FITTED_ATTRIBUTES}".strip())
         )
     return cls
+
+
+def _own_first(cls: type, fields: list[dataclasses.Field[Any]]) -> list[dataclasses.Field[Any]]:
+    """Order parameters: positional ones, those of the class, then those of its bases in turn."""
+    origins = [vars(base).get("__annotations__", {}) for base in reversed(cls.__mro__)]
+
+    def rank(field: dataclasses.Field[Any]) -> tuple[bool, int]:
+        if not field.kw_only:
+            return False, 0
+        return True, -next(place for place, names in enumerate(origins) if field.name in names)
+
+    return sorted(fields, key=rank)
 
 
 def _describe_parameter(field: dataclasses.Field[Any]) -> str:

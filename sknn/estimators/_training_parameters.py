@@ -13,13 +13,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
+from sknn._documentation import LinksToDocumentation
 from sknn.training import HORIZON_SCHEDULES, SOLVERS
 
 from ._parameters import declares_parameters, parameter
 
 
 @declares_parameters
-class TrainingParameters(BaseEstimator):
+class TrainingParameters(LinksToDocumentation, BaseEstimator):
     """How a network is trained, whatever the network.
 
     Parameters
@@ -108,12 +109,12 @@ class TrainingParameters(BaseEstimator):
         Training stops when loss or validation score has not improved by `tol` for more than
         `n_iter_no_change` epochs. For "lbfgs", the gradient component at which it stops.""",
     )
-    verbose: bool | int = parameter(
+    verbose: bool | int | str = parameter(
         default=False,
-        constraints=["verbose"],
-        doc="""bool or int
-        Whether to print a line an epoch. For a progress bar see
-        :class:`sklearn.callback.ProgressBar`.""",
+        constraints=["verbose", StrOptions({"bar"})],
+        doc="""bool, int or "bar"
+        Whether to print a line an epoch: its number, loss, score and time, and loss and score of
+        the validation data. "bar" draws a progress bar on the standard error stream instead.""",
     )
     warm_start: bool = parameter(
         default=False,

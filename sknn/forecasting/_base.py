@@ -18,6 +18,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
+from sknn._documentation import LinksToDocumentation
 from sknn.estimators import NeuralRegressor
 from sknn.estimators._parameters import declares_parameters, parameter
 
@@ -56,7 +57,7 @@ def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
 
 
 @declares_parameters
-class Forecaster(RegressorMixin, MetaEstimatorMixin, BaseEstimator, ABC):
+class Forecaster(LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, BaseEstimator, ABC):
     """Base class of the forecasters.
 
     Parameters

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sknn._documentation import LinksToDocumentation
+
 POSITIVE = Interval(Integral, 1, None, closed="left")
 FLOATS = (np.float64, np.float32)
 
@@ -33,7 +35,7 @@ def sliding_windows(values: np.ndarray, length: int) -> np.ndarray:
     return np.moveaxis(windows, -1, 1)
 
 
-class WindowTransformer(TransformerMixin, BaseEstimator):
+class WindowTransformer(LinksToDocumentation, TransformerMixin, BaseEstimator):
     """Cut a series into windows of equal length.
 
     `transform` returns every window; `pairs` those whose future is known, each with the steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import is_regressor
 
 from sknn._optional import require
 from sknn._validation import validated
@@ -72,7 +72,7 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     _draw(pair[0], history, "loss")
     _draw(pair[1], history, "score")
     pair[0].set_ylabel("loss")
-    pair[1].set_ylabel("accuracy" if is_classifier(fitted) else "R²")
+    pair[1].set_ylabel("R²" if is_regressor(fitted) else "accuracy")
     if log_scale:
         if any(line.get_ydata().min() <= 0 for line in pair[0].get_lines()):
             raise ValueError("log_scale=True needs losses that are positive.")

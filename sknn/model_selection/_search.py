@@ -10,13 +10,15 @@ import sklearn.model_selection as reference
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.utils._param_validation import Interval
 
+from sknn._documentation import LinksToDocumentation
+
 from ._backend import stacked_fits
 from ._docs import documented
 
 MEMORY_LIMIT = {"memory_limit": [Interval(Integral, 1, None, closed="left"), str, None]}
 
 
-class _StackedSearch:
+class _StackedSearch(LinksToDocumentation):
     """What makes a search of scikit-learn's train networks together."""
 
     memory_limit: int | str | None

@@ -4,7 +4,7 @@ from skorch.history import History
 
 from ._batches import Inputs, Rows, Samples, make_rows
 from ._callback_state import callback_parameters, stateful
-from ._callbacks import PrintEpochs, ScikitLearnCallbacks
+from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._fingerprint import fingerprint
@@ -30,11 +30,13 @@ __all__ = [
     "SOLVERS",
     "Checkpoint",
     "DivergenceError",
+    "EpochBar",
     "History",
     "ImageRows",
     "Inputs",
     "Interrupted",
     "LearningRate",
+    "MoveBar",
     "Net",
     "PairedRows",
     "Plateau",

@@ -21,12 +21,13 @@ from skorch.callbacks import (
 )
 from torch import Tensor, nn
 
-from ._callbacks import PrintEpochs, ScikitLearnCallbacks
+from ._callbacks import MoveBar, PrintEpochs, ScikitLearnCallbacks
 
 # They report, and change nothing.
 LOGGERS = (
     EpochTimer,
     MlflowLogger,
+    MoveBar,
     NeptuneLogger,
     PrintEpochs,
     PrintLog,

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._batches import Batch, Samples
+from ._callbacks import tell
 from ._checkpoint import Checkpoint
 from ._progress import EpochSums
 from ._randomness import TorchGenerators
@@ -73,8 +74,8 @@ class Net(NeuralNet):
         Changes the inputs of each training batch at random.
     checkpoint : Checkpoint or None, default=None
         Where training goes on from, and what keeps how far it has come.
-    verbose : bool, default=False
-        Whether to print why training ends.
+    verbose : bool or "bar", default=False
+        Whether to print why training ends; "bar" does so above a progress bar.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class Net(NeuralNet):
         rows_at_once: int,
         augment: Callable[[Any], Any] | None = None,
         checkpoint: Checkpoint | None = None,
-        verbose: bool = False,
+        verbose: bool | str = False,
     ) -> None:
         super().__init__(
             module,
@@ -542,7 +543,7 @@ class Net(NeuralNet):
         news = self._update_plateau(epoch)
         self.end_epoch_hooks(on_epoch)
         if news and self.verbose:
-            print(news, flush=True)
+            tell(news, self.verbose)
         if not np.isfinite(epoch["train_loss"]):
             self._diverged(f"loss {epoch['train_loss']:g} in epoch {self.n_epochs_run}")
         if self.checkpoint is not None and not self.is_done:

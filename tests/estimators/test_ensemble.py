@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 import re
 import threading
@@ -671,15 +672,26 @@ def test_there_is_one_convergence_warning_for_all() -> None:
 def test_verbose_names_the_network(capsys: pytest.CaptureFixture[str]) -> None:
     make(n_estimators=2, max_iter=3, verbose=True, early_stopping=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 * 3 * 2
-    assert re.match(r"network 1 of 2: Iteration 1, loss = \d", lines[0])
-    assert re.match(r"Validation score: ", lines[1])
-    assert re.match(r"network 2 of 2: Iteration 1, loss = \d", lines[2])
-    assert re.match(r"network 2 of 2: Iteration 3, loss = \d", lines[10])
+    assert len(lines) == 2 * 3
+    for line, (epoch, network) in zip(lines, itertools.product((1, 2, 3), (1, 2)), strict=True):
+        start = rf"network {network} of 2: Epoch {epoch}/3: training loss \d.*; validation loss \d"
+        assert re.match(start, line)
     model = make(n_estimators=2, max_iter=3, verbose=True).fit(X, y)
     capsys.readouterr()
     model.estimators_[1].fit(X, y)
-    assert capsys.readouterr().out.startswith("Iteration 1")
+    assert capsys.readouterr().out.startswith("Epoch 1/3")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_members_share_a_bar(solver: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = make(n_estimators=3, max_iter=4, verbose="bar", solver=solver).fit(X, y)
+    out, err = capsys.readouterr()
+    n_epochs = sum(member.n_iter_ for member in model.estimators_)
+    assert out == ""
+    assert f"| {n_epochs}/{n_epochs} epochs [" in err.rstrip().rpartition("\r")[2]
+    assert err.count("\n") == 1
 
 
 class Counts(Callback):

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -450,13 +451,73 @@ def test_progress_bar_of_scikit_learn_works() -> None:
 # ------------------------------------------------------------------------------------- printing
 
 
-def test_verbose_prints_scikit_learns_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    model = make_classifier(verbose=True, early_stopping=True).fit(X, y)
+NUMBER = r"-?\d+\.\d*(?:e[+-]\d+)?"
+
+
+def test_verbose_tells_the_epochs_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    model = make_classifier(verbose=True, max_iter=10, learning_rate="cosine")
+    model.fit(X, y, X_val=X[:50], y_val=y[:50])
+    lines = capsys.readouterr().out.splitlines()
+    pattern = re.compile(
+        rf"Epoch +(\d+)/10: training loss ({NUMBER}), accuracy ({NUMBER}); "
+        rf"validation loss ({NUMBER}), accuracy ({NUMBER}) \(\d+(?: ms|\.\d s)\)"
+    )
+    keys = ("epoch", "train_loss", "train_score", "valid_loss", "valid_score")
+    printed = [[float(each) for each in pattern.fullmatch(line).groups()] for line in lines]
+    recorded = [[epoch[key] for key in keys] for epoch in model.history_]
+    assert_allclose(printed, recorded, rtol=2e-3, atol=6e-4)
+    assert max(map(len, lines)) <= 100
+
+
+def test_verbose_in_every_way_of_training(capsys: pytest.CaptureFixture[str]) -> None:
+    regressor = NeuralRegressor(
+        hidden_layer_sizes=(4,), solver="lbfgs", max_iter=3, verbose=True, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning):
+        regressor.fit(X, X[:, 0])
     out = capsys.readouterr().out
-    for i, (loss, score) in enumerate(
-        zip(model.loss_curve_, model.validation_scores_, strict=True), 1
-    ):
-        assert f"Iteration {i}, loss = {loss:.8f}\nValidation score: {score:f}\n" in out
+    assert re.match(rf"Iteration 1/3: training loss {NUMBER} \(", out)
+    model = make_classifier(verbose=2)
+    for _ in range(2):  # nobody knows how many calls will come
+        model.partial_fit(X, y, classes=np.unique(y))
+    out = capsys.readouterr().out
+    assert re.match(rf"Epoch 1: training .*\nEpoch 2: training loss {NUMBER}, accuracy", out)
+    regressor = NeuralRegressor(
+        hidden_layer_sizes=(4,), max_iter=1, learning_rate="cosine", verbose=True
+    )
+    regressor.fit(X, X[:, 0])
+    assert re.search(rf"R2 {NUMBER} \(", capsys.readouterr().out)
+
+
+def test_verbose_draws_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    model = make_classifier(verbose="bar", max_iter=8, learning_rate="cosine")
+    model.fit(X, y, X_val=X[:50], y_val=y[:50])
+    out, err = capsys.readouterr()
+    assert out == ""
+    last = err.rstrip().rpartition("\r")[2]
+    loss, score = (model.history_[-1][key] for key in ("valid_loss", "valid_score"))
+    assert "8/8 epochs" in last
+    assert last.endswith(f", validation loss {loss:#.4g}, accuracy {score:.3f}]")
+    assert len(last) <= 100
+
+
+def test_a_bar_ends_with_the_training(capsys: pytest.CaptureFixture[str]) -> None:
+    make_classifier(verbose="bar", tol=10.0, max_iter=30).fit(X, y)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "for 10 consecutive epochs. Stopping.\n" in err
+    assert "100%|██████████| 12/12 epochs" in err.rstrip().rpartition("\r")[2]
+
+
+def test_a_bar_changes_no_weights() -> None:
+    quiet = make_classifier().fit(X, y)
+    assert_same_weights(make_classifier(verbose="bar").fit(X, y), quiet, rtol=0)
+
+
+@pytest.mark.parametrize("verbose", [-1, "yes", 1.5])
+def test_other_values_of_verbose_are_refused(verbose: Any) -> None:
+    with pytest.raises(ValueError, match="'verbose' parameter .* must be .* among {'bar'}"):
+        make_classifier(verbose=verbose).fit(X, y)
 
 
 def test_verbose_says_why_training_ends(capsys: pytest.CaptureFixture[str]) -> None:

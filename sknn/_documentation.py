@@ -1,0 +1,46 @@
+"""Where the documentation of an estimator is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+# Modules that list the estimators of private ones in `__all__`.
+PUBLIC_MODULES = ("sknn", "sknn.sequences")
+
+
+class LinksToDocumentation:
+    """Links the HTML representation of an estimator to its page in this package's documentation.
+
+    The address is that of the environment variable SKNN_DOCS, else the one that the installed
+    package declares (``Documentation`` in its project URLs). Without either there is no link.
+    """
+
+    _doc_link_module = "sknn"
+
+    @property
+    def _doc_link_template(self) -> str:
+        address = os.environ.get("SKNN_DOCS") or declared_address()
+        return f"{address.rstrip('/')}/generated/{{page}}.html" if address else ""
+
+    def _doc_link_url_param_generator(self) -> dict[str, Any]:
+        """Return what the template needs: the page of the class."""
+        cls = type(self)
+        for name in PUBLIC_MODULES:
+            if getattr(sys.modules.get(name), cls.__name__, None) is cls:
+                return {"page": f"{name}.{cls.__name__}"}
+        return {"page": f"{cls.__module__.partition('._')[0]}.{cls.__name__}"}
+
+
+@cache
+def declared_address() -> str:
+    """Return the address of the documentation that the installed package declares, or ""."""
+    try:
+        urls = metadata.metadata("sknn").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:  # run from a folder
+        return ""
+    labelled = (url.partition(",") for url in urls)
+    return next((url.strip() for label, _, url in labelled if label == "Documentation"), "")
