@@ -53,7 +53,7 @@ def main(name: str = "tutorial") -> None:
     model.fit(train.data, train.target)
     seconds = time.perf_counter() - start
 
-    print(summary(model))
+    summary(model)
     accuracy = model.score(test.data, test.target)
     print(f"{name}: {100 * accuracy:.2f} % of the test images, fitted in {seconds:.0f} s")
     save_figures("cifar10", model, test.data, test.target, train.target_names)

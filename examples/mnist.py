@@ -74,7 +74,7 @@ def main(name: str = "fast") -> None:
     model.fit(X, y)
     seconds = time.perf_counter() - start
 
-    print(summary(model))
+    summary(model)
     accuracy = model.score(X_test, y_test)
     print(f"{name}: {100 * accuracy:.2f} % of {len(y_test)} test images, fitted in {seconds:.0f} s")
     save_figures("mnist", model, X_test, y_test)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
+from sknn._validation import validated
 from sknn.nn import trace_layers
 
 from ._networks import fitted_network
@@ -124,7 +127,8 @@ class NetworkSummary:
         )
 
 
-def summary(estimator: Any) -> NetworkSummary:
+@validated({"show": ["boolean", StrOptions({"auto"})]})
+def summary(estimator: Any, *, show: bool | str = "auto") -> NetworkSummary:
     """List the layers of a network, the shapes of their outputs and their parameters.
 
     A parameter is counted where it is first used. Not trainable are frozen parameters, the means
@@ -135,11 +139,14 @@ def summary(estimator: Any) -> NetworkSummary:
     estimator : estimator or Pipeline
         A fitted estimator of this package, or a pipeline that ends in one; dense, for images, for
         series, or with a module of the user's.
+    show : bool or "auto", default="auto"
+        Whether to print the table. "auto" prints it in scripts. In interactive sessions and
+        notebooks it does not, because they show the returned table themselves.
 
     Returns
     -------
     NetworkSummary
-        It prints as a table; ``summary(estimator).layers`` has the rows. The shapes are the
+        The table; ``summary(estimator).layers`` has the rows. The shapes are the
         network's own: images are (batch, channels, height, width), series are (batch, steps,
         channels) with the steps of the longest training series, and None is the batch.
 
@@ -147,6 +154,8 @@ def summary(estimator: Any) -> NetworkSummary:
     ------
     TypeError
         If the estimator is not one of this package.
+    ValueError
+        If `show` is none of its values.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
 
@@ -186,12 +195,16 @@ def summary(estimator: Any) -> NetworkSummary:
     rest = _count(_weights(network.module, recurse=True), counted)
     if rest[0]:  # of modules with children, and of layers that were not called
         rows.append(LayerSummary("(other parameters)", "", None, *rest))
-    return NetworkSummary(
+    table = NetworkSummary(
         title=f"{type(network.estimator).__name__}: {type(network.module).__name__}",
         layers=tuple(rows),
         n_parameters=sum(row.n_parameters for row in rows),
         n_trainable=sum(row.n_trainable for row in rows),
     )
+    is_interactive = hasattr(sys, "ps1")  # the prompt, which IPython and notebooks have too
+    if show is True or (show == "auto" and not is_interactive):
+        print(table)
+    return table
 
 
 def _weights(module: nn.Module, *, recurse: bool) -> Iterable[Tensor]:

@@ -1,4 +1,5 @@
 import html
+import sys
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,28 @@ def test_html() -> None:
     text = summary(fit(dense(), X, Y))._repr_html_()
     assert "<td>0 (Linear)</td><td>(None, 8)</td><td>40</td>" in text
     assert "Total params: 91" in html.unescape(text)
+
+
+def test_a_script_sees_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    classifier = fit(dense(), X, Y)
+    assert not hasattr(sys, "ps1")  # no prompt: a script
+    table = summary(classifier)
+    assert capsys.readouterr().out == f"{table}\n"
+    assert summary(classifier, show=False) == table
+    assert capsys.readouterr().out == ""
+
+
+def test_an_interactive_session_sees_it_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = fit(dense(), X, Y)
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    table = summary(classifier)  # whose repr is shown
+    assert capsys.readouterr().out == ""
+    summary(classifier, show=True)
+    assert capsys.readouterr().out == f"{table}\n"
+
+
+def test_show_is_checked() -> None:
+    with pytest.raises(ValueError, match="'show' parameter of summary must be"):
+        summary(fit(dense(), X, Y), show="never")
