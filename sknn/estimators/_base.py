@@ -46,6 +46,7 @@ from sknn.training import (
     make_optimizer,
     make_rows,
     make_step,
+    own_generators,
     predict_outputs,
     prediction_device,
     resolve_device,
@@ -182,11 +183,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _runs_user_code(self) -> bool:
         """Say whether functions of the user's, which may draw torch's numbers, take part."""
-        return self.module is not None or callable(self.loss)
+        return self.module is not None or callable(self.loss) or callable(self.solver)
 
     def _draws_torch_numbers(self) -> bool:
-        """Say whether training may draw numbers from torch's global generators."""
-        return self._runs_user_code()
+        """Say whether training may draw numbers of torch's."""
+        return self._runs_user_code() or bool(self.callbacks)
 
     @abstractmethod
     def _encode_targets(self, y: Any, *, continued: bool) -> Any:
@@ -590,6 +591,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             rows_at_once=rows_at_once(self._work.layer_size, train.device, training=True),
             augment=self._make_augmentation(),
             checkpoint=checkpoint,
+            runs_user_code=self._runs_user_code(),
             verbose="bar" if self.verbose == "bar" else bool(self.verbose),
         )
 
@@ -658,8 +660,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         with ExitStack() as stack:
             stack.enter_context(threads_for(rows * self._work.flops, samples.device))
             if self._draws_torch_numbers():
-                lent = stack.enter_context(isolated_torch_rng(self._state, samples.device))
-                net.generators = lent
+                own = own_generators(self._state, samples.device)
+                net.generators = stack.enter_context(own)
             yield
 
     # -------------------------------------------------------------------------------- predict

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .activations import find_activation
 from .layers import Dropout, Linear
+from .randomness import generator_on, lent_generators
 from .series import valid_steps
 
 
@@ -45,6 +46,39 @@ def sinusoidal_positions(n_steps: int, width: int, like: Tensor) -> Tensor:
     half = torch.arange(0, width, 2, device=like.device, dtype=torch.float32)
     angles = steps[:, None] * torch.exp(half * (-math.log(10_000) / width))
     return torch.cat([angles.sin(), angles.cos()], 1).to(like.dtype)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float) -> Tensor:
+    """Return what queries read: torch's attention, with dropout of the training's own generator.
+
+    Parameters
+    ----------
+    query, key, value : Tensor of shape (batch, heads, steps, width / heads)
+        As in :func:`torch.nn.functional.scaled_dot_product_attention`.
+    mask : Tensor of bool or None
+        True where keys count; broadcasts to (batch, heads, queries, keys).
+    rate : float
+        Probability with which a weight is set to zero.
+
+    Returns
+    -------
+    Tensor of shape (batch, heads, steps, width / heads)
+    """
+    if not rate:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    if query.device.type != "cpu":  # fused kernels take no generator
+        with lent_generators():
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+    # what torch computes on a CPU, operation by operation
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    with torch.autocast("cpu", enabled=False):
+        factor = query.shape[-1] ** -0.25
+        products = (query.to(dtype) * factor) @ (key.to(dtype).mT * factor)
+        if mask is not None:
+            products = products.masked_fill(~mask, -math.inf)
+        weights = products.softmax(-1)
+        kept = torch.empty_like(weights).bernoulli_(1 - rate, generator=generator_on(query.device))
+        return ((weights * kept.div_(1 - rate)) @ value.to(dtype)).to(query.dtype)
 
 
 class AttentionBlock(nn.Module):
@@ -88,7 +122,7 @@ class AttentionBlock(nn.Module):
         packed = self.query_key_value(states).view(batch, n_steps, 3, self.n_heads, -1)
         query, key, value = packed.permute(2, 0, 3, 1, 4)  # (batch, heads, steps, width / heads)
         rate = self.dropout.p if self.training else 0.0
-        read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+        read = attend(query, key, value, mask, rate)
         return self.attention_output(read.transpose(1, 2).reshape(batch, n_steps, width))
 
 

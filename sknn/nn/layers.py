@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .randomness import generator_on, lent_generators
+
 
 class DrawsNoWeights:
     """Leaves a layer's initial weights to be drawn by the network.
@@ -59,8 +61,11 @@ class Dropout(nn.Dropout):
 
     def forward(self, X: Tensor) -> Tensor:
         """Set a share of the numbers to zero in training, and scale the others up."""
-        if not self.training or X.device.type != "cpu":
+        if not self.training:
             return super().forward(X)
+        if X.device.type != "cpu":
+            with lent_generators():
+                return super().forward(X)
         return X * dropout_factors(X, self.p)
 
 
@@ -80,12 +85,13 @@ def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = 
     rate : float
         Probability of 0, below 1.
     generator : torch.Generator or None, default=None
-        Draws the numbers; None is torch's global one.
+        Draws the numbers; None is that of the training in this thread, else torch's global one.
 
     Returns
     -------
     Tensor
     """
+    generator = generator or generator_on(X.device)
     factors = torch.empty_like(X, memory_format=torch.preserve_format)
     if X.device.type != "cpu":
         return factors.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
@@ -93,7 +99,8 @@ def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = 
     n_dropped = min(round(rate * DROPOUT_LEVELS), DROPOUT_LEVELS - 1)
     if not n_dropped:
         return factors.fill_(1.0)
-    words = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    words = torch.empty(-(-n // 4), dtype=torch.int64, device="cpu")
+    words.random_(-(2**63), None, generator=generator)
     kept = words.view(torch.int16)[:n] >= n_dropped - DROPOUT_LEVELS // 2
     # in the order in which X lies in memory, whatever that is
     scale = DROPOUT_LEVELS / (DROPOUT_LEVELS - n_dropped)

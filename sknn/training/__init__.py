@@ -15,7 +15,7 @@ from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._optimizers import SOLVERS, make_optimizer
 from ._ragged import Ragged, step_positions
-from ._randomness import isolated_torch_rng
+from ._randomness import isolated_torch_rng, own_generators
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
 from ._series import PairedRows, SeriesRows
@@ -59,6 +59,7 @@ __all__ = [
     "make_optimizer",
     "make_rows",
     "make_step",
+    "own_generators",
     "predict_outputs",
     "prediction_device",
     "prepare_folder",

@@ -141,7 +141,8 @@ class _Objective:
         for batch in self.train.batches(self.chunk_rows):
             if batch.weight_sum == 0:
                 continue
-            _, loss_sum = step(*batch)
+            with self.net.lending(self.net.runs_user_code):
+                _, loss_sum = step(*batch)
             share = batch.weight_sum / self.weight_sum
             if self.net.alpha:
                 # a chunk carries its share of the penalty

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
 from sknn.nn import Loss
+from sknn.nn.randomness import Generators
 
 from ._batches import Batch, Samples
 from ._callbacks import tell
 from ._checkpoint import Checkpoint
 from ._progress import EpochSums
-from ._randomness import TorchGenerators
 from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
@@ -74,6 +74,8 @@ class Net(NeuralNet):
         Changes the inputs of each training batch at random.
     checkpoint : Checkpoint or None, default=None
         Where training goes on from, and what keeps how far it has come.
+    runs_user_code : bool, default=False
+        Whether module, loss or solver are the user's and may draw from torch's global generators.
     verbose : bool or "bar", default=False
         Whether to print why training ends; "bar" does so above a progress bar.
 
@@ -83,8 +85,8 @@ class Net(NeuralNet):
         The last epoch's order of the rows.
     sums : EpochSums or None
         What the batches of the epoch have come to; None between epochs.
-    generators : TorchGenerators or None
-        Those of torch's generators that training draws from; None if it draws nothing.
+    generators : Generators or None
+        What training draws from; None if it draws nothing.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Net(NeuralNet):
         rows_at_once: int,
         augment: Callable[[Any], Any] | None = None,
         checkpoint: Checkpoint | None = None,
+        runs_user_code: bool = False,
         verbose: bool | str = False,
     ) -> None:
         super().__init__(
@@ -143,10 +146,11 @@ class Net(NeuralNet):
         self.rows_at_once = rows_at_once
         self.augment = augment
         self.checkpoint = checkpoint
+        self.runs_user_code = runs_user_code
         self.n_epochs_run = 0
         self.order: np.ndarray | None = None
         self.sums: EpochSums | None = None
-        self.generators: TorchGenerators | None = None
+        self.generators: Generators | None = None
         self.converged = False
         self.stop_training = False
         self.initialize()
@@ -453,20 +457,23 @@ class Net(NeuralNet):
     def train_batch(self, batch: Batch, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
         if self.augment is not None:
-            batch = batch._replace(X=self.augment(batch.X))
+            with self.lending():
+                batch = batch._replace(X=self.augment(batch.X))
         if self.listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
         self.learning_rate.before_batch(steps_per_epoch)
         step = self.step
 
-        outputs, loss_sum = step(*batch)
+        with self.lending(self.runs_user_code):
+            outputs, loss_sum = step(*batch)
         if self.alpha:
             add_penalty(step, loss_sum, self.alpha, batch.weight_sum)
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(step.parameters, self.max_grad_norm)
         if self.listens_to_batches:
             self._notify_gradients(batch)
-        self.optimizer_.step()
+        with self.lending(self.runs_user_code):
+            self.optimizer_.step()
         self.state.n_steps += 1
         if self.listens_to_batches:
             self._notify_batch_end(batch, outputs, loss_sum / batch.weight_sum)
@@ -501,8 +508,9 @@ class Net(NeuralNet):
         if samples.count_batches(self.rows_at_once) > 1:
             order = samples.sorted_by_length()
         for batch in samples.batches(self.rows_at_once, order):
-            outputs = forward(self.module_, batch.X, self.compute_dtype)
-            losses = self.criterion(outputs, batch.targets)
+            with self.lending(self.runs_user_code):
+                outputs = forward(self.module_, batch.X, self.compute_dtype)
+                losses = self.criterion(outputs, batch.targets)
             if batch.sample_weight is not None:
                 losses = losses * batch.sample_weight
             loss_sum = loss_sum + losses.sum()
@@ -511,6 +519,32 @@ class Net(NeuralNet):
         assert decisions is not None  # validation has seen to it that there are samples
         score = self.score_decisions(decisions, *samples.answers(order))
         return float(loss_sum) / samples.weight_sum, score
+
+    def lending(self, needed: bool = True) -> AbstractContextManager[None]:
+        """Return a context in which torch's global generators draw what this training would.
+
+        Parameters
+        ----------
+        needed : bool, default=True
+            False lends nothing.
+
+        Returns
+        -------
+        context manager
+        """
+        if not needed or self.generators is None:
+            return nullcontext()
+        return self.generators.lent()
+
+    def _lending_to_callbacks(self) -> AbstractContextManager[None]:
+        if not self.callbacks_ or self.generators is None:
+            return nullcontext()
+        return self.generators.lent_by_the_call()
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call a hook of the net and of its callbacks."""
+        with self._lending_to_callbacks():
+            super().notify(method_name, **cb_kwargs)
 
     def _set_mode(self, training: bool) -> None:
         """Switch dropout and the like on or off (which walks through the module)."""
@@ -586,7 +620,8 @@ class Net(NeuralNet):
             self._set_mode(training=False)  # a callback may predict
         for _, callback in self.callbacks_:
             try:
-                callback.on_epoch_end(self, **on_epoch)
+                with self._lending_to_callbacks():
+                    callback.on_epoch_end(self, **on_epoch)
             except KeyboardInterrupt:
                 if not isinstance(callback, EarlyStopping):
                     raise

@@ -145,7 +145,7 @@ def put_back(net: Net, progress: dict[str, Any], on_epoch: dict[str, Any]) -> No
     # after the callbacks, which may have changed any of these
     _put_back_weights(net, progress["weights"], progress["trainable"])
     _put_back_optimizer(net, progress["optimizer"], progress["groups"], device)
-    if net.generators is not None:
+    if net.generators is not None and progress["generators"] is not None:
         net.generators.restore(progress["generators"])
     for callback, state in zip(_stateful_callbacks(net), progress["callbacks"], strict=True):
         restore_callback(callback, state)

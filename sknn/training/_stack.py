@@ -23,7 +23,7 @@ from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
 from ._batches import DenseRows, Samples
 from ._net import Net
 from ._optimizers import JointOptimizer
-from ._randomness import OwnGenerator
+from ._randomness import OwnGenerators
 from ._scores import accuracies, accuracy
 
 
@@ -153,7 +153,8 @@ class _Member:
         self.answers = training.train.answers()
         self.weight_sums = training.train.weight_sums(net.batch_size)
         rates = net.step.dropout_rates  # type: ignore[attr-defined]
-        self._own = OwnGenerator(net.state, training.train.device) if any(rates) else None
+        draws = any(rates) or bool(net.callbacks_)
+        self._own = OwnGenerators(net.state, training.train.device) if draws else None
         net.generators = self._own
         self.on_epoch = net.start(training.train, training.validation)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.training import TrainingState, isolated_torch_rng
-from sknn.training._randomness import OwnGenerator
+from sknn.training._randomness import OwnGenerators
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CPU = torch.device("cpu")
@@ -171,7 +171,7 @@ def test_an_own_generator_draws_what_the_isolated_global_one_draws(has_state: bo
     for _ in range(2):  # the second goes on from the first
         with isolated_torch_rng(states[0], device):
             expected = torch.rand(5)
-        own = OwnGenerator(states[1], device)
+        own = OwnGenerators(states[1], device)
         before = torch.random.get_rng_state()
         assert torch.equal(torch.rand(5, generator=own.generator), expected)
         own.remember()
