@@ -59,6 +59,7 @@ from sknn.training import (
 from ._fit_record import describe_fit
 from ._modules import build_user_module, portable_copy
 from ._parameters import declares_parameters
+from ._refusals import CALLBACK_CONTEXTS, unchanged_if_refused
 from ._training_parameters import TrainingParameters
 from ._validation import RowMemory, check_weight_sum, split_rows
 
@@ -301,10 +302,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         validation: tuple[Any, Any, Any] | None = None,
         incremental: bool = False,
     ) -> PreparedFit:
-        """Do everything that comes before the training."""
-        device = resolve_device(self.device)
-        data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
-        return self._prepare_checked(data, device, incremental=incremental)
+        """Do everything that comes before the training, or refuse and change nothing."""
+        with unchanged_if_refused(self):
+            device = resolve_device(self.device)
+            data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
+            return self._prepare_checked(data, device, incremental=incremental)
 
     def _goes_on(self, incremental: bool) -> bool:
         """Say whether this call takes up the weights of the last one."""
@@ -823,13 +825,5 @@ class PreparedFit(NamedTuple):
         if not self.incremental:
             self.training.net.warn_if_not_converged()
 
-
-# What scikit-learn's callbacks leave in an estimator while it is fitted.
-CALLBACK_CONTEXTS = (
-    "_skl_callbacks",
-    "_skl_callbacks_to_teardown",
-    "_callback_fit_ctx",
-    "_parent_callback_ctx",
-)
 
 FLOAT32_ANSWERS = (np.float32, np.float16)

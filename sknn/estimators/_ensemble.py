@@ -44,6 +44,7 @@ from sknn.training import (
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
 from ._parameters import declares_parameters, parameter
+from ._refusals import unchanged_if_refused
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets", "n_outputs_")
@@ -215,6 +216,34 @@ class EnsembleEstimator(NeuralEstimator):
         validation: tuple[Any, Any, Any] | None,
         incremental: bool,
     ) -> Any:
+        with unchanged_if_refused(self):
+            fits, context, given = self._prepare_ensemble(
+                X, y, sample_weight, validation, incremental
+            )
+        members = [fit.estimator for fit in fits]
+        try:
+            train_members(fits)
+        finally:
+            # reached by Ctrl-C too: what has been trained makes the ensemble
+            for member in members:
+                del member._membership
+            self._join([member for member in members if hasattr(member, "n_iter_")])
+            if context is not None:
+                context.call_on_fit_task_end(estimator=self, **given)
+        unconverged = [fit for fit in fits if not fit.training.net.converged]
+        if unconverged:
+            unconverged[0].warn()  # once for all
+        return self
+
+    def _prepare_ensemble(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any] | None,
+        incremental: bool,
+    ) -> tuple[list[PreparedFit], Any, dict[str, Any]]:
+        """Return the prepared fits of the members, scikit-learn's context, and what it is given."""
         goes_on = self._goes_on(incremental)
         device = resolve_device(self.device)
         data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
@@ -225,27 +254,22 @@ class EnsembleEstimator(NeuralEstimator):
         context = self._open_context(data.given, len(members))
         rows: dict[Hashable, Rows] = {}
         bar = EpochBar(len(members))
-        for number, member in enumerate(members):
-            own_folder = None if folder is None else member_folder(folder, number)
-            member._membership = Membership(self, members, number, context, own_folder, rows, bar)
         try:
+            for number, member in enumerate(members):
+                own_folder = None if folder is None else member_folder(folder, number)
+                member._membership = Membership(
+                    self, members, number, context, own_folder, rows, bar
+                )
             fits = [
                 member._prepare_checked(data, device, incremental=incremental) for member in members
             ]
-            for name in FROM_MEMBERS:  # for callbacks that predict while training goes on
-                setattr(self, name, getattr(members[0], name))
-            train_members(fits)
-        finally:
-            # reached by Ctrl-C too: what has been trained makes the ensemble
-            for member in members:
-                del member._membership
-            self._join([member for member in members if hasattr(member, "n_iter_")])
+        except BaseException:
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **data.given)
-        unconverged = [fit for fit in fits if not fit.training.net.converged]
-        if unconverged:
-            unconverged[0].warn()  # once for all
-        return self
+            raise
+        for name in FROM_MEMBERS:  # for callbacks that predict while training goes on
+            setattr(self, name, getattr(members[0], name))
+        return fits, context, data.given
 
     def _open_context(self, given: dict[str, Any], n_members: int) -> Any:
         """Begin a task with a subtask a member, if scikit-learn's callbacks are to follow them."""

@@ -17,9 +17,10 @@ from sknn._validation import validated
 from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
 from sknn.training import Ragged, SeriesRows, Work, sample_tokens, token_log_likelihood
 
-from ._base import NeuralEstimator, TrainingData
+from ._base import NeuralEstimator, PreparedFit, TrainingData
 from ._parameters import declares_parameters, inherited, parameter
 from ._recurrent import RecurrentLayers, count_recurrent_flops
+from ._refusals import unchanged_if_refused
 from ._sequence_targets import LabelSequences
 from ._series import as_list_of_series, check_series_array, check_tokens, join_series
 from ._training_parameters import refuse_with_lbfgs
@@ -157,6 +158,12 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
         self : SequenceGenerator
             The fitted generator.
         """
+        with unchanged_if_refused(self):
+            prepared = self._prepare_windows(X, sample_weight, X_val)
+        return prepared.run()
+
+    def _prepare_windows(self, X: Any, sample_weight: Any, X_val: Any) -> PreparedFit:
+        """Validate and cut the sequences, and do everything else that comes before the training."""
         continued = self.warm_start and hasattr(self, "module_")
         sequences = self._check_sequences(X, reset=not continued)
         weights = self._check_weights("sample_weight", sample_weight, sequences)
@@ -170,7 +177,7 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
             validation = (cut_windows(held_out, self.window, self.n_tokens_)[0], None, None)
         return self._prepare(
             windows, None, None if weights is None else weights[parents], validation=validation
-        ).run()
+        )
 
     # ------------------------------------------------------------------------ input and targets
 

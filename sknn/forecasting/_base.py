@@ -21,6 +21,7 @@ from sklearn.utils.validation import _num_samples, check_array, check_is_fitted,
 from sknn._documentation import LinksToDocumentation
 from sknn.estimators import NeuralRegressor
 from sknn.estimators._parameters import declares_parameters, parameter
+from sknn.estimators._refusals import unchanged_if_refused
 
 from ._intervals import (
     ConformalIntervals,
@@ -167,6 +168,11 @@ class Forecaster(LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, BaseE
             If the series is too short, X and y do not fit together or are not finite, a
             parameter's value is not allowed, or `estimator` is not a regressor.
         """
+        with unchanged_if_refused(self):
+            self._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
         series = self._check_series(X, y, reset=True)
         check_length("y", len(series.values), past=self.past, horizon=self._horizon)
         if series.covariates is not None and self.past < self._horizon:
@@ -185,7 +191,6 @@ class Forecaster(LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, BaseE
             self._intervals = ConformalIntervals(bounds, margins)
         self.estimator_ = self._model.estimator
         self._recent = series.part(-self.past)
-        return self
 
     def observe(self, X: Any, y: Any) -> Any:
         """Take in steps that have come to pass, so that the next forecast starts after them.

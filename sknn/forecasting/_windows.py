@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sknn._documentation import LinksToDocumentation
+from sknn.estimators._refusals import unchanged_if_refused
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 FLOATS = (np.float64, np.float32)
@@ -119,7 +120,8 @@ class WindowTransformer(LinksToDocumentation, TransformerMixin, BaseEstimator):
             If the series has another number of dimensions, values that are not finite, or fewer
             than `past` steps, or a parameter's value is not allowed.
         """
-        self._check(X, reset=True)
+        with unchanged_if_refused(self):
+            self._check(X, reset=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
