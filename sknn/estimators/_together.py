@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
 from sknn.nn import ACTIVATIONS
@@ -69,6 +70,10 @@ def stack_key(estimator: Any) -> Hashable | None:
         Estimators with different keys do not share a stack; None has none to share.
     """
     if not isinstance(estimator, DenseFamily) or type(estimator).fit is not NeuralEstimator.fit:
+        return None
+    try:
+        estimator._validate_params()  # from here on, values are of the kinds that they may be
+    except (TypeError, ValueError):  # `fit` says what is wrong
         return None
     activation = estimator.activation
     names = activation if isinstance(activation, list | tuple) else [activation]
@@ -196,7 +201,7 @@ def fit_together(
         _check_interruption(should_stop)
         start = time.perf_counter()
         try:
-            if _goes_alone(task.estimator):
+            if _goes_alone(task):
                 task.estimator.fit(task.X, task.y, **task.fit_params)
             else:
                 task.prepared = _prepare(task)
@@ -211,15 +216,23 @@ def fit_together(
         task.seconds = time.perf_counter() - start
     for stack in stacks.values():
         _check_interruption(should_stop)
-        if len(stack) == 1:
-            _train_alone(stack[0], on_fitted)
-        else:
-            _train_together(stack, on_fitted, should_stop)
+        with _within_fit():
+            if len(stack) == 1:
+                _train_alone(stack[0], on_fitted)
+            else:
+                _train_together(stack, on_fitted, should_stop)
 
 
-def _goes_alone(estimator: Any) -> bool:
-    """Say whether an estimator is a stack by itself, or has a folder that is one fit's."""
-    return getattr(estimator, "n_estimators", 1) > 1 or estimator.checkpoint is not None
+def _goes_alone(task: FitTask) -> bool:
+    """Say whether a fit is a stack by itself, has a folder of its own, or will refuse its keywords.
+
+    The keywords of a user's reach the public `fit` alone, whose signature is the one to go by.
+    """
+    estimator = task.estimator
+    if getattr(estimator, "n_estimators", 1) > 1 or estimator.checkpoint is not None:
+        return True
+    _, _, *keywords = inspect.signature(estimator.fit).parameters  # after X and y
+    return not task.fit_params.keys() <= set(keywords)
 
 
 def _check_interruption(should_stop: Callable[[], bool] | None) -> None:
@@ -234,18 +247,25 @@ def _prepare(task: FitTask) -> PreparedFit:
     arguments = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(arguments.pop(name, None) for name in names))
-    return task.estimator._prepare(task.X, task.y, validation=validation, **arguments)
+    with _within_fit():
+        return task.estimator._prepare(task.X, task.y, validation=validation, **arguments)
+
+
+def _within_fit() -> Any:
+    """Return the configuration in which scikit-learn's `fit` runs."""
+    return config_context(skip_parameter_validation=True)
 
 
 def _train_alone(task: FitTask, on_fitted: Callable[[FitTask], None] | None) -> None:
     assert task.prepared is not None
     start = time.perf_counter()
     try:
-        task.estimator._train(task.prepared.training)
+        try:
+            task.estimator._train(task.prepared.training)
+        finally:
+            task.prepared.conclude()
     except Exception as error:
         task.error = error
-    finally:
-        task.prepared.conclude()
     task.seconds += time.perf_counter() - start
     if on_fitted is not None:
         on_fitted(task)

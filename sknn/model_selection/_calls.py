@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.callback import with_callbacks
 from sklearn.model_selection._validation import _fit_and_predict, _fit_and_score
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import delayed
 
 from sknn.estimators import FitTask, stack_key
 from sknn.estimators._base import NeuralEstimator
@@ -42,6 +43,8 @@ class Call:
         The function's arguments by name. The estimator has its parameters set.
     config : dict
         scikit-learn's configuration under which it runs.
+    warning_filters : sequence of tuple
+        The filters of warnings under which it runs.
     stack_key : hashable
         Networks with equal keys may share a stack.
     data_key : hashable
@@ -52,6 +55,7 @@ class Call:
     function: Callable[..., Any]
     arguments: dict[str, Any]
     config: dict[str, Any] = field(default_factory=dict)
+    warning_filters: Sequence[Any] = ()
     stack_key: Hashable = None
     data_key: Hashable = None
 
@@ -69,6 +73,11 @@ class Call:
     def fit_params(self) -> dict[str, Any]:
         """Further arguments of `fit`, for all rows."""
         return self.arguments.get("fit_params") or {}
+
+    def carry(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that takes along all that scikit-learn takes to another process."""
+        wrapped, _, _ = delayed(function)()
+        return wrapped.with_config_and_warning_filters(self.config, self.warning_filters)
 
     @property
     def verbose(self) -> bool:
@@ -108,6 +117,7 @@ def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) ->
     """
     wrapped, args, kwargs = item
     function, config = getattr(wrapped, "function", None), getattr(wrapped, "config", {})
+    filters = getattr(wrapped, "warning_filters", ())
     if function not in FUNCTIONS or config.get("array_api_dispatch"):
         return None
     arguments = inspect.signature(function).bind(*args, **kwargs).arguments
@@ -119,7 +129,7 @@ def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) ->
     key = _stack_key(estimator)
     if key is None:
         return None
-    call = Call(index, function, arguments, config, stack_key=key)
+    call = Call(index, function, arguments, config, filters, stack_key=key)
     call.data_key = (call.fold_key, preprocessing_key(estimator, call.fit_params))
     return call
 
@@ -161,10 +171,8 @@ class Fit:
             self.task = FitTask(last_step(self.estimator), data.X, data.y, data.fit_params)
 
     def _make_data(self) -> TrainingData:
-        given = self.call.arguments
-        return make_training_data(
-            self.estimator, given["X"], given["y"], given["train"], self.call.fit_params
-        )
+        arguments = self.call.arguments | {"estimator": self.estimator}
+        return make_training_data(self.call.function, arguments)
 
     def _take_steps(self, data: TrainingData) -> None:
         """Put the fitted steps before the network; copies if the user gets the estimator."""
@@ -203,7 +211,7 @@ class Fit:
             for name in ("fit", "set_params"):
                 vars(estimator).pop(name, None)
 
-        def fit(X: Any, y: Any, **fit_params: Any) -> Any:
+        def fit(X: Any, y: Any, /, **fit_params: Any) -> Any:
             unshadow()
             _report_fit(estimator, X, y, self._conclude)
             return estimator

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn import config_context
 from sklearn.utils.validation import _num_samples
@@ -161,7 +162,7 @@ class MemorySizes:
         A stack has a copy of them, next to those of its other folds.
         """
         X, y, train = (call.arguments[name] for name in ("X", "y", "train"))
-        part = len(train) / max(_num_samples(X), 1)
+        part = np.asarray(train).size / max(_num_samples(X), 1)
         return int(part * (2 * self._of(X) + self._of(y)))
 
     def of_fit(self, call: Call) -> int:
@@ -238,7 +239,7 @@ def _until_stopped(items: Iterable[Any], progress: Progress) -> Iterable[Any]:
 
 
 def run_chunk_elsewhere(X: Any, y: Any, calls: Sequence[Call]) -> Results:
-    """Run a chunk in another process.
+    """Run a chunk in another process; see :meth:`Call.carry`.
 
     Parameters
     ----------
@@ -272,4 +273,6 @@ def portable_calls(calls: Sequence[Call]) -> list[Call]:
     def without_data(arguments: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in arguments.items() if name not in ("X", "y")}
 
-    return [replace(call, arguments=without_data(call.arguments), stack_key=None) for call in calls]
+    # what the chunk is carried by has the filters of warnings
+    dropped: dict[str, Any] = {"stack_key": None, "warning_filters": ()}
+    return [replace(call, arguments=without_data(call.arguments), **dropped) for call in calls]

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 from joblib.hashing import NumpyHasher
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params
 
 
 @dataclass
@@ -54,7 +53,7 @@ class _Recorder(BaseEstimator):
     def __init__(self, stand_in_for: Any = None) -> None:
         self.stand_in_for = stand_in_for
 
-    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> _Recorder:
+    def fit(self, X: Any, y: Any = None, /, **fit_params: Any) -> _Recorder:
         self.received_ = (X, y, fit_params)
         return self
 
@@ -62,21 +61,49 @@ class _Recorder(BaseEstimator):
         return get_routing_for_object(self.stand_in_for)
 
 
-def make_training_data(
-    estimator: Any, X: Any, y: Any, train: Any, fit_params: dict[str, Any]
-) -> TrainingData:
+class _FitReached(BaseException):  # no error: scikit-learn's function must not handle it
+    """Carries the data that a function was about to fit its estimator to."""
+
+    def __init__(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        self.data = X, y, fit_params
+
+
+class _Interceptor:
+    """Stands in for the estimator of a call up to its `fit`."""
+
+    def __init__(self, stand_in_for: Any) -> None:
+        self.stand_in_for = stand_in_for
+
+    def fit(self, X: Any, y: Any, /, **fit_params: Any) -> NoReturn:
+        raise _FitReached(X, y, fit_params)
+
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.stand_in_for)
+
+
+def rows_of_fold(
+    function: Callable[..., Any], arguments: dict[str, Any]
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return X, y and further arguments that scikit-learn's function would call `fit` with."""
+    arguments = dict(arguments, estimator=_Interceptor(arguments["estimator"]))
+    quiet = {"parameters": None, "verbose": 0, "callback_ctx": None, "error_score": "raise"}
+    arguments |= {name: value for name, value in quiet.items() if name in arguments}
+    try:
+        function(**arguments)
+    except _FitReached as reached:
+        return reached.data
+    raise AssertionError(f"{function.__name__} has called no `fit`")
+
+
+def make_training_data(function: Callable[..., Any], arguments: dict[str, Any]) -> TrainingData:
     """Take the rows of a fold and fit the steps before the network to them.
 
     Parameters
     ----------
-    estimator : estimator
-        A network, or a Pipeline that ends in one. Neither is changed.
-    X, y : object
-        All samples and targets.
-    train : ndarray
-        The rows to train on.
-    fit_params : dict
-        Arguments of `fit` for all rows.
+    function : callable
+        scikit-learn's, which chooses the rows.
+    arguments : dict
+        Its arguments. The estimator, a network or a Pipeline that ends in one, is not changed.
 
     Returns
     -------
@@ -84,9 +111,9 @@ def make_training_data(
         With `error` where scikit-learn's code, or the user's, has raised one.
     """
     start = time.perf_counter()
+    estimator = arguments["estimator"]
     try:
-        fit_params = _check_method_params(X, params=fit_params, indices=train)
-        X, y = _safe_split(estimator, X, y, train)
+        X, y, fit_params = rows_of_fold(function, arguments)
         if not isinstance(estimator, Pipeline):
             return TrainingData(X, y, fit_params)
         pipeline = clone(estimator)

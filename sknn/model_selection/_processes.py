@@ -49,8 +49,10 @@ class Pool:
 
     def submit(self, chunk: Chunk) -> Future[Results]:
         """Hand a chunk to a process."""
-        X, y = (chunk.calls[0].arguments[name] for name in ("X", "y"))
-        return self._executor.submit(run_chunk_elsewhere, X, y, portable_calls(chunk.calls))
+        first = chunk.calls[0]
+        X, y = (first.arguments[name] for name in ("X", "y"))
+        run = first.carry(run_chunk_elsewhere)
+        return self._executor.submit(run, X, y, portable_calls(chunk.calls))
 
     def end(self) -> None:
         """End the processes, whatever they do."""

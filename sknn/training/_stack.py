@@ -201,10 +201,14 @@ class _Member:
             net.check_weights()
 
     def finish(self) -> None:
-        """Leave a network that predicts."""
+        """Leave a network that predicts; keep the error of a callback that is told of the end."""
         if self._own is not None:
             self._own.remember()
-        self.net.finish(self.on_epoch)
+        try:
+            self.net.finish(self.on_epoch)
+        except Exception as error:
+            error.__context__ = self.training.error  # as if raised in a `finally`
+            self.training.error = error
 
     def complete(self) -> None:
         """Keep that it is over, unless it has failed."""

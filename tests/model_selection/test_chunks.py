@@ -27,7 +27,7 @@ def make_calls(tools):
         for number in range(n_candidates):
             for train in folds:
                 arguments = {"estimator": tools.classifier(), "X": X, "y": Y, "train": train}
-                call = Call(len(calls), _fit_and_score, arguments, CONFIG, stack_key)
+                call = Call(len(calls), _fit_and_score, arguments, CONFIG, stack_key=stack_key)
                 call.data_key = (call.fold_key, preprocessing[number % len(preprocessing)])
                 calls.append(call)
         return calls
