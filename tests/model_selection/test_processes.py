@@ -2,11 +2,14 @@
 
 import os
 import threading
+import warnings
+import zlib
 
 import joblib
 import numpy as np
 import pytest
 import sklearn.model_selection as reference
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 
 import sknn.model_selection as ours
@@ -190,3 +193,76 @@ def test_another_number_of_processes_replaces_the_pool():
     assert _processes._holder.get(1) is pool
     assert _processes._holder.get(2) is not pool
     _processes._holder.drop()
+
+
+def warn_and_score(estimator, X, y):
+    warnings.warn("a scorer's", DeprecationWarning, stacklevel=1)
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        [("error", "", Warning)],
+        [("error", "", ConvergenceWarning), ("ignore", "", DeprecationWarning)],
+        [("ignore", "", ConvergenceWarning), ("error", "a .*'s$", DeprecationWarning)],
+    ],
+)
+def test_filters_of_warnings_that_are_errors(wine, tools, started, sent, filters):
+    X, y = wine
+    options = {"cv": 16, "scoring": warn_and_score}
+    results = []
+    for module, n_jobs in ((ours, 2), (reference, None)):
+        with warnings.catch_warnings():
+            warnings.resetwarnings()
+            for action, message, category in filters:
+                warnings.filterwarnings(action, message, category)
+            # what scikit-learn itself says of failed fits and scores
+            warnings.filterwarnings("ignore", "(\n|.)*(fits failed|Scoring failed|non-finite)")
+            try:
+                results.append(
+                    module.cross_val_score(
+                        tools.classifier(max_iter=2), X, y, n_jobs=n_jobs, **options
+                    )
+                )
+            except ValueError as error:
+                results.append(str(error).split(".")[0])
+    assert sent
+    if isinstance(results[1], str):
+        assert results == ["\nAll the 16 fits failed"] * 2
+    else:
+        np.testing.assert_allclose(*results)
+
+
+def number_of_filters(estimator, X, y):
+    """Return a number that tells lists of filters apart."""
+    shown = [
+        (action, str(message), kind.__name__) for action, message, kind, *_ in warnings.filters
+    ]
+    return zlib.crc32(repr(shown).encode())
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_all_workers_have_the_filters_of_the_caller(wine, tools, started, sent, backend):
+    with warnings.catch_warnings(), joblib.parallel_config(backend=backend):
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("once", "some words", UserWarning, "a.module", append=True)
+        expected = number_of_filters(None, None, None)
+        scores = ours.cross_val_score(
+            tools.classifier(max_iter=2), *wine, cv=16, n_jobs=2, scoring=number_of_filters
+        )
+    assert bool(sent) == (backend == "loky")
+    assert set(scores) == {expected}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("action", "n_printed"), [("ignore", 0), ("always", 8)])
+def test_what_the_other_process_prints(wine, tools, sent, capfd, action, n_printed):
+    _processes._holder.drop()  # the next process prints to where this test reads
+    _processes._holder.get(1).started.result(timeout=120)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        ours.cross_val_score(tools.classifier(max_iter=2), *wine, cv=16, n_jobs=2)
+    assert sent
+    assert len(caught) == n_printed
+    assert capfd.readouterr().err.count("ConvergenceWarning:") == n_printed
