@@ -476,7 +476,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         splits = self.early_stopping and self.solver != "lbfgs" and data.validation is None
         memory = self._remember_rows(X, splits=splits)
         if data.validation is not None:
-            return make(X, y, targets, weights), make(*data.validation)
+            train = make(X, y, targets, weights)
+            with naming_validation():
+                return train, make(*data.validation)
         if not splits:
             return make(X, y, targets, weights), None
         train_rows, held_out_rows = split_rows(
@@ -499,11 +501,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self, X_val: Any, y_val: Any, weights_val: Any
     ) -> tuple[Any, Any, Any, np.ndarray | None]:
         """Validate the user's validation data as the training data, with errors of their own."""
-        try:
+        with naming_validation():
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
             targets_val = self._encode_targets(y_val, continued=True)
-        except ValueError as error:
-            raise ValueError(f"X_val, y_val: {error}") from error
         weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
         return X_val, y_val, targets_val, weights_val
 
@@ -676,7 +676,22 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         rows = self._make_rows(X, parameter.device, parameter.dtype)
         chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
         outputs = predict_outputs(self._prediction_module(), rows, self._compute_dtype, chunk_rows)
+        self._check_outputs(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
+
+    def _check_outputs(self, outputs: Tensor) -> None:
+        """Refuse to answer with numbers that have overflowed."""
+        if bool(outputs.isfinite().all()):
+            return
+        # modules of the user's may rule classes out by -inf
+        if self.module is not None and bool(outputs.clamp(min=0).isfinite().all()):
+            return
+        kind = str(outputs.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"the network's outputs for X are not finite: values of X are so large that {kind}, in "
+            "which it computes, overflows, or its weights are not finite. Scale X as the training "
+            "data, or look at module_."
+        )
 
     # ------------------------------------------------------------------------ fitted attributes
 
@@ -763,6 +778,15 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         super().__setstate__(state)
         if "module_" in self.__dict__:
             self.module_.to(prediction_device(self.device))
+
+
+@contextmanager
+def naming_validation() -> Iterator[None]:
+    """Say of errors that they are about the validation data."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"X_val, y_val: {error}") from error
 
 
 def join_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any, Any, Any] | None:

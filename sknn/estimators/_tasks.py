@@ -24,7 +24,7 @@ from sknn.nn import (
     make_classification_loss,
     make_regression_loss,
 )
-from sknn.training import accuracy, decide_labels, decide_multiclass, r2
+from sknn.training import accuracy, decide_labels, decide_multiclass, narrowed, r2
 
 from ._base import NeuralEstimator
 from ._parameters import declares_parameters, parameter
@@ -323,6 +323,8 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         targets = y.reshape(-1, 1) if y.ndim == 1 else y
         if targets.dtype.kind != "f":
             targets = targets.astype(np.float64)
+        elif targets.dtype.itemsize > 8:
+            targets = narrowed(targets, "y")
         if continued and targets.shape[1] != self.n_outputs_:
             raise ValueError(
                 f"y has {targets.shape[1]} target(s), but the regressor was fitted with "

@@ -13,6 +13,8 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import column_or_1d
 
+from sknn.training import narrowed
+
 
 def require_y(y: Any, estimator: Any = None) -> None:
     """Refuse missing targets, in scikit-learn's words.
@@ -48,9 +50,15 @@ def torch_type(X: Any) -> Any:
         X itself where its type will do.
     """
     if X.dtype.kind == "u" and X.dtype.itemsize > 1:
-        return X.astype(np.int64)
+        # what int64 cannot hold is rounded, as the network will round it anyway
+        wraps = X.dtype.itemsize == 8 and X.size and X.max() > np.iinfo(np.int64).max
+        return X.astype(np.float64 if wraps else np.int64)
     if X.dtype == np.longdouble and X.dtype.itemsize > 8:
-        return X.astype(np.float64)
+        if sparse.issparse(X):
+            X = X.copy()
+            X.data = narrowed(X.data)
+            return X
+        return narrowed(X)
     return X
 
 

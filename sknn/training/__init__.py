@@ -2,7 +2,7 @@
 
 from skorch.history import History
 
-from ._batches import Inputs, Rows, Samples, make_rows
+from ._batches import Inputs, Rows, Samples, make_rows, narrowed
 from ._callback_state import callback_parameters, stateful
 from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
@@ -59,6 +59,7 @@ __all__ = [
     "make_optimizer",
     "make_rows",
     "make_step",
+    "narrowed",
     "own_generators",
     "predict_outputs",
     "prediction_device",

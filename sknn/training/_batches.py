@@ -67,7 +67,7 @@ class DenseRows:
     lengths: np.ndarray | None = None
 
     def __init__(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
-        self.tensor = as_tensor(X).to(device)
+        self.tensor = as_tensor(X, dtype).to(device)
         self.device = device
         self.dtype = dtype
 
@@ -100,6 +100,7 @@ class SparseRows:
 
     def __init__(self, X: Any, device: torch.device, dtype: torch.dtype) -> None:
         _silence_sparse_notices()
+        check_range(X.data, dtype)  # of all rows, once
         self.matrix = X
         self.device = device
         self.dtype = dtype
@@ -123,7 +124,7 @@ def _csr_tensor(matrix: Any, device: torch.device, dtype: torch.dtype) -> Tensor
     return torch.sparse_csr_tensor(
         torch.from_numpy(matrix.indptr.astype(np.int64)),
         torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data).to(dtype),
+        as_tensor(matrix.data).to(dtype),
         size=matrix.shape,
         device=device,
         check_invariants=False,
@@ -172,25 +173,108 @@ class _WritableView:
         self.__array_interface__ = interface
 
 
-def as_tensor(array: np.ndarray) -> Tensor:
+def as_tensor(array: np.ndarray, dtype: torch.dtype | None = None, name: str = "X") -> Tensor:
     """Return a tensor that shares the array's memory where torch can.
 
     Parameters
     ----------
     array : ndarray
-        Any real type. Byte-swapped arrays and negative strides are copied.
+        Any real type. Byte-swapped arrays, and those whose strides torch does not have, are
+        copied.
+    dtype : torch.dtype or None, default=None
+        The type in which its numbers will be computed with; None does not look.
+    name : str, default="X"
+        What the array is to the user, for the error message.
 
     Returns
     -------
     Tensor
+        Of the array's own type; longdouble becomes float64.
+
+    Raises
+    ------
+    ValueError
+        If numbers are beyond the range of `dtype`.
     """
+    if array.dtype == np.longdouble and array.dtype.itemsize > 8:
+        array = narrowed(array, name)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if any(stride < 0 for stride in array.strides):
+    # negative strides, and the fields of packed structured arrays
+    if not array.flags.aligned or any(s < 0 or s % array.itemsize for s in array.strides):
         array = array.copy()
+    if dtype is not None:
+        check_range(array, dtype, name)
     if not array.flags.writeable and array.size:
         array = np.asarray(_WritableView(array))
     return torch.from_numpy(array)
+
+
+# Numbers that are looked at together for their range.
+NUMBERS_AT_ONCE = 2**22
+
+
+def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
+    """Refuse finite numbers that are infinite in the type that computes.
+
+    Costs nothing where the array's type has no larger range.
+
+    Parameters
+    ----------
+    array : ndarray
+        Validated numbers.
+    dtype : torch.dtype
+        The type that computes.
+    name : str, default="X"
+        What the array is to the user.
+
+    Raises
+    ------
+    ValueError
+        If there are such numbers.
+    """
+    most = torch.finfo(dtype).max
+    if array.dtype.kind != "f" or float(np.finfo(array.dtype).max) <= most or not array.size:
+        return
+    rows = max(NUMBERS_AT_ONCE // max(array[0].size, 1), 1)
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows]
+        low, high = float(part.min()), float(part.max())
+        largest = low if abs(low) > high else high
+        if abs(largest) > most:
+            kind = str(dtype).removeprefix("torch.")
+            raise ValueError(
+                f"{name} has the value {largest:g}, which is beyond {kind}, in which the network "
+                f"computes ({most:.1e} at most). Scale {name}, or set precision='float64'."
+            )
+
+
+def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
+    """Cast longdouble to float64, which is the widest that torch has.
+
+    Parameters
+    ----------
+    array : ndarray of longdouble
+        Validated numbers.
+    name : str, default="X"
+        What the array is to the user.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    ValueError
+        If numbers are beyond the range of float64.
+    """
+    with np.errstate(over="ignore"):
+        cast = array.astype(np.float64)
+    if not np.isfinite(cast).all():
+        raise ValueError(
+            f"{name} has values beyond float64, in which the network computes at most; scale it."
+        )
+    return cast
 
 
 class Batch(NamedTuple):
@@ -229,10 +313,13 @@ class Answers:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.targets = as_tensor(targets).to(device, dtype if targets.dtype.kind == "f" else None)
-        self.sample_weight = (
-            None if sample_weight is None else as_tensor(sample_weight).to(device, dtype)
-        )
+        is_float = targets.dtype.kind == "f"
+        tensor = as_tensor(targets, dtype if is_float else None, "y")
+        self.targets = tensor.to(device, dtype if is_float else None)
+        self.sample_weight = None
+        if sample_weight is not None:
+            weights = as_tensor(sample_weight, dtype, "sample_weight")
+            self.sample_weight = weights.to(device, dtype)
         self.row_weight = sample_weight
 
     def count(self, rows: np.ndarray | None) -> int:

@@ -50,7 +50,7 @@ class ImageRows:
         channels_first: bool = False,
         memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
-        tensor = as_tensor(X)
+        tensor = as_tensor(X, dtype)
         self.tensor = tensor if _is_memmap(X) else tensor.to(device)
         self.device = device
         self.dtype = dtype

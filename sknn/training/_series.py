@@ -41,14 +41,14 @@ class SeriesRows:
         self.tokens = tokens
         self.lengths = X.lengths if isinstance(X, Ragged) else None
         if isinstance(X, Ragged):
-            values = as_tensor(X.values)
+            values = as_tensor(X.values, dtype)
             # a last step of zeros, which padding points to
             end = torch.zeros(1, *values.shape[1:], dtype=values.dtype)
             self.tensor = torch.cat([values, end]).to(device)
             self._starts = torch.from_numpy(X.starts).to(device)
             self._lengths = torch.from_numpy(X.lengths).to(device)
         else:
-            self.tensor = as_tensor(X).to(device)
+            self.tensor = as_tensor(X, dtype).to(device)
 
     def __len__(self) -> int:
         return len(self.tensor) if self.lengths is None else len(self.lengths)
