@@ -422,7 +422,8 @@ def recorded_generator(folder: Path, random_state: np.random.RandomState) -> np.
     prepare_folder(folder, SEEDS_FILE)
     path = folder / SEEDS_FILE
     if path.exists():
-        return read_parts(path).decode("random_state")
+        with read_parts(path) as stored:
+            return stored.decode("random_state")
     write_parts(path, {"random_state": random_state}, kind="seeds")
     return random_state
 

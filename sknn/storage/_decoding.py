@@ -1,17 +1,18 @@
-"""Plain JSON and tensors back to objects.
+"""Plain JSON and tensors back to objects, after all of it was checked.
 
-A file is not believed: classes and functions come from :mod:`sknn.storage._known` and from what
-the user trusts, and are looked for before the first object is made.
+What decodes a node believes it: :mod:`sknn.storage._checking` has been there before. Still, nothing
+that was decoded is called or asked for anything before the object that it belongs to is complete.
 """
 
 from __future__ import annotations
 
 import base64
+import enum
 import functools
 import importlib
-import math
 import pathlib
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -20,27 +21,26 @@ import torch
 from sklearn.utils import Bunch
 from torch import Tensor, nn
 
-from ._encoding import Node, field_names
-from ._known import find_known, name_of
-from ._third_party import load_third_party, untrusted_types
+from ._checking import TORCH_TYPES
+from ._encoding import FOLDERS, Node
+from ._known import distributions, find_known, name_of
+from ._third_party import Archive, load_third_party, untrusted_types
 
 Trusted = Iterable[str | type | FunctionType] | None
 
 
-class Decoder:
-    """Makes objects from nodes.
+class Trust:
+    """What of the user's a file may use.
 
     Parameters
     ----------
-    objects : list of node
-        Classes and attributes, by number.
-    tensors : dict of str to Tensor
-        The tensors.
     trusted : iterable of str, type or function, or None
-        What of the user's may be used: full names, which are imported, or the things themselves.
-    on_object : callable or None, default=None
-        Called with each class of an estimator and the attributes that it is about to get; it may
-        change them.
+        Full names, which are imported, or the things themselves.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        The full names.
 
     Raises
     ------
@@ -48,42 +48,50 @@ class Decoder:
         If `trusted` is of another type.
     """
 
+    def __init__(self, trusted: Trusted) -> None:
+        self._found = _by_name(trusted)
+        self.names = frozenset(self._found)
+
+    def __call__(self, name: str) -> Any:
+        """Return what a trusted name stands for; it is imported if need be."""
+        return self._found[name]()
+
+
+class Decoder:
+    """Makes objects from nodes that were checked.
+
+    Parameters
+    ----------
+    objects : list of node
+        Classes and attributes, by number.
+    tensors : mapping of str to Tensor
+        The tensors.
+    trust : Trust
+        What of the user's may be used.
+    archives : mapping of str to Archive
+        What skops has written, by the names of its bytes.
+    on_object : callable or None, default=None
+        Called with each class of an estimator and the attributes that it is about to get; it may
+        change them.
+    """
+
     def __init__(
         self,
         objects: list[Node],
-        tensors: dict[str, Tensor],
-        trusted: Trusted,
+        tensors: Mapping[str, Tensor],
+        trust: Trust,
+        archives: Mapping[str, Archive],
         on_object: Callable[[type, dict[str, Any]], None] | None = None,
     ) -> None:
         self._objects = objects
         self._tensors = tensors
-        self._trusted = _by_name(trusted)
+        self._trust = trust
+        self._archives = archives
         self._on_object = on_object
         self._made: dict[int, Any] = {}
         self._parameters: dict[str, nn.Parameter] = {}
         self._generators: dict[str, np.random.RandomState] = {}
         self._foreign: dict[str, Any] = {}
-
-    def untrusted(self, node: Node) -> list[str]:
-        """Return the names in a node for which the user's trust is needed and missing.
-
-        Parameters
-        ----------
-        node : node
-            What is to be decoded.
-
-        Returns
-        -------
-        list of str
-            In sorted order.
-        """
-        names: set[str] = set()
-        for kind, value in _named_things(node, self._objects):
-            if kind == "skops":
-                names |= set(untrusted_types(self._bytes(value)))
-            elif find_known(value) is None:
-                names.add(value)
-        return sorted(names - set(self._trusted))
 
     def decode(self, node: Node) -> Any:
         """Make what a node stands for.
@@ -91,7 +99,7 @@ class Decoder:
         Parameters
         ----------
         node : node
-            What :meth:`Encoder.encode` returned; :meth:`untrusted` has been asked before.
+            What :meth:`Encoder.encode` returned.
 
         Returns
         -------
@@ -114,10 +122,7 @@ class Decoder:
         stored = self._tensors[name]
         if not order:
             return stored
-        dimensions = range(stored.ndim)
-        if sorted(order[0]) != list(dimensions):
-            raise ValueError(f"the order of the dimensions of {name} is none")
-        return stored.permute(sorted(dimensions, key=order[0].__getitem__))  # the inverse
+        return stored.permute(sorted(range(stored.ndim), key=order[0].__getitem__))  # the inverse
 
     def _array(self, value: list[Any]) -> np.ndarray:
         node, *form = value
@@ -125,16 +130,13 @@ class Decoder:
         if not form:
             return array
         dtype, shape = np.dtype(form[0]), tuple(form[1])
-        if dtype.hasobject:
-            raise ValueError("an array of objects where bytes are")
         return array.view(dtype).reshape(shape) if array.size else np.empty(shape, dtype)
 
     def _objects_array(self, value: list[Any]) -> np.ndarray:
         shape, nodes = value
-        if math.prod(shape) != len(nodes):
-            raise ValueError("an array has another number of elements than its shape")
         array = np.empty(len(nodes), dtype=object)
-        array[:] = self.decode(nodes)
+        for i, node in enumerate(nodes):
+            array[i] = self.decode(node)
         return array.reshape(shape)
 
     def _masked(self, value: list[Any]) -> Any:
@@ -151,42 +153,56 @@ class Decoder:
 
     def _name(self, name: str) -> Any:
         found = find_known(name)
-        return self._trusted[name]() if found is None else found
+        return self._trust(name) if found is None else found
+
+    def _enum(self, value: list[Any]) -> Any:
+        cls = self._name(value[0]["name"])
+        if not (isinstance(cls, type) and issubclass(cls, enum.Enum)):
+            raise ValueError(f"{value[0]['name']} is no enumeration")
+        return cls.__members__[value[1]]
 
     def _partial(self, value: list[Node]) -> Any:
         function, args, keywords = self.decode(value)
         return functools.partial(function, *args, **keywords)
 
     def _distribution(self, value: list[Node]) -> Any:
-        from scipy import stats
-
         name, args, keywords = self.decode(value)
-        distribution = getattr(stats, name)
-        if not isinstance(distribution, stats.rv_continuous | stats.rv_discrete):
-            raise ValueError(f"{name} is no distribution")
-        return distribution(*args, **keywords)
+        return distributions()[name](*args, **keywords)
+
+    def _sparse(self, value: list[Node]) -> Any:
+        from scipy import sparse
+
+        form, shape, *nodes = value
+        forms = {cls.__name__: cls for cls in (
+            sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array
+        )}  # fmt: skip
+        matrix = forms[form](tuple(self.decode(nodes)), shape=tuple(shape))
+        matrix.check_format(full_check=True)  # compiled code believes the indices
+        return matrix
 
     def _history(self, value: list[Any]) -> Any:
         from sknn.training import History
 
         n_rows, columns = value
-        decoded = [(name, self.decode(where), self.decode(each)) for name, where, each in columns]
-        if n_rows > sum(len(values) for _, _, values in decoded):
-            raise ValueError("a history has more rows than entries")
         rows: list[dict[str, Any]] = [{} for _ in range(n_rows)]
-        for name, places, values in decoded:
-            for place, each in zip(places or range(n_rows), values, strict=True):
+        for name, where, nodes in columns:
+            places, values = self.decode(where), self.decode(nodes)
+            if places is None:
+                places = range(n_rows)
+            for place, each in zip(places, values, strict=True):
                 rows[place][name] = each
         history = History()
         history.extend(rows)
         return history
 
-    def _bytes(self, name: str) -> bytes:
-        return self._tensors[name].numpy().tobytes()
-
     def _third_party(self, name: str) -> Any:
         if name not in self._foreign:
-            self._foreign[name] = load_third_party(self._bytes(name), list(self._trusted))
+            archive = self._archives[name]
+            if archive.is_foreign:
+                self._foreign[name] = load_third_party(archive, sorted(self._trust.names))
+            else:
+                inner = Decoder(archive.objects, archive.tensors, self._trust, {})
+                self._foreign[name] = inner.decode(archive.root)
         return self._foreign[name]
 
     # ------------------------------------------------------------------------------------ objects
@@ -196,11 +212,8 @@ class Decoder:
             node = self._objects[number]
             cls = self._name(node["class"])
             if "fields" in node:
-                fields = self._attributes(node["fields"])
-                if field_names(cls) is None:
-                    raise ValueError(f"{node['class']} has no fields")
-                self._made[number] = cls(**fields)
-            elif issubclass(cls, nn.Module):
+                self._made[number] = cls(**self._attributes(node["fields"]))
+            elif "parameters" in node:
                 self._module(number, cls, node)
             else:
                 self._instance(number, cls, node)
@@ -209,6 +222,7 @@ class Decoder:
     def _instance(self, number: int, cls: Any, node: Node) -> None:
         instance = self._made[number] = cls.__new__(cls)
         state = self._attributes(node["state"])
+        _leave_folders(cls, state)
         if self._on_object is not None:
             self._on_object(cls, state)
         if hasattr(cls, "__setstate__"):
@@ -231,7 +245,7 @@ class Decoder:
             module.register_buffer(name, self.decode(value), persistent=not transient)
         for name, value in node["modules"].items():
             module.add_module(name, self.decode(value))
-        module.training = bool(node["training"])
+        module.training = node["training"]
         if isinstance(module, nn.RNNBase):
             module._init_flat_weights()
 
@@ -245,6 +259,20 @@ class Decoder:
         return {name: self.decode(node) for name, node in nodes.items()}
 
 
+def _leave_folders(cls: type, state: dict[str, Any]) -> None:
+    """Leave out folders that a later fit would write to: a file does not decide where."""
+    for name in FOLDERS:
+        if state.get(name) is not None and hasattr(cls, "_stored_attributes"):
+            warnings.warn(
+                f"the {cls.__name__} was stored with {name}={str(state[name])!r}, which is not "
+                f"taken over: a file does not decide where is written to. Set {name} anew if it "
+                "is to write there.",
+                UserWarning,
+                stacklevel=2,
+            )
+            state[name] = None
+
+
 _DECODERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "RandomState": Decoder._random_state,
     "array": Decoder._array,
@@ -253,7 +281,7 @@ _DECODERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "dict": Decoder._pairs,
     "distribution": Decoder._distribution,
     "element": lambda self, value: self.decode(value)[()],
-    "enum": lambda self, value: self.decode(value[0])[value[1]],
+    "enum": Decoder._enum,
     "float": lambda self, value: float(value),
     "floats": lambda self, value: self._tensor(value["tensor"]).tolist(),
     "frozenset": lambda self, value: frozenset(self.decode(value)),
@@ -269,40 +297,70 @@ _DECODERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "scalar": lambda self, value: np.dtype(value[0]).type(self.decode(value[1])),
     "set": lambda self, value: set(self.decode(value)),
     "skops": Decoder._third_party,
+    "slice": lambda self, value: slice(*value),
+    "sparse": Decoder._sparse,
     "tensor": Decoder._tensor,
     "torch.Size": lambda self, value: torch.Size(value),
     "torch.device": lambda self, value: torch.device(value),
-    "torch.dtype": lambda self, value: _torch_dtype(value),
+    "torch.dtype": lambda self, value: TORCH_TYPES[value],
     "tuple": lambda self, value: tuple(self.decode(value)),
 }
 
 
-def _torch_dtype(name: str) -> torch.dtype:
-    dtype = getattr(torch, name)
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"{name} is no type of tensors")
-    return dtype
+def names_in(
+    node: Node, objects: list[Node], archive_of: Callable[[str], Archive]
+) -> Iterator[str]:
+    """Yield the names of classes and functions that a node needs, and that are in no table.
 
+    Parameters
+    ----------
+    node : node
+        Not checked yet.
+    objects : list of node
+        Classes and attributes, by number.
+    archive_of : callable
+        Returns the archive of skops's that a tensor holds.
 
-def _named_things(node: Node, objects: list[Node]) -> Iterable[tuple[str, str]]:
-    """Yield every class, function and foreign estimator that decoding a node would use."""
+    Yields
+    ------
+    str
+    """
     seen: set[int] = set()
     left = [node]
     while left:
         node = left.pop()
         if isinstance(node, list):
             left.extend(node)
-        elif isinstance(node, dict) and len(node) == 1:
-            ((kind, value),) = node.items()
-            if kind in ("name", "skops"):
-                yield kind, value
-            elif kind == "object":
-                if value not in seen:
+        elif isinstance(node, dict):
+            for kind, value in node.items():
+                if kind == "skops":
+                    yield from _names_in_archive(archive_of(value))
+                elif kind == "name" and find_known(_text(value)) is None:
+                    yield value
+                elif kind == "object" and value not in seen:
                     seen.add(value)
-                    yield "class", objects[value]["class"]
-                    left.extend(_attributes_of(objects[value]))
-            elif kind not in ("tensor", "float", "bytes", "path"):
-                left.append(value)
+                    thing = objects[value]
+                    if find_known(_text(thing["class"])) is None:
+                        yield thing["class"]
+                    left.extend(_attributes_of(thing))
+                elif kind not in ("tensor", "float", "bytes", "path"):
+                    left.append(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("a name is no text")
+    return value
+
+
+def _names_in_archive(archive: Archive) -> Iterable[str]:
+    if archive.is_foreign:
+        return untrusted_types(archive)
+
+    def no_archive(name: str) -> Archive:
+        raise ValueError("an archive holds an archive")
+
+    return names_in(archive.root, archive.objects, no_archive)
 
 
 def _attributes_of(thing: Node) -> Iterable[Node]:

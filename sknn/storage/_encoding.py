@@ -36,16 +36,20 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 from torch import Tensor, nn
 
 from ._files import TYPES, bytes_of
 from ._known import find_known, is_part, name_of
-from ._third_party import dump_third_party
+from ._third_party import Archive, dump_third_party
 
 Node = Any
 
 # Lists of this many numbers or more become tensors, which take less room and time than JSON.
 LONG_LIST = 32
+
+# Attributes of our estimators that name a folder in which a later fit would write.
+FOLDERS = ("checkpoint",)
 
 # What a module has beside its own attributes, and what recurrent layers make anew.
 MODULE_BOOKKEEPING = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"}
@@ -74,6 +78,8 @@ class Encoder:
         self._seen: dict[int, Node] = {}
         self._alive: list[Any] = []  # as long as their ids stand for them
         self._path: list[str] = []
+        self._classes: dict[str, type] = {}
+        self._archives: dict[str, Any] = {}
 
     def encode(self, name: str, value: Any) -> Node:
         """Encode a value.
@@ -259,7 +265,7 @@ class Encoder:
         cls = type(value)
         if is_history(value):
             return {"history": [len(value), self._columns(value)]}
-        if isinstance(value, dict) and name_of(cls) == "sklearn.utils.Bunch":
+        if cls is Bunch:
             return {"bunch": self._items(dict(value))}
         if is_for_skops(value) and not self.lenient:
             return self._third_party(value)
@@ -271,6 +277,7 @@ class Encoder:
 
     def _object(self, value: Any) -> Node:
         node = {"class": self._name(type(value))}
+        self._classes[node["class"]] = type(value)
         if isinstance(value, nn.Module):
             return node | self._module(value)
         names = field_names(type(value))
@@ -281,7 +288,7 @@ class Encoder:
     def _state(self, value: Any) -> dict[str, Any]:
         """Return the attributes of an object that are stored."""
         if hasattr(value, "_stored_attributes"):
-            return value._stored_attributes()
+            return value._stored_attributes() | dict.fromkeys(FOLDERS)
         cls: Any = type(value)
         plain: Any = object
         # objects that say how they are pickled mostly hold what is no data
@@ -340,6 +347,16 @@ class Encoder:
         name = self._tensor_name()
         self.tensors[name] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
         return {"skops": name}
+
+    def class_of(self, name: str) -> type | None:
+        """Return the class of an object that was encoded, by its name."""
+        return self._classes.get(name)
+
+    def archive(self, name: str) -> Any:
+        """Return what skops has made of an estimator, by the name of its bytes."""
+        if name not in self._archives:
+            self._archives[name] = Archive(self.tensors[name].numpy().tobytes())
+        return self._archives[name]
 
     def _refusal(self, what: str, remedy: str = "") -> TypeError:
         place = ".".join(self._path)

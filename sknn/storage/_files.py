@@ -7,18 +7,23 @@ The file is a safetensors file, which other programs can open too. Its metadata 
   CRC-32 of each MiB of each tensor,
 - ``document``: JSON.
 
-Nothing is taken from a file before its checksum is right, and no size that a file claims is
-believed before it is compared with the file's own.
+Nothing is made of a file before its checksum is right, and no size that a file claims is believed
+before it is compared with the file's own.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
+import stat
 import zlib
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from contextlib import suppress
+from io import BufferedReader, FileIO
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +36,13 @@ FORMAT = 1
 # and some 50 MB in Python.
 MAX_HEADER = 2**24
 MAX_VALUES = 500_000
+
+# Product of the lengths of an array without elements, zeros left out.
+MAX_EMPTY = 2**24
+
+# Of a file of so many bytes, more than one in so many is on the disk: it is no hole.
+LARGE = 2**26
+MOST_HOLES = 64
 
 NO_CHECKSUM = "0" * 64
 
@@ -54,6 +66,9 @@ TYPES = {
     torch.float64: "F64",
     torch.complex64: "C64",
 }
+
+
+NAMED_TYPES = {name: dtype for dtype, name in TYPES.items()}
 
 
 class ModelFileError(ValueError):
@@ -88,7 +103,7 @@ def write_file(
         "document": json.dumps(document, allow_nan=False, separators=(",", ":")),
     }
     header = _make_header(metadata, tensors, contents)
-    n_values = _count_values(header)
+    n_values = count_values(header)
     if len(header) > MAX_HEADER or n_values > MAX_VALUES:
         raise ValueError(
             f"{os.fspath(path)}: what is to be saved has more texts, lists or tensors than a file "
@@ -96,7 +111,7 @@ def write_file(
             "Numbers in NumPy arrays or tensors do not count."
         )
     checksum = f'"checksum":"{_checksum(header, contents.values())}"'.encode()
-    with atomic_write(path) as file:
+    with atomic_write(os.path.expanduser(path)) as file:
         file.write(header.replace(f'"checksum":"{NO_CHECKSUM}"'.encode(), checksum, 1))
         for content in contents.values():
             file.write(content)
@@ -117,7 +132,9 @@ def bytes_of(tensor: Tensor) -> memoryview:
     """
     if not tensor.numel():  # strides of empty tensors can be anything
         return memoryview(b"")
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    # of one element, the stride can be anything too
+    flat = tensor.reshape(-1).as_strided((tensor.numel(),), (1,))
+    return memoryview(flat.view(torch.uint8).numpy().data)
 
 
 def _make_header(
@@ -140,20 +157,45 @@ def _make_header(
     return len(text).to_bytes(8, "little") + text
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read and verify what :func:`write_file` has written.
+class TensorInfo(NamedTuple):
+    """What is known of a tensor before it is read.
+
+    Attributes
+    ----------
+    dtype : torch.dtype
+        Its type.
+    shape : tuple of int
+        Its shape.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that it takes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class ModelFile:
+    """An open file, of which the header was read and nothing else.
+
+    Tensors are read into memory of their own, and not mapped: a file that another program cuts
+    off or writes anew would end this process or change the weights of a model in use.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file.
+        The file, which stays open.
 
-    Returns
-    -------
+    Attributes
+    ----------
+    name : str
+        The path.
     document : dict
-        The document.
-    tensors : dict of str to Tensor
-        The tensors, on the CPU.
+        The document; not verified yet.
+    infos : dict of str to TensorInfo
+        What the header says of the tensors, which agrees with the length of the file.
 
     Raises
     ------
@@ -162,40 +204,205 @@ def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, T
     ModelFileError
         If it is another kind of file, of a newer format, cut off or altered.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
 
-    name = os.fspath(path)
-    with naming(path), open(path, "rb") as file:
-        header, entries = _read_header(file, name)
-        file.seek(0)
-        content = file.read()
-    metadata = entries.pop("__metadata__")
-    checksum = metadata["checksum"].encode()
-    if content[: len(header)] != header or header.count(checksum) != 1:
-        raise _altered(name)
-    blank = header.replace(checksum, NO_CHECKSUM.encode())
-    parts = _part(memoryview(content)[len(header) :], entries)
-    if parts is None or _checksum(blank, parts).encode() != checksum:
-        raise _altered(name)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = os.fspath(path)
+        self._file = _open(os.path.expanduser(path), self.name)
+        try:
+            self._read_head()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_head(self) -> None:
+        with naming(self.name):
+            self._header, entries = _read_header(self._file, self.name)
+        metadata = entries.pop("__metadata__")
+        self._checksum = metadata["checksum"].encode()
+        size = os.fstat(self._file.fileno()).st_size - len(self._header)
+        infos = read_entries(entries, size)
+        if infos is None or self._header.count(self._checksum) != 1:
+            raise _altered(self.name)
+        if _held(self._file.fileno()) * MOST_HOLES < size:
+            raise ModelFileError(
+                f"{self.name} holds hardly anything of the {size} bytes that it claims to have."
+            )
+        self.infos = infos
+        self._file.seek(len(self._header))
+        document = _parse(metadata["document"].encode(), self.name)
+        if not isinstance(document, dict):
+            raise _altered(self.name)
+        self.document = document
+
+    def read(self) -> dict[str, Tensor]:
+        """Read and verify all tensors.
+
+        Returns
+        -------
+        dict of str to Tensor
+            On the CPU.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        MemoryError
+            If there is not enough memory.
+        ModelFileError
+            If the checksum is wrong.
+        """
+        tensors: dict[str, Tensor] = {}
+        whole = self._begin_checksum()
+        with naming(self.name):
+            self._file.seek(len(self._header))
+            for name, info in self.infos.items():
+                tensors[name] = _empty(info)
+                content = bytes_of(tensors[name])
+                for start in range(0, len(content), PIECE):
+                    piece = content[start : start + PIECE]
+                    if self._file.readinto(piece) != len(piece):
+                        raise _altered(self.name)
+                    whole.update(zlib.crc32(piece).to_bytes(4, "little"))
+        self._compare(whole)
+        return tensors
+
+    def verify(self) -> None:
+        """Compare the checksum, and keep nothing.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ModelFileError
+            If the checksum is wrong.
+        """
+        whole = self._begin_checksum()
+        piece = memoryview(bytearray(PIECE))
+        with naming(self.name):
+            self._file.seek(len(self._header))
+            for info in self.infos.values():
+                left = info.n_bytes
+                while left:
+                    n_read = self._file.readinto(piece[: min(left, PIECE)])
+                    if n_read != min(left, PIECE):
+                        raise _altered(self.name)
+                    whole.update(zlib.crc32(piece[:n_read]).to_bytes(4, "little"))
+                    left -= n_read
+        self._compare(whole)
+
+    def read_bytes(self, name: str) -> bytes:
+        """Read one tensor of bytes, not verified.
+
+        Parameters
+        ----------
+        name : str
+            The tensor.
+
+        Returns
+        -------
+        bytes
+        """
+        start = len(self._header)
+        for other, info in self.infos.items():
+            if other == name:
+                break
+            start += info.n_bytes
+        with naming(self.name):
+            self._file.seek(start)
+            return self._file.read(self.infos[name].n_bytes)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(info.n_bytes for info in self.infos.values())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self.close()
+
+    def _begin_checksum(self) -> Any:
+        blank = self._header.replace(self._checksum, NO_CHECKSUM.encode())
+        return hashlib.blake2b(blank, digest_size=32)
+
+    def _compare(self, whole: Any) -> None:
+        if whole.hexdigest().encode() != self._checksum:
+            raise _altered(self.name)
+
+
+def _open(path: str | os.PathLike[str], name: str) -> BufferedReader:
+    """Open a regular file; a pipe or a device would block, or never end."""
+    with naming(name):
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(descriptor)
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", name)
+            raise ModelFileError(f"{name} is no regular file, and sknn.load reads no others.")
+        return BufferedReader(FileIO(descriptor, "rb"))
+
+
+def _held(descriptor: int) -> int:
+    """Return how many bytes of a file are on the disk, holes left out."""
+    size = os.fstat(descriptor).st_size
+    if size < LARGE or not hasattr(os, "SEEK_DATA"):
+        return size
+    held, place = 0, 0
+    with suppress(OSError):  # no more data after the last hole
+        while place < size:
+            start = os.lseek(descriptor, place, os.SEEK_DATA)
+            place = os.lseek(descriptor, start, os.SEEK_HOLE)
+            held += place - start
+    return held
+
+
+def _empty(info: TensorInfo) -> Tensor:
     try:
-        return json.loads(metadata["document"]), load(content)
-    except (SafetensorError, ValueError, KeyError, RecursionError, MemoryError) as error:
-        raise ModelFileError(f"{name}: the file contradicts itself ({error}).") from error
+        return torch.empty(info.shape, dtype=info.dtype)
+    except RuntimeError as error:  # torch's word for it
+        raise MemoryError(f"{info.n_bytes} bytes for a tensor cannot be had") from error
 
 
-def _part(body: memoryview, entries: dict[str, Any]) -> list[memoryview] | None:
-    """Return the memory of each tensor; None unless they come one after the other, to the end."""
-    stop, parts = 0, []
-    for entry in entries.values():
-        offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-        if not isinstance(offsets, list) or len(offsets) != 2 or offsets[0] != stop:
+def read_entries(entries: dict[str, Any], size: int) -> dict[str, TensorInfo] | None:
+    """Return what a header says of its tensors.
+
+    Parameters
+    ----------
+    entries : dict
+        Types, shapes and places by name, without the metadata.
+    size : int
+        Bytes behind the header.
+
+    Returns
+    -------
+    dict of str to TensorInfo, or None
+        None unless the tensors come one after the other, to the end.
+    """
+    stop, infos = 0, {}
+    for name, entry in entries.items():
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             return None
-        if not isinstance(offsets[1], int) or not stop <= offsets[1] <= len(body):
+        shape, offsets, dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
+        if type(dtype) is not str or dtype not in NAMED_TYPES or not _is_shape(shape):
             return None
-        parts.append(body[stop : offsets[1]])
+        infos[name] = TensorInfo(NAMED_TYPES[dtype], tuple(shape))
+        if offsets != [stop, stop + infos[name].n_bytes] or type(offsets[0]) is not int:
+            return None
         stop = offsets[1]
-    return parts if stop == len(body) else None
+    return infos if stop == size else None
+
+
+def _is_shape(shape: Any) -> bool:
+    if type(shape) is not list or len(shape) > 32:
+        return False
+    if any(type(length) is not int or not 0 <= length < 2**48 for length in shape):
+        return False
+    return math.prod(n for n in shape if n) <= (MAX_EMPTY if 0 in shape else 2**48)
 
 
 def _checksum(header: bytes, contents: Iterable[memoryview]) -> str:
@@ -207,7 +414,7 @@ def _checksum(header: bytes, contents: Iterable[memoryview]) -> str:
     return whole.hexdigest()
 
 
-def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, Any]]:
+def _read_header(file: BufferedReader, name: str) -> tuple[bytes, dict[str, Any]]:
     """Return the first bytes of a file, up to the tensors, and what they say."""
     size = os.fstat(file.fileno()).st_size
     start = file.read(8)
@@ -238,7 +445,7 @@ def _read_header(file: BinaryIO, name: str) -> tuple[bytes, dict[str, Any]]:
 
 def _parse(text: bytes, name: str) -> Any:
     """Parse JSON of bounded size."""
-    if _count_values(text) > MAX_VALUES:
+    if count_values(text) > MAX_VALUES:
         raise ModelFileError(f"{name}: the header has more than {MAX_VALUES} values.")
     try:
         return json.loads(text)
@@ -249,8 +456,18 @@ def _parse(text: bytes, name: str) -> Any:
         ) from error
 
 
-def _count_values(text: bytes) -> int:
-    """Return how many values JSON can have at most."""
+def count_values(text: bytes) -> int:
+    """Return how many values JSON can have at most.
+
+    Parameters
+    ----------
+    text : bytes
+        JSON.
+
+    Returns
+    -------
+    int
+    """
     return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 

@@ -13,8 +13,9 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -25,27 +26,49 @@ ROOMS = ("nn", "estimators", "forecasting", "model_selection", "text")
 # Plain data that are part of fitted estimators.
 DATA = {
     "sknn.estimators": ("ClassTargets", "ImageFormat", "RowMemory", "SeriesFormat"),
-    "sknn.forecasting": ("Scaling", "Series", "WindowModel"),
+    "sknn.forecasting": ("ConformalIntervals", "Scaling", "Series", "WindowModel"),
     "sknn.training": ("Plateau", "TrainingState", "Work"),
 }
 
-# Of scikit-learn: modules whose public estimators can hold ours, and what those consist of. What
-# holds none of ours goes through skops.
-COMPOSITE_MODULES = (
+# Modules of scikit-learn whose public estimators can be stored, and what those consist of.
+ESTIMATOR_MODULES = (
     "sklearn.calibration",
+    "sklearn.cluster",
     "sklearn.compose",
+    "sklearn.covariance",
+    "sklearn.cross_decomposition",
+    "sklearn.decomposition",
+    "sklearn.discriminant_analysis",
+    "sklearn.dummy",
     "sklearn.ensemble",
+    "sklearn.feature_extraction",
+    "sklearn.feature_extraction.text",
     "sklearn.feature_selection",
+    "sklearn.frozen",
+    "sklearn.gaussian_process",
+    "sklearn.impute",
+    "sklearn.isotonic",
+    "sklearn.kernel_approximation",
+    "sklearn.kernel_ridge",
+    "sklearn.linear_model",
+    "sklearn.manifold",
+    "sklearn.mixture",
     "sklearn.model_selection",
     "sklearn.multiclass",
     "sklearn.multioutput",
+    "sklearn.naive_bayes",
+    "sklearn.neighbors",
+    "sklearn.neural_network",
     "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.random_projection",
     "sklearn.semi_supervised",
+    "sklearn.svm",
+    "sklearn.tree",
 )
 PARTS = {
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
     "sklearn.metrics._scorer": ("_MultimetricScorer", "_PassthroughScorer", "_Scorer"),
-    "sklearn.utils": ("Bunch",),
     "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
 }
 
@@ -108,6 +131,102 @@ def is_part(cls: type) -> bool:
     )
 
 
+class SortedClass(NamedTuple):
+    """A class that a file names.
+
+    Attributes
+    ----------
+    cls : type or None
+        The class; None if it is one of the user's that is not at hand.
+    is_known : bool
+        Whether it needs no trust.
+    sorts : frozenset of str
+        What objects of it are.
+    """
+
+    cls: type | None
+    is_known: bool
+    sorts: frozenset[str]
+
+
+@cache
+def sorts_of(thing: Any) -> frozenset[str]:
+    """Say what a function is, or what objects of a class are.
+
+    Parameters
+    ----------
+    thing : type or function
+        Of a table, or trusted.
+
+    Returns
+    -------
+    frozenset of str
+        In the words of :mod:`sknn.storage._schema`.
+    """
+    from sknn.nn import Loss
+
+    if not isinstance(thing, type):
+        is_activation = any(thing is getattr(nn.functional, name) for name in ACTIVATIONS)
+        return frozenset({"activation" if is_activation else "function"})
+    bases: dict[str, type] = {
+        "module": nn.Module,
+        "estimator": BaseEstimator,
+        "loss": Loss,
+        "solver": torch.optim.Optimizer,
+        "type": np.generic,
+    }
+    sorts = {sort for sort, base in bases.items() if issubclass(thing, base)}
+    if thing in BUILTINS:
+        sorts.add("type")
+    module = thing.__module__
+    if module == "sklearn.model_selection._split":
+        sorts.add("splitter")
+    if module == "sklearn.metrics._scorer":
+        sorts.add("scorer")
+    if module == "sklearn.utils._metadata_requests":
+        sorts.add("request")
+    if thing.__name__ == "_CalibratedClassifier":
+        sorts.add("calibrator")
+    if module.startswith("sknn.") and not sorts:
+        sorts.add("state" if thing.__name__ == "TrainingState" else "data")
+    return frozenset(sorts or {"nothing"})
+
+
+@cache
+def distributions() -> dict[str, Any]:
+    """Return SciPy's distributions by their names.
+
+    Returns
+    -------
+    dict of str to distribution
+    """
+    from scipy import stats
+
+    kinds = (stats.rv_continuous, stats.rv_discrete)
+    return {name: value for name, value in vars(stats).items() if isinstance(value, kinds)}
+
+
+def public_name(module: str, name: str) -> str:
+    """Return the name that is in a table, of something that a private module defines.
+
+    Parameters
+    ----------
+    module, name : str
+        Where it is defined, and its bare name.
+
+    Returns
+    -------
+    str
+        The full name as it is if no table has it.
+    """
+    parts = module.split(".")
+    for n_parts in range(len(parts), 0, -1):
+        public = f"{'.'.join(parts[:n_parts])}.{name}"
+        if find_known(public) is not None:
+            return public
+    return f"{module}.{name}"
+
+
 @cache
 def _table(name: str) -> dict[str, Any]:
     """Return what a module has that needs no trust, by bare names."""
@@ -125,25 +244,58 @@ def _classes_of_room(room: str) -> dict[str, type]:
     return classes | {
         name: cls
         for name, cls in found.items()
-        if issubclass(cls, BaseEstimator | nn.Module | Loss) and not inspect.isabstract(cls)
+        if issubclass(cls, BaseEstimator | nn.Module | Loss)
+        and not inspect.isabstract(cls)
+        and not name.startswith("_")
     }
 
 
+# Not stored: modules that speak to several devices, that are not yet initialized (they hold hooks),
+# and such as have no forward.
+NO_LAYERS = ("Container", "DataParallel", "Module")
+
+
 def _layers(_: str) -> dict[str, type]:
-    return _subclasses(vars(nn), nn.Module)
+    found = _subclasses(vars(nn), nn.Module)
+    return {k: v for k, v in found.items() if k not in NO_LAYERS and not k.startswith("Lazy")}
+
+
+BUILTINS = (bool, int, float, complex, str, bytes, list, tuple, set)
+
+# What torch.nn's transformers call between their dense layers.
+ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "relu", "relu6", "selu", "silu", "tanh")
+
+
+def _activations(module: str) -> dict[str, Any]:
+    functions = {name: getattr(nn.functional, name) for name in ACTIVATIONS}
+    return {k: v for k, v in functions.items() if v.__module__ == module}
+
+
+def _types(module: str) -> dict[str, Any]:
+    """Return types of numbers and texts, and NumPy's element-wise functions."""
+    if module == "builtins":
+        return {each.__name__: each for each in BUILTINS}
+    if module == "scipy.special":
+        return {k: v for k, v in _public(module).items() if isinstance(v, np.ufunc)}
+    found = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc) and v.__name__ == k}
+    scalars = {each.__name__: each for each in np.sctypeDict.values() if each.__module__ == "numpy"}
+    return found | {k: v for k, v in scalars.items() if v not in (np.object_, np.void)}
 
 
 def _solvers(_: str) -> dict[str, type]:
     return _subclasses(vars(torch.optim), torch.optim.Optimizer)
 
 
-def _composites(module: str) -> dict[str, type]:
+def _composites(module: str) -> dict[str, Any]:
     """Return the public estimators of a module of scikit-learn's, and their parts."""
     if module == "sklearn.model_selection":
         importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     public = _public(module)
     parts = {name: cls for name, cls in public.items() if isinstance(cls, type) and is_part(cls)}
-    return _subclasses(public, BaseEstimator) | parts | _parts(module)
+    found: dict[str, Any] = _subclasses(public, BaseEstimator) | parts | _parts(module)
+    if module == "sklearn.feature_selection":  # what its estimators score with
+        found |= {k: v for k, v in public.items() if isinstance(v, FunctionType)}
+    return found
 
 
 def _parts(module: str) -> dict[str, type]:
@@ -152,7 +304,8 @@ def _parts(module: str) -> dict[str, type]:
 
 
 def _metrics(module: str) -> dict[str, Any]:
-    return {k: v for k, v in _public(module).items() if isinstance(v, FunctionType)}
+    functions = {k: v for k, v in _public(module).items() if isinstance(v, FunctionType)}
+    return {k: v for k, v in functions.items() if not k.endswith(("_scorer", "_scoring"))}
 
 
 def _subclasses(things: Mapping[str, Any], base: type) -> dict[str, type]:
@@ -164,8 +317,13 @@ _TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
     "torch.nn": _layers,
     "torch.optim": _solvers,
     **dict.fromkeys(PARTS, _parts),
-    **dict.fromkeys(COMPOSITE_MODULES, _composites),
+    **dict.fromkeys(ESTIMATOR_MODULES, _composites),
     "sklearn.metrics": _metrics,
+    "torch.nn.functional": _activations,
+    "torch._C._nn": _activations,
+    "numpy": _types,
+    "builtins": _types,
+    "scipy.special": _types,
 }
 
 

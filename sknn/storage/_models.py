@@ -126,10 +126,10 @@ def load(
         if device is not None and issubclass(cls, NeuralEstimator):
             state["device"] = device
 
-    stored = read_parts(path)
-    if ESTIMATOR not in stored.names:
-        raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")
-    return stored.decode(ESTIMATOR, trusted=trusted, on_object=move)
+    with read_parts(path) as stored:
+        if ESTIMATOR not in stored.names:
+            raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")
+        return stored.decode(ESTIMATOR, trusted=trusted, on_object=move)
 
 
 class FileInfo(NamedTuple):
@@ -177,6 +177,7 @@ def file_info(path: str | os.PathLike[str]) -> FileInfo:
     >>> sknn.file_info(path).kind
     'model'
     """
-    stored = read_parts(path)
-    part = ESTIMATOR if ESTIMATOR in stored.names else stored.names[0]
-    return FileInfo(stored.kind, stored.versions, stored.untrusted(part))
+    with read_parts(path) as stored:
+        if ESTIMATOR not in stored.names:
+            raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")
+        return FileInfo(stored.kind, stored.versions, stored.untrusted(ESTIMATOR))

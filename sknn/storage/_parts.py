@@ -14,9 +14,15 @@ import sklearn
 import torch
 from torch import Tensor
 
-from ._decoding import Decoder, Trusted
+from ._checking import Checker, RefusedError
+from ._decoding import Decoder, Trust, Trusted, names_in
 from ._encoding import Encoder
-from ._files import ModelFileError, read_file, write_file
+from ._files import ModelFile, ModelFileError, TensorInfo, write_file
+from ._schema import FREE, PART_KINDS
+from ._third_party import Archive
+
+# Tensors of fewer bytes are read to tell an altered file from one that lies.
+SMALL = 2**26
 
 
 class UntrustedError(ModelFileError):
@@ -65,6 +71,7 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind:
     """
     encoder = Encoder()
     nodes = {name: encoder.encode(name, value) for name, value in parts.items()}
+    _check_own(encoder, nodes)
     document = {
         "kind": kind,
         "versions": versions(),
@@ -74,8 +81,18 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind:
     write_file(path, document, encoder.tensors)
 
 
+def _check_own(encoder: Encoder, nodes: dict[str, Any]) -> None:
+    """Refuse to write what would be refused when it is read."""
+    infos = {k: TensorInfo(v.dtype, tuple(v.shape)) for k, v in encoder.tensors.items()}
+    for name, node in nodes.items():
+        try:
+            check_part(encoder.objects, infos, encoder.class_of, encoder.archive, name, node)
+        except RefusedError as error:
+            raise TypeError(f"{error}, and cannot be saved.") from error
+
+
 def read_parts(path: str | os.PathLike[str]) -> StoredFile:
-    """Read and verify a file, and decode nothing yet.
+    """Open a file and read its header; nothing is made of it yet.
 
     Parameters
     ----------
@@ -85,6 +102,8 @@ def read_parts(path: str | os.PathLike[str]) -> StoredFile:
     Returns
     -------
     StoredFile
+        Stays open, so that all that is decoded is of one file, whatever replaces it meanwhile;
+        use it in a ``with`` statement.
 
     Raises
     ------
@@ -93,23 +112,24 @@ def read_parts(path: str | os.PathLike[str]) -> StoredFile:
     ModelFileError
         If it is another kind of file, of a newer format, cut off or altered.
     """
-    return StoredFile(os.fspath(path), *read_file(path))
+    return StoredFile(ModelFile(path))
 
 
 class StoredFile:
-    """A verified file.
+    """An open file.
+
+    What is decoded is checked first, with what the header says of the tensors; then these are read,
+    and the checksum is compared; then objects are made.
 
     Parameters
     ----------
-    name : str
-        Its path.
-    document : dict
-        Its document.
-    tensors : dict of str to Tensor
-        Its tensors.
+    file : ModelFile
+        The file.
 
     Attributes
     ----------
+    name : str
+        Its path.
     kind : str
         What the file is.
     versions : dict of str to str
@@ -118,20 +138,37 @@ class StoredFile:
         Its parts.
     """
 
-    def __init__(self, name: str, document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        self.name = name
-        self._tensors = tensors
+    def __init__(self, file: ModelFile) -> None:
+        self.name = file.name
+        self._file = file
+        self._tensors: dict[str, Tensor] | None = None
+        self._archives: dict[str, Archive] = {}
+        document = file.document
         try:
-            self.kind: str = document["kind"]
-            self.versions: dict[str, str] = dict(document["versions"])
-            self.names = list(document["parts"])
+            self.kind, self.versions = _text(document["kind"]), _texts(document["versions"])
             self._parts = document["parts"]
             self._objects = document["objects"]
+            if type(self._parts) is not dict or type(self._objects) is not list:
+                raise ValueError("no parts")
+            self.names = list(self._parts)
         except (KeyError, TypeError, ValueError) as error:
+            self.close()
             raise self._contradiction(error) from error
 
+    def __enter__(self) -> StoredFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def untrusted(self, part: str) -> list[str]:
-        """Return the names in a part for which trust is needed.
+        """Return the names in a part for which trust is needed; check it as far as can be.
+
+        No tensor is read but those in which skops has stored estimators.
 
         Parameters
         ----------
@@ -141,9 +178,15 @@ class StoredFile:
         Returns
         -------
         list of str
+
+        Raises
+        ------
+        ModelFileError
+            If the file contradicts itself.
         """
-        decoder = Decoder(self._objects, self._tensors, trusted=None)
-        return self._guard(lambda: decoder.untrusted(self._parts[part]))
+        names = self._guard(lambda: self._names(part))
+        self._guard(lambda: self._check(part, lambda name: None))
+        return names
 
     def decode(
         self,
@@ -172,24 +215,47 @@ class StoredFile:
         UntrustedError
             If more than that is needed.
         ModelFileError
-            If the file contradicts itself.
+            If the file contradicts itself, or its checksum is wrong.
         """
-        decoder = Decoder(self._objects, self._tensors, trusted, on_object)
-        names = self._guard(lambda: decoder.untrusted(self._parts[part]))
+        trust = Trust(trusted)
+        names = [name for name in self._guard(lambda: self._names(part)) if name not in trust.names]
         if names:
             raise UntrustedError(
                 f"{self.name} needs {', '.join(names)}. These can run any code; if you know them, "
                 f"load it with trusted={names!r}."
             )
+        self._guard(lambda: self._check(part, trust))
+        if self._tensors is None:
+            self._tensors = self._file.read()
+        decoder = Decoder(self._objects, self._tensors, trust, self._archives, on_object)
         return self._guard(lambda: decoder.decode(self._parts[part]))
+
+    def _names(self, part: str) -> list[str]:
+        return sorted(set(names_in(self._parts[part], self._objects, self._archive)))
+
+    def _check(self, part: str, resolve: Callable[[str], Any]) -> None:
+        """Check a part by the schema, and that the file holds no tensors that nothing refers to."""
+        check_part(self._objects, self._file.infos, resolve, self._archive, part, self._parts[part])
+
+    def _archive(self, name: Any) -> Archive:
+        """Return the archive of skops's that a tensor holds."""
+        if type(name) is not str or name not in self._file.infos:
+            raise ValueError("an archive is missing")
+        if name not in self._archives:
+            self._archives[name] = Archive(self._file.read_bytes(name))
+        return self._archives[name]
 
     def _guard(self, action: Callable[[], Any]) -> Any:
         """Do something with the content, whatever that is."""
         try:
             return action()
+        except (ModelFileError, MemoryError):
+            raise
         except ImportError as error:
             raise ModelFileError(f"{self.name}: {error}.") from error
         except (Exception, RecursionError) as error:
+            if self._tensors is None and self._file.n_bytes < SMALL:
+                self._file.verify()  # one that was altered is called so
             raise self._contradiction(error) from error
 
     def _contradiction(self, error: Exception) -> ModelFileError:
@@ -198,3 +264,47 @@ class StoredFile:
             f"{self.name} cannot be loaded: its content is not what sknn.save writes, or what the "
             f"installed versions of the packages take ({reason})."
         )
+
+
+def check_part(
+    objects: list[Any],
+    infos: Mapping[str, TensorInfo],
+    resolve: Callable[[str], Any],
+    archive: Callable[[str], Archive],
+    part: str,
+    node: Any,
+) -> None:
+    """Check a part of a document by its kind.
+
+    Parameters
+    ----------
+    objects : list of node
+        Classes and attributes, by number.
+    infos : mapping of str to TensorInfo
+        The tensors.
+    resolve, archive : callable
+        As :class:`Checker` takes them.
+    part : str
+        Name of the part.
+    node : node
+        Its content.
+
+    Raises
+    ------
+    RefusedError
+        If something is not what its place takes.
+    """
+    checker = Checker(objects, infos, resolve, archive)
+    PART_KINDS.get(part, FREE)(checker, node, part)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("no text")
+    return value
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if type(value) is not dict:
+        raise TypeError("no dict")
+    return {name: _text(each) for name, each in value.items()}

@@ -1,10 +1,330 @@
-"""Estimators of other packages, through skops and its list of allowed types."""
+"""Estimators that skops has written, read as nodes of our own and checked like these.
+
+skops makes of an estimator an archive: a tree of nodes in JSON, and arrays in NumPy's format. Its
+list of allowed types says nothing of what the attributes of an estimator may be, so the tree is
+translated into nodes, which the checker goes through. What it consists of is then made from the
+nodes. Only what they cannot express, trees of a forest for instance, is made by skops, with the
+types that the user trusts.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import math
+import warnings
 import zipfile
 from typing import Any
+
+import numpy as np
+
+from ._files import TensorInfo, count_values
+from ._known import find_known, public_name
+
+Node = Any
+
+# skops writes more than this many bytes for a value in JSON.
+BYTES_A_VALUE = 6
+BYTES_A_NODE = 20
+
+PROTOCOL = 2
+
+FORBIDDEN = "an object of the archive has an attribute that it cannot have"
+
+
+class Archive:
+    """What skops has written, as nodes.
+
+    Parameters
+    ----------
+    content : bytes
+        The archive.
+
+    Attributes
+    ----------
+    root : node
+        The estimator.
+    objects : list of node
+        Classes and attributes.
+    tensors : dict of str to Tensor
+        The content of arrays.
+    infos : dict of str to TensorInfo
+        Their types and shapes.
+    is_foreign : bool
+        Whether it takes skops to make it.
+    content : bytes
+        The archive.
+    allowed : list of str
+        Names that skops may not know and that need no trust.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are those of no such estimator.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        from ._encoding import Encoder
+
+        self.content = content
+        self.objects: list[Node] = []
+        self.allowed: list[str] = []
+        self.is_foreign = False
+        self._encoder = Encoder()
+        self._memo: dict[Any, tuple[Node, int] | None] = {}
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_sizes(archive, len(content))
+            self._archive = archive
+            tree = _read_tree(archive)
+            self._left = archive.getinfo("schema.json").file_size // BYTES_A_NODE + 1000
+            self.is_foreign = tree.get("protocol") != PROTOCOL
+            self.root, _ = self._node(tree)
+        del self._archive
+        self.tensors = self._encoder.tensors
+        self.infos = {k: TensorInfo(v.dtype, tuple(v.shape)) for k, v in self.tensors.items()}
+
+    def _node(self, tree: Any) -> tuple[Node, int]:
+        """Translate a node; return it and the number of nodes in it."""
+        if type(tree) is not dict or not all(
+            type(tree.get(name)) is str for name in ("__class__", "__module__", "__loader__")
+        ):
+            raise ValueError("the archive holds no tree of nodes")
+        number = tree.get("__id__")
+        if number in self._memo:  # skops takes the first node of a number for all others
+            found = self._memo[number]
+            if found is None:
+                raise ValueError("a node of the archive holds itself")
+            self._count(found[1])
+            return found
+        if number:
+            self._memo[number] = None
+        before = self._left
+        self._count(1)
+        translate = _LOADERS.get(tree["__loader__"], Archive._other)
+        node = translate(self, tree)
+        result = node, before - self._left
+        if number:
+            self._memo[number] = result
+        return result
+
+    def _count(self, n_nodes: int) -> None:
+        self._left -= n_nodes
+        if self._left < 0:
+            raise ValueError("the archive has more nodes than its size can hold")
+
+    def _child(self, tree: Any) -> Node:
+        return self._node(tree)[0]
+
+    def _children(self, trees: Any) -> list[Node]:
+        if type(trees) is not list:
+            raise ValueError("the archive has no list where one should be")
+        return [self._child(each) for each in trees]
+
+    def _is(self, tree: Any, *names: str) -> bool:
+        return f"{tree['__module__']}.{tree['__class__']}" in names
+
+    def _dict(self, tree: Any) -> Node:
+        kinds = self._children(tree["key_types"]["content"])
+        content = tree["content"]
+        if type(content) is not dict or len(kinds) != len(content):
+            raise ValueError("a dict of the archive has keys without types")
+        if not self._is(tree, "builtins.dict"):
+            return self._other(tree)
+        pairs = []
+        for kind, (key, each) in zip(kinds, content.items(), strict=True):
+            pairs.append([_key(kind, key), self._child(each)])
+        return {"dict": pairs}
+
+    def _sequence(self, tree: Any) -> Node:
+        for name in ("list", "tuple", "set", "frozenset"):
+            if self._is(tree, f"builtins.{name}"):
+                nodes = self._children(tree["content"])
+                return nodes if name == "list" else {name: nodes}
+        return self._other(tree)
+
+    def _json(self, tree: Any) -> Node:
+        value = json.loads(tree["content"])
+        if type(value) not in (type(None), bool, int, float, str):
+            raise ValueError("a value of the archive is none")
+        return self._encoder.encode("value", value)
+
+    def _array(self, tree: Any) -> Node:
+        if tree.get("type") == "json":
+            shape = self._plain_shape(tree["shape"])
+            return {"objects": [shape, self._flat(self._children(tree["content"]), shape)]}
+        array = _read_array(self._archive, tree["file"])
+        if self._is(tree, "numpy.ndarray"):
+            return self._encoder.encode(str(tree["file"]), array)
+        if array.shape != () or not self._is(tree, f"numpy.{array.dtype.type.__name__}"):
+            raise ValueError("an array of the archive is of another class than it says")
+        return self._encoder.encode(str(tree["file"]), array[()])
+
+    def _plain_shape(self, tree: Any) -> list[int]:
+        node = self._child(tree)
+        shape = node["tuple"] if type(node) is dict and list(node) == ["tuple"] else None
+        if type(shape) is not list or any(type(n) is not int for n in shape):
+            raise ValueError("an array of the archive has no shape")
+        return shape
+
+    def _flat(self, nodes: list[Node], shape: list[int]) -> list[Node]:
+        """Undo `tolist` for the nodes of an array of several dimensions."""
+        for _ in shape[1:]:
+            if any(type(node) is not list for node in nodes):
+                raise ValueError("an array of the archive has another shape than it says")
+            nodes = [each for node in nodes for each in node]
+        return nodes
+
+    def _sparse(self, tree: Any) -> Node:
+        """Translate a sparse matrix, whose arrays are in an archive within the archive."""
+        content = self._archive.read(tree["file"])
+        with zipfile.ZipFile(io.BytesIO(content)) as inner:
+            _check_sizes(inner, len(content), compressed=True)
+            names = {"format", "shape", "data", "indices", "indptr"}
+            found = {entry.filename.removesuffix(".npy") for entry in inner.infolist()}
+            if not names <= found:
+                return self._other(tree)
+            parts = {name: _read_array(inner, f"{name}.npy") for name in names}
+        form = parts["format"].item()
+        form = form.decode() if isinstance(form, bytes) else form
+        ending = "array" if "_is_array" in found else "matrix"
+        arrays = [
+            self._encoder.encode(f"{tree['file']}.{name}", parts[name])
+            for name in ("data", "indices", "indptr")
+        ]
+        return {"sparse": [f"{form}_{ending}", parts["shape"].tolist(), *arrays]}
+
+    def _generator(self, tree: Any) -> Node:
+        if not self._is(tree, "numpy.random.mtrand.RandomState", "numpy.random.RandomState"):
+            return self._other(tree)
+        return {"RandomState": self._child(tree["content"])}
+
+    def _slice(self, tree: Any) -> Node:
+        content = tree["content"]
+        return {"slice": [content["start"], content["stop"], content["step"]]}
+
+    def _bytes(self, tree: Any) -> Node:
+        return self._encoder.encode("bytes", self._archive.read(tree["file"]))
+
+    def _dtype(self, tree: Any) -> Node:
+        array = _read_array(self._archive, tree["content"]["file"])
+        return {"numpy.dtype": array.dtype.str}
+
+    def _named(self, tree: Any) -> Node:
+        """Translate a class or a function, which skops stores by name."""
+        module, name = tree["__module__"], tree["__class__"]
+        known = public_name(module, name)
+        if known.partition(".")[0] in ("numpy", "scipy"):
+            package = "numpy" if known.startswith("numpy") else "scipy.special"
+            if find_known(f"{package}.{name}") is not None:
+                known = f"{package}.{name}"
+        if find_known(known) is not None:
+            self.allowed.append(f"{module}.{name}")
+        return {"name": known}
+
+    def _object(self, tree: Any) -> Node:
+        """Translate an object with attributes."""
+        known = public_name(tree["__module__"], tree["__class__"])
+        content = tree.get("content")
+        state = {"dict": []} if content is None else self._child(content)
+        pairs = state.get("dict") if type(state) is dict else None
+        if find_known(known) is None or pairs is None:
+            return self._other(tree)
+        if any(type(key) is not str for key, _ in pairs):
+            raise ValueError("an object of the archive has attributes without names")
+        self.objects.append({"class": known, "state": dict(pairs)})
+        return {"object": len(self.objects) - 1}
+
+    def _other(self, tree: Any) -> Node:
+        """Leave a node to skops, and check what is in it."""
+        self.is_foreign = True
+        parts = []
+        left = [value for key, value in tree.items() if key != "__id__"]
+        while left:
+            value = left.pop()
+            if type(value) is dict and "__loader__" in value:
+                parts.append(self._child(value))
+            elif type(value) is dict:
+                if any(key.startswith("__") and key != "__reduce__" for key in value):
+                    raise ValueError(
+                        "an object of the archive has an attribute that it cannot have"
+                    )
+                left.extend(value.values())
+            elif type(value) is list:
+                left.extend(value)
+        return {"foreign": [f"{tree['__module__']}.{tree['__class__']}", parts]}
+
+
+_LOADERS = {
+    "BytesNode": Archive._bytes,
+    "DTypeNode": Archive._dtype,
+    "DictNode": Archive._dict,
+    "FunctionNode": Archive._named,
+    "JsonNode": Archive._json,
+    "ListNode": Archive._sequence,
+    "NdArrayNode": Archive._array,
+    "ObjectNode": Archive._object,
+    "RandomStateNode": Archive._generator,
+    "SetNode": Archive._sequence,
+    "SliceNode": Archive._slice,
+    "SparseMatrixNode": Archive._sparse,
+    "TupleNode": Archive._sequence,
+    "TypeNode": Archive._named,
+}
+
+
+def _key(kind: Node, text: str) -> Node:
+    """Return the key of a dict, of which JSON holds the text."""
+    name = kind.get("name") if type(kind) is dict else None
+    if name in ("builtins.str", "numpy.str_"):
+        if text.startswith("__"):
+            raise ValueError(FORBIDDEN)
+        return text
+    bare = str(name).rpartition(".")[2]
+    if name == "builtins.int" or bare.startswith(("int", "uint")):
+        return int(text)
+    if name == "builtins.float" or bare.startswith("float"):
+        value = float(text)
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if name == "builtins.bool":
+        return text == "true"
+    raise ValueError("a dict of the archive has keys of a type that it cannot have")
+
+
+def _read_tree(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """Parse the tree of nodes."""
+    text = archive.read("schema.json")
+    if count_values(text) > len(text) // BYTES_A_VALUE + 1000:
+        raise ValueError("the archive has more values than skops writes")
+    tree = json.loads(text)
+    if type(tree) is not dict:
+        raise ValueError("the archive holds no tree of nodes")
+    return tree
+
+
+def _read_array(archive: zipfile.ZipFile, name: Any) -> np.ndarray:
+    """Read an array of plain numbers or texts, whose size is that of its bytes."""
+    from ._checking import NUMPY_TYPE
+
+    if type(name) is not str:
+        raise ValueError("an array of the archive has no file")
+    content = archive.read(name)
+    buffer = io.BytesIO(content)
+    version = np.lib.format.read_magic(buffer)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("an array of the archive has a format that NumPy does not write")
+    read = np.lib.format.read_array_header_1_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(
+            buffer
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or not NUMPY_TYPE.fullmatch(dtype.str):
+        raise ValueError("an array of the archive is of a type that it cannot have")
+    if size != len(content) - buffer.tell():
+        raise ValueError("an array of the archive has another size than it says")
+    buffer.seek(0)
+    return np.load(buffer, allow_pickle=False)
 
 
 def dump_third_party(value: Any) -> bytes:
@@ -25,59 +345,57 @@ def dump_third_party(value: Any) -> bytes:
     return skops.io.dumps(value)
 
 
-def untrusted_types(content: bytes) -> list[str]:
-    """Return the types in an estimator's bytes that skops does not allow by itself.
+def untrusted_types(archive: Archive) -> list[str]:
+    """Return the types in an estimator that skops does not allow by itself, and we do not know.
 
     Parameters
     ----------
-    content : bytes
-        What :func:`dump_third_party` returned, or what an attacker made of it.
+    archive : Archive
+        One that it takes skops to make.
 
     Returns
     -------
     list of str
-
-    Raises
-    ------
-    ValueError
-        If the bytes are those of no such estimator.
     """
-    _check_archive(content)  # before skops imports all of scikit-learn
     import skops.io
 
-    return skops.io.get_untrusted_types(data=content)
+    types = skops.io.get_untrusted_types(data=archive.content)
+    return sorted(set(types) - set(archive.allowed))
 
 
-def load_third_party(content: bytes, trusted: list[str]) -> Any:
-    """Turn bytes into an estimator.
+def load_third_party(archive: Archive, trusted: list[str]) -> Any:
+    """Have skops make an estimator that was checked.
 
     Parameters
     ----------
-    content : bytes
-        As in :func:`untrusted_types`.
+    archive : Archive
+        One that it takes skops to make.
     trusted : list of str
         Types that are allowed beside those that skops allows.
 
     Returns
     -------
     object
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the bytes are those of no such estimator, or hold a type that is not allowed.
     """
-    _check_archive(content)
     import skops.io
 
-    return skops.io.loads(content, trusted=trusted)
+    return skops.io.loads(archive.content, trusted=[*trusted, *archive.allowed])
 
 
-def _check_archive(content: bytes) -> None:
+def _check_sizes(archive: zipfile.ZipFile, size: int, *, compressed: bool = False) -> None:
     """Refuse archives that become larger when they are read: skops stores, it does not compress."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = archive.infolist()
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or (
-        sum(entry.file_size for entry in entries) > len(content)
+    entries = archive.infolist()
+    most = (
+        30 * size + 10_000 if compressed else size
+    )  # of sparse matrices, zlib makes less than a thirtieth
+    if (
+        any(
+            entry.compress_type not in ((0, 8) if compressed else (zipfile.ZIP_STORED,))
+            for entry in entries
+        )
+        or sum(entry.file_size for entry in entries) > most
     ):
         raise ValueError("an archive in it claims to be larger than it is")
+    names = [entry.filename for entry in entries]
+    if len(set(names)) != len(names):
+        raise ValueError("an archive in it holds a file twice")

@@ -83,17 +83,17 @@ class Checkpoint:
             self._read()
 
     def _read(self) -> None:
-        stored = read_parts(self.path)
-        if stored.kind != KIND:
-            raise ValueError(
-                f"{self.path} is no checkpoint, but a file of kind {stored.kind!r}. Name another "
-                "folder, or move the file."
-            )
-        fit = stored.decode("fit")
-        self._refuse_other(fit)
-        self._warn_of_versions(stored.versions)
-        self.fit = fit
-        self._progress = stored.decode("progress")
+        with read_parts(self.path) as stored:
+            if stored.kind != KIND:
+                raise ValueError(
+                    f"{self.path} is no checkpoint, but a file of kind {stored.kind!r}. Name "
+                    "another folder, or move the file."
+                )
+            fit = stored.decode("fit")
+            self._refuse_other(fit)
+            self._warn_of_versions(stored.versions)
+            self.fit = fit
+            self._progress = stored.decode("progress")
 
     def _refuse_other(self, fit: dict[str, Any]) -> None:
         differences = compare_fits(fit, self.fit)

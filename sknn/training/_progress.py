@@ -79,6 +79,8 @@ class EpochSums:
         EpochSums
         """
         arguments = {name: _on_device(value, device) for name, value in data.items()}
+        if arguments["order"] is not None:
+            arguments["order"] = arguments["order"].copy()
         seconds = arguments.pop("seconds")
         return cls(**arguments, begun=time.perf_counter() - seconds)
 

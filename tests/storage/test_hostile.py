@@ -141,7 +141,7 @@ PAYLOADS: dict[str, Callable[[Payload], bytes]] = {
 WATCHED = ("exec", "compile", "import", "os.system", "subprocess", "pickle", "ctypes", "socket")
 
 LOAD_UNDER_AUDIT = """
-    import sys, warnings
+    import os, sys, warnings
     import numpy as np, sknn
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -153,7 +153,8 @@ LOAD_UNDER_AUDIT = """
     events = []
     watched = tuple(sys.argv[2].split())
     def hook(event, arguments):
-        if event.startswith(watched) or (event == "open" and "r" not in str(arguments[1])):
+        writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        if event.startswith(watched) or (event == "open" and arguments[2] & writes):
             events.append((event, str(arguments)[:200]))
     sys.addaudithook(hook)
     for path in sys.argv[3:]:

@@ -1,0 +1,561 @@
+"""What stands in a file, checked before anything is made of it.
+
+A document is plain JSON, and tensors are known by their types and shapes. The checker goes through
+all of it: each node must be well formed, and must be of the kind that its place takes
+(:mod:`sknn.storage._schema`). It makes no object, and asks none for an attribute; classes come
+from :mod:`sknn.storage._known` and from what the user trusts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from ._files import MAX_EMPTY, TensorInfo
+from ._known import SortedClass, distributions, find_known, sorts_of
+from ._third_party import Archive
+
+Node = Any
+
+# Keys of dicts and members of sets that are tuples or large numbers: these can be chosen so that
+# their hashes are equal.
+MAX_ODD_KEYS = 5_000
+
+TORCH_TYPES = {
+    str(value).removeprefix("torch."): value
+    for value in vars(torch).values()
+    if isinstance(value, torch.dtype)
+}
+
+NUMPY_TYPE = re.compile(
+    r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[USV]\d{0,6}"
+    r"|[Mm]8(?:\[\d{0,4}\w{1,2}\])?)"
+)
+SCALAR_TYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|U\d{0,6})")
+DEVICE = re.compile(r"auto|(?:cpu|cuda|hpu|mps|mtia|xpu)(?::\d{1,3})?")
+NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
+
+
+class RefusedError(ValueError):
+    """A node is not what its place takes."""
+
+
+class Checker:
+    """Goes through a document and refuses what does not belong where it stands.
+
+    Parameters
+    ----------
+    objects : list of node
+        Classes and attributes, by number.
+    tensors : mapping of str to TensorInfo
+        The tensors.
+    resolve : callable
+        Returns the trusted class or function of a name; None if it is not at hand.
+    archive : callable or None
+        Returns the archive of skops's that a tensor holds; None within such an archive.
+    """
+
+    def __init__(
+        self,
+        objects: list[Node],
+        tensors: Mapping[str, TensorInfo],
+        resolve: Callable[[str], Any],
+        archive: Callable[[str], Archive] | None,
+    ) -> None:
+        self.objects = objects
+        self.tensors = tensors
+        self.used: set[str] = set()
+        self._resolve = resolve
+        self._archive = archive
+        self._sorts: dict[int, frozenset[str]] = {}
+        self._open: set[int] = set()
+        self._listed: set[str] = set()
+        self._n_odd_keys = 0
+
+    def refuse(self, place: str, what: str) -> RefusedError:
+        """Return the error for a node."""
+        return RefusedError(f"{place} {what}")
+
+    def tag(self, node: Node, place: str) -> tuple[str, Any]:
+        """Return what a node is, and its content."""
+        if node is None:
+            return "none", None
+        kind = type(node)
+        if kind in (bool, int, float):
+            return "number", node
+        if kind is str:
+            return "text", node
+        if kind is list:
+            return "list", node
+        if kind is dict and len(node) == 1:
+            ((tag, value),) = node.items()
+            if tag in CONTAINERS or tag in LEAVES:
+                return tag, value
+        raise self.refuse(place, "is no value")
+
+    # ---------------------------------------------------------------------------------- containers
+
+    def members(self, tag: str, value: Any, place: str) -> list[tuple[str, Node]]:
+        """Return the values in a container, with their places; keys are checked."""
+        if tag == "dict" or tag == "bunch":
+            return [
+                (f"{place}.{self.key(key, place)}", each) for key, each in self.pairs(value, place)
+            ]
+        nodes = value
+        if tag == "objects":
+            shape, nodes = self.exactly(value, 2, place)
+            if self.shape(shape, place) != len(self.exactly(nodes, None, place)):
+                raise self.refuse(place, "has another number of elements than its shape")
+        elif tag in ("set", "frozenset"):
+            for node in self.exactly(nodes, None, place):
+                self.key(node, place)
+        elif tag == "masked":
+            data, mask, fill = self.exactly(value, 3, place)
+            shapes = [self.shape_of(each, place) for each in (data, mask)]
+            if shapes[0] is None or shapes[0] != shapes[1]:
+                raise self.refuse(place, "has a mask of another shape")
+            if self.leaf(*self.tag(mask, place), place) != ARRAY:
+                raise self.refuse(place, "has a mask that is no array")
+            return [(place, data), (place, fill)]
+        return [(f"{place}.{i}", each) for i, each in enumerate(self.exactly(nodes, None, place))]
+
+    def pairs(self, value: Any, place: str) -> list[tuple[Node, Node]]:
+        """Return keys and values of a dict."""
+        items = [self.exactly(each, 2, place) for each in self.exactly(value, None, place)]
+        return [(key, each) for key, each in items]
+
+    def exactly(self, value: Any, length: int | None, place: str) -> list[Any]:
+        """Return a list of so many elements."""
+        if type(value) is not list or (length is not None and len(value) != length):
+            raise self.refuse(place, "is no list of the right length")
+        return value
+
+    def key(self, node: Node, place: str) -> str:
+        """Check what is hashed; return its name in places."""
+        tag, value = self.tag(node, place)
+        if tag == "text":
+            return value[:40]
+        if tag in ("tuple", "frozenset"):
+            for each in self.exactly(value, None, place):
+                self.key(each, place)
+            self._count_odd_key(place)
+        elif tag not in ("none", "number", "float", "scalar", "bytes"):
+            raise self.refuse(place, f"has a key of kind {tag!r}")
+        else:
+            self.leaf(tag, value, place)
+            if type(value) is not int or abs(value) > 2**53:
+                self._count_odd_key(place)
+        return "key"
+
+    def _count_odd_key(self, place: str) -> None:
+        self._n_odd_keys += 1
+        if self._n_odd_keys > MAX_ODD_KEYS:
+            raise self.refuse(place, f"has more than {MAX_ODD_KEYS} keys that are no text")
+
+    # -------------------------------------------------------------------------------------- leaves
+
+    def leaf(self, tag: str, value: Any, place: str) -> frozenset[str]:
+        """Check a value that is no container; return its sorts."""
+        if tag in SIMPLE:
+            return SIMPLE[tag]
+        return LEAVES[tag](self, value, place)
+
+    def shape(self, value: Any, place: str) -> int:
+        """Check a shape; return the number of elements."""
+        lengths = self.exactly(value, None, place)
+        if len(lengths) > 32 or any(type(n) is not int or n < 0 for n in lengths):
+            raise self.refuse(place, "has no shape")
+        if math.prod(n for n in lengths if n) > (MAX_EMPTY if 0 in lengths else 2**62):
+            raise self.refuse(place, "has a shape larger than a file can hold")
+        return math.prod(lengths)
+
+    def info(self, node: Any, place: str) -> TensorInfo:
+        """Check a node ``{"tensor": [name, order]}``; return what is known of the tensor."""
+        if type(node) is not dict or list(node) != ["tensor"]:
+            raise self.refuse(place, "is no tensor")
+        name, *order = self.exactly(node["tensor"], None, place) or [None]
+        if type(name) is not str or name not in self.tensors or len(order) > 1:
+            raise self.refuse(place, "is a tensor that the file does not hold")
+        info = self.tensors[name]
+        self.used.add(name)
+        if order:
+            places = self.exactly(order[0], len(info.shape), place)
+            if any(type(i) is not int for i in places) or sorted(places) != list(
+                range(len(places))
+            ):
+                raise self.refuse(place, "has an order of its dimensions that is none")
+            return TensorInfo(info.dtype, tuple(info.shape[i] for i in places))
+        return info
+
+    def shape_of(self, node: Node, place: str) -> tuple[int, ...] | None:
+        """Return the shape of a node that stands for an array."""
+        tag, value = self.tag(node, place)
+        if tag == "objects":
+            return tuple(self.exactly(self.exactly(value, 2, place)[0], None, place))
+        if tag != "array":
+            return None
+        self.leaf(tag, value, place)
+        return tuple(value[2]) if len(value) == 3 else self.info(value[0], place).shape
+
+    def _tensor(self, value: Any, place: str) -> frozenset[str]:
+        self.info({"tensor": value}, place)
+        return TENSOR
+
+    def _array(self, value: Any, place: str) -> frozenset[str]:
+        node, *form = self.exactly(value, None, place) or [None]
+        info = self.info(node, place)
+        if info.dtype == torch.bfloat16:
+            raise self.refuse(place, "is an array of a type that NumPy lacks")
+        if form:
+            dtype, shape = self.exactly(form, 2, place)
+            if type(dtype) is not str or not NUMPY_TYPE.fullmatch(dtype):
+                raise self.refuse(place, "is an array of no type")
+            n_elements = self.shape(shape, place)
+            itemsize = numpy_itemsize(dtype)
+            if info.dtype != torch.uint8 or n_elements * itemsize != info.n_bytes:
+                raise self.refuse(place, "is an array of another size than its bytes")
+        return ARRAY
+
+    def _scalar(self, value: Any, place: str) -> frozenset[str]:
+        dtype, content = self.exactly(value, 2, place)
+        if type(dtype) is not str or not SCALAR_TYPE.fullmatch(dtype):
+            raise self.refuse(place, "is a scalar of no type")
+        tag, content = self.tag(content, place)
+        kind = dtype.lstrip("<>|=")[0]
+        if tag != ("text" if kind == "U" else "number") and not (kind == "f" and tag == "float"):
+            raise self.refuse(place, "is a scalar of another type than it says")
+        self.leaf(tag, content, place)
+        if kind in "biu" and (type(content) is float or abs(content) > 2**64):
+            raise self.refuse(place, "is a scalar of another type than it says")
+        return SIMPLE["text"] if kind == "U" else NUMBER
+
+    def _element(self, value: Any, place: str) -> frozenset[str]:
+        if self.shape_of(value, place) != ():
+            raise self.refuse(place, "is no single element")
+        return NUMBER
+
+    def _float(self, value: Any, place: str) -> frozenset[str]:
+        if value not in ("nan", "inf", "-inf"):
+            raise self.refuse(place, "is no float")
+        return NUMBER
+
+    def numbers(self, value: Any, place: str, dtype: torch.dtype) -> int:
+        """Check a list of numbers that is stored as a tensor; return its length."""
+        info = self.info(value, place)
+        name = value["tensor"][0]
+        if info.dtype != dtype or len(info.shape) != 1 or name in self._listed:
+            raise self.refuse(place, "is no list of numbers")
+        self._listed.add(name)  # each takes memory of its own
+        return info.shape[0]
+
+    def _floats(self, value: Any, place: str) -> frozenset[str]:
+        self.numbers(value, place, torch.float64)
+        return NUMBER
+
+    def _ints(self, value: Any, place: str) -> frozenset[str]:
+        self.numbers(value, place, torch.int64)
+        return NUMBER
+
+    def _bytes(self, value: Any, place: str) -> frozenset[str]:
+        try:
+            base64.b64decode(value, validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise self.refuse(place, "is no text of bytes") from error
+        return BYTES
+
+    def _torch_size(self, value: Any, place: str) -> frozenset[str]:
+        self.shape(value, place)
+        return frozenset({"size"})
+
+    def _torch_device(self, value: Any, place: str) -> frozenset[str]:
+        if type(value) is not str or not DEVICE.fullmatch(value):
+            raise self.refuse(place, "is no device")
+        return frozenset({"device"})
+
+    def _torch_dtype(self, value: Any, place: str) -> frozenset[str]:
+        if type(value) is not str or value not in TORCH_TYPES:
+            raise self.refuse(place, "is no type of tensors")
+        return frozenset({"torch type"})
+
+    def _numpy_dtype(self, value: Any, place: str) -> frozenset[str]:
+        if type(value) is not str or not NUMPY_TYPE.fullmatch(value):
+            raise self.refuse(place, "is no type of arrays")
+        return frozenset({"type"})
+
+    def _path(self, value: Any, place: str) -> frozenset[str]:
+        if type(value) is not str:
+            raise self.refuse(place, "is no path")
+        return frozenset({"path"})
+
+    def _slice(self, value: Any, place: str) -> frozenset[str]:
+        parts = self.exactly(value, 3, place)
+        if any(type(each) not in (int, str, type(None)) for each in parts):
+            raise self.refuse(place, "is no slice")
+        return frozenset({"slice"})
+
+    def _random_state(self, value: Any, place: str) -> frozenset[str]:
+        """Check the state of a Mersenne twister; NumPy does not check where it stands."""
+        state = self.text_keys(value, place)
+        expected = {"bit_generator", "state", "has_gauss", "gauss"}
+        if set(state) != expected or state["bit_generator"] != "MT19937":
+            raise self.refuse(place, "is no state of a generator")
+        inner = self.text_keys(state["state"], place)
+        if set(inner) != {"key", "pos"}:
+            raise self.refuse(place, "is no state of a generator")
+        tag, array = self.tag(inner["key"], place)
+        if tag != "array" or len(self.exactly(array, None, place)) != 1:
+            raise self.refuse(place, "is no state of a generator")
+        position, has_gauss = inner["pos"], state["has_gauss"]
+        self.leaf(*self.tag(state["gauss"], place), place)
+        if (
+            self.info(array[0], place) != (torch.uint32, (624,))
+            or type(position) is not int
+            or not 0 <= position <= 624
+            or has_gauss not in (0, 1)
+            or self.tag(state["gauss"], place)[0] not in ("number", "float")
+        ):
+            raise self.refuse(place, "is no state of a generator")
+        return frozenset({"generator"})
+
+    def text_keys(self, node: Node, place: str) -> dict[str, Node]:
+        """Return the nodes of a dict whose keys are texts."""
+        tag, value = self.tag(node, place)
+        pairs = self.pairs(value, place) if tag == "dict" else []
+        if tag != "dict" or any(type(key) is not str for key, _ in pairs):
+            raise self.refuse(place, "is no dict with texts as keys")
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise self.refuse(place, "has a key twice")
+        return dict(pairs)
+
+    def _distribution(self, value: Any, place: str) -> frozenset[str]:
+        from ._schema import PLAIN
+
+        name, args, keywords = self.exactly(value, 3, place)
+        if type(name) is not str or name not in distributions():
+            raise self.refuse(place, "is no distribution of SciPy's")
+        self.expect_tuple(args, place)
+        PLAIN(self, args, place)
+        for key, each in self.text_keys(keywords, place).items():
+            self.attribute_name(key, place)
+            PLAIN(self, each, f"{place}.{key}")
+        return frozenset({"distribution"})
+
+    def expect_tuple(self, node: Node, place: str) -> None:
+        """Check that a node is a tuple."""
+        if self.tag(node, place)[0] != "tuple":
+            raise self.refuse(place, "is no tuple")
+
+    def attribute_name(self, name: Any, place: str) -> None:
+        """Check that a name may be one of an attribute or an argument."""
+        if type(name) is not str or not NAME.fullmatch(name) or name.startswith("__"):
+            raise self.refuse(place, f"has an attribute {str(name)[:60]!r}")
+
+    def _partial(self, value: Any, place: str) -> frozenset[str]:
+        """Check what makes modules or optimizers of plain settings."""
+        from ._schema import SETTING
+
+        function, args, keywords = self.exactly(value, 3, place)
+        if self.tag(function, place)[0] != "name":
+            raise self.refuse(place, "is a partial call of no class")
+        sorts = self._name(function["name"], place)
+        if not sorts & {"module class", "solver class", "trusted"}:
+            raise self.refuse(place, "is a partial call of another class than a module's")
+        self.expect_tuple(args, place)
+        SETTING(self, args, place)
+        for key, each in self.text_keys(keywords, place).items():
+            self.attribute_name(key, place)
+            SETTING(self, each, f"{place}.{key}")
+        return frozenset({"factory"})
+
+    def _name(self, value: Any, place: str) -> frozenset[str]:
+        if type(value) is not str:
+            raise self.refuse(place, "is a name that is none")
+        found = find_known(value)
+        if found is None:
+            return frozenset({"trusted"})
+        sorts = sorts_of(found)
+        if isinstance(found, type) and sorts != {"type"}:
+            return frozenset(f"{sort} class" for sort in sorts)
+        return sorts
+
+    def _enum(self, value: Any, place: str) -> frozenset[str]:
+        name, member = self.exactly(value, 2, place)
+        if self.tag(name, place)[0] != "name" or self._name(name["name"], place) != {"trusted"}:
+            raise self.refuse(place, "is a member of no enumeration")
+        if type(member) is not str:
+            raise self.refuse(place, "is a member of no enumeration")
+        return frozenset({"enum"})
+
+    def _history(self, value: Any, place: str) -> frozenset[str]:
+        """Check the columns of a history; each has a value for the rows that it names."""
+        n_rows, columns = self.exactly(value, 2, place)
+        if type(n_rows) is not int or n_rows < 0:
+            raise self.refuse(place, "is no history")
+        n_entries = 0
+        for column in self.exactly(columns, None, place):
+            name, where, values = self.exactly(column, 3, place)
+            if type(name) is not str:
+                raise self.refuse(place, "has a column without a name")
+            n_values = self._column(values, f"{place}.{name[:40]}")
+            n_places = n_rows if where is None else self._column(where, place, n_rows)
+            if n_values != n_places:
+                raise self.refuse(place, "has columns of other lengths than its rows")
+            n_entries += n_values
+        if n_rows > n_entries:
+            raise self.refuse(place, "has more rows than entries")
+        return frozenset({"history"})
+
+    def _column(self, node: Node, place: str, n_rows: int | None = None) -> int:
+        """Check a column's values, or the rows where they stand; return their number."""
+        from ._schema import PLAIN
+
+        tag, value = self.tag(node, place)
+        if tag in ("floats", "ints") and not (n_rows is not None and tag == "floats"):
+            return self.numbers(value, place, torch.float64 if tag == "floats" else torch.int64)
+        if tag != "list":
+            raise self.refuse(place, "is no column")
+        for each in value:
+            if n_rows is not None and (type(each) is not int or not 0 <= each < n_rows):
+                raise self.refuse(place, "has rows that are none")
+            if n_rows is None:
+                PLAIN(self, each, place)
+        return len(value)
+
+    def _skops(self, value: Any, place: str) -> frozenset[str]:
+        """Check an archive of skops's as if it were a part of the document."""
+        from ._schema import ESTIMATOR
+
+        if self._archive is None or type(value) is not str:
+            raise self.refuse(place, "is an archive within an archive")
+        info = self.tensors.get(value)
+        if info is None or info.dtype != torch.uint8 or len(info.shape) != 1:
+            raise self.refuse(place, "is an archive that the file does not hold")
+        self.used.add(value)
+        archive = self._archive(value)
+        inner = Checker(archive.objects, archive.infos, self._resolve, archive=None)
+        inner.foreign = True
+        ESTIMATOR(inner, archive.root, place)
+        return (
+            frozenset({"estimator", "foreign"}) if archive.is_foreign else frozenset({"estimator"})
+        )
+
+    foreign = False
+
+    def _foreign(self, value: Any, place: str) -> frozenset[str]:
+        """Check what is in an object that skops makes."""
+        from ._schema import ARGUMENT
+
+        name, parts = self.exactly(value, 2, place)
+        if not self.foreign:
+            raise self.refuse(place, "is no value")
+        for each in self.exactly(parts, None, place):
+            ARGUMENT(self, each, f"{place}.{name}")
+        return frozenset({"foreign"})
+
+    def _sparse(self, value: Any, place: str) -> frozenset[str]:
+        """Check a sparse matrix: its arrays' types and lengths."""
+        form, shape, *arrays = self.exactly(value, 5, place)
+        if not self.foreign:  # where nothing that is trained shares its memory
+            raise self.refuse(place, "is no value")
+        if form not in ("csr_matrix", "csc_matrix", "csr_array", "csc_array"):
+            raise self.refuse(place, "is no sparse matrix")
+        self.shape(self.exactly(shape, 2, place), place)
+        for each in arrays:
+            if self.tag(each, place)[0] != "array" or len(self.shape_of(each, place) or ()) != 1:
+                raise self.refuse(place, "is no sparse matrix")
+        return frozenset({"array"})
+
+    # ------------------------------------------------------------------------------------- objects
+
+    def _object(self, number: Any, place: str) -> frozenset[str]:
+        """Check an object by what its class says that it holds; each once."""
+        from ._schema import check_object
+
+        if type(number) is not int or not 0 <= number < len(self.objects):
+            raise self.refuse(place, "is an object that the file does not hold")
+        if number in self._open:
+            raise self.refuse(place, "is an object that holds itself")
+        if number not in self._sorts:
+            self._open.add(number)
+            self._sorts[number] = check_object(self, self.objects[number], place)
+            self._open.remove(number)
+        return self._sorts[number]
+
+    def is_open(self, number: Any) -> bool:
+        """Say whether an object is one that is being checked."""
+        return type(number) is int and number in self._open
+
+    def class_of(self, name: Any, place: str) -> SortedClass:
+        """Return the class of a name, whether the file may name it unasked, and its sorts."""
+        if type(name) is not str:
+            raise self.refuse(place, "is of no class")
+        cls = find_known(name)
+        if cls is not None:
+            if not isinstance(cls, type):
+                raise self.refuse(place, f"is of {name[:80]}, which is no class")
+            return SortedClass(cls, True, sorts_of(cls))
+        cls = self._resolve(name)
+        if cls is None:  # nobody has to look it up to say what a file needs
+            return SortedClass(None, False, frozenset({"any"}))
+        if not isinstance(cls, type):
+            raise self.refuse(place, f"is of {name[:80]}, which is no class")
+        return SortedClass(cls, False, sorts_of(cls) | {"trusted"})
+
+
+def numpy_itemsize(dtype: str) -> int:
+    """Return how many bytes an element of a type has.
+
+    Parameters
+    ----------
+    dtype : str
+        What `NUMPY_TYPE` matches.
+
+    Returns
+    -------
+    int
+    """
+    bare = dtype.lstrip("<>|=").partition("[")[0]
+    size = int(bare[1:] or 0)
+    return 4 * size if bare[0] == "U" else size
+
+
+NUMBER, ARRAY, TENSOR, BYTES = (
+    frozenset({each}) for each in ("number", "array", "tensor", "bytes")
+)
+
+SIMPLE = {"none": frozenset({"none"}), "number": NUMBER, "text": frozenset({"text"})}
+
+CONTAINERS = ("list", "tuple", "set", "frozenset", "dict", "objects", "masked", "bunch")
+
+LEAVES: dict[str, Callable[[Checker, Any, str], frozenset[str]]] = {
+    "RandomState": Checker._random_state,
+    "array": Checker._array,
+    "bytes": Checker._bytes,
+    "distribution": Checker._distribution,
+    "element": Checker._element,
+    "enum": Checker._enum,
+    "float": Checker._float,
+    "floats": Checker._floats,
+    "foreign": Checker._foreign,
+    "history": Checker._history,
+    "ints": Checker._ints,
+    "name": Checker._name,
+    "numpy.dtype": Checker._numpy_dtype,
+    "object": Checker._object,
+    "partial": Checker._partial,
+    "path": Checker._path,
+    "scalar": Checker._scalar,
+    "skops": Checker._skops,
+    "slice": Checker._slice,
+    "sparse": Checker._sparse,
+    "tensor": Checker._tensor,
+    "torch.Size": Checker._torch_size,
+    "torch.device": Checker._torch_device,
+    "torch.dtype": Checker._torch_dtype,
+}
