@@ -355,6 +355,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         schedule = self._resolve_schedule(incremental=incremental)
         callbacks = self._all_callbacks(data.given, max_epochs)
         net = self._make_net(train, max_epochs, schedule, callbacks, checkpoint)
+        net.renews_statistics = not incremental  # a part of a stream does not stand for all of it
         return PreparedFit(self, Training(net, train, held_out), incremental)
 
     def _checkpoint_folder(self) -> str | os.PathLike[str] | None:

@@ -41,7 +41,8 @@ def train_lbfgs(
     DivergenceError
         If loss or weights are not finite.
     """
-    objective = _Objective(net, train, min(chunk_rows, CHUNK_ROWS))
+    chunk_rows = min(chunk_rows, CHUNK_ROWS)
+    objective = _Objective(net, train, chunk_rows)
     iterations = _Iterations(net, objective, validation, net.start(train, validation))
     try:
         net.notify_train("on_train_begin", iterations.on_epoch)
@@ -57,6 +58,10 @@ def train_lbfgs(
         iterations.accepted = result.x
         if net.n_epochs_run == 0:  # the initial weights are a minimum
             iterations(result)
+        iterations.restore()
+    except KeyboardInterrupt:
+        iterations.restore()
+        raise
     finally:
         objective.set(iterations.accepted)
         net.finish(iterations.on_epoch)
@@ -92,10 +97,17 @@ class _Iterations:
         self.accepted = objective.get()
         self._start = time.perf_counter()
 
+    def restore(self) -> None:
+        """Give the network the weights of the last iteration, and what belongs to them."""
+        self.objective.set(self.accepted)
+        self.net.renew_statistics(self.objective.train, self.objective.chunk_rows)
+
     def __call__(self, intermediate_result: OptimizeResult) -> None:
         net = self.net
         self.accepted = intermediate_result.x.copy()
         self.objective.set(self.accepted)
+        if self.validation is not None or self.net.callbacks_:
+            self.restore()
         net.notify("on_epoch_begin", **self.on_epoch)
         net.n_epochs_run += 1
         epoch = net.history[-1]
@@ -141,8 +153,7 @@ class _Objective:
         for batch in self.train.batches(self.chunk_rows):
             if batch.weight_sum == 0:
                 continue
-            with self.net.lending(self.net.runs_user_code):
-                _, loss_sum = step(*batch)
+            _, loss_sum = self.net.take_gradient(batch)
             share = batch.weight_sum / self.weight_sum
             if self.net.alpha:
                 # a chunk carries its share of the penalty

@@ -28,6 +28,7 @@ from ._batches import Batch, Samples
 from ._callbacks import tell
 from ._checkpoint import Checkpoint
 from ._progress import EpochSums
+from ._running_statistics import MOST_BATCHES, RunningStatistics
 from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
@@ -87,6 +88,9 @@ class Net(NeuralNet):
         What the batches of the epoch have come to; None between epochs.
     generators : Generators or None
         What training draws from; None if it draws nothing.
+    renews_statistics : bool
+        Whether running statistics that lag behind are renewed from the training samples, which
+        have to be all there are.
     """
 
     def __init__(
@@ -151,6 +155,10 @@ class Net(NeuralNet):
         self.order: np.ndarray | None = None
         self.sums: EpochSums | None = None
         self.generators: Generators | None = None
+        self.statistics = RunningStatistics(module)
+        self.renews_statistics = True
+        self._has_lagging_statistics = False
+        self._rows_in_order: np.ndarray | None = None  # of the last epoch
         self.converged = False
         self.stop_training = False
         self.initialize()
@@ -253,6 +261,10 @@ class Net(NeuralNet):
                 epoch = self.run_epoch(train, validation)
                 self.end_epoch(epoch, on_epoch)
             self.check_weights()
+            self.renew_statistics(train, self.batch_size)
+        except KeyboardInterrupt:
+            self.renew_statistics(train, self.batch_size)
+            raise
         finally:
             self.finish(on_epoch)
         self.complete()
@@ -353,8 +365,12 @@ class Net(NeuralNet):
             self.begin_epoch(steps_per_epoch)
             self.sums = EpochSums(self._draw_order(train, steps_per_epoch), begun=start)
         epoch, sums = self.this_epoch, self.sums
+        self._rows_in_order = sums.order
+        self._has_lagging_statistics = bool(self.statistics)
         loss, score = self.train_epoch(train, sums, steps_per_epoch)
         self.sums = None
+        if validation is not None or self.callbacks_ or self.checkpoint is not None:
+            self.renew_statistics(train, self.batch_size)
         self.record_epoch(epoch, loss, score, validation)
         epoch["dur"] = sums.seconds
         return epoch
@@ -396,6 +412,31 @@ class Net(NeuralNet):
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
         if self.callbacks_:
             self._complete_for_callbacks(epoch)
+
+    def renew_statistics(self, train: Samples, batch_size: int) -> None:
+        """Bring running statistics up to date that lag behind the weights.
+
+        Parameters
+        ----------
+        train : Samples
+            The training samples.
+        batch_size : int
+            Rows that the network gets at once in training.
+        """
+        if (
+            not self.renews_statistics
+            or not self._has_lagging_statistics
+            or train.count_batches(batch_size) > MOST_BATCHES
+        ):
+            return
+        self._has_lagging_statistics = False
+        self._set_mode(training=True)  # which some modules keep from their normalizations
+        with self.lending(self.runs_user_code):
+            self.statistics.renew(
+                train.batches(batch_size, self._rows_in_order),
+                lambda X: forward(self.module_, X, self.compute_dtype),
+            )
+        self._set_mode(training=False)
 
     def _complete_for_callbacks(self, epoch: dict[str, Any]) -> None:
         """Record what skorch's callbacks look for: one batch at least, and what was best so far."""
@@ -462,14 +503,12 @@ class Net(NeuralNet):
         if self.listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
         self.learning_rate.before_batch(steps_per_epoch)
-        step = self.step
 
-        with self.lending(self.runs_user_code):
-            outputs, loss_sum = step(*batch)
+        outputs, loss_sum = self.take_gradient(batch)
         if self.alpha:
-            add_penalty(step, loss_sum, self.alpha, batch.weight_sum)
+            add_penalty(self.step, loss_sum, self.alpha, batch.weight_sum)
         if self.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(step.parameters, self.max_grad_norm)
+            nn.utils.clip_grad_norm_(self.step.parameters, self.max_grad_norm)
         if self.listens_to_batches:
             self._notify_gradients(batch)
         with self.lending(self.runs_user_code):
@@ -478,6 +517,26 @@ class Net(NeuralNet):
         if self.listens_to_batches:
             self._notify_batch_end(batch, outputs, loss_sum / batch.weight_sum)
         return outputs, loss_sum
+
+    def take_gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Write the gradients of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            Some training samples.
+
+        Returns
+        -------
+        outputs : Tensor of shape (batch, n_outputs)
+        loss_sum : Tensor of shape ()
+        """
+        if not self.statistics:
+            with self.lending(self.runs_user_code):
+                return self.step(*batch)
+        self._has_lagging_statistics = True
+        with self.statistics.updating(), self.lending(self.runs_user_code):
+            return self.step(*batch)
 
     def _notify_gradients(self, batch: Batch) -> None:
         self.notify(
