@@ -30,7 +30,6 @@ class PrintEpochs(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print the epoch that ended."""
         epoch = net.history[-1]
-        unit = "Iteration" if net.optimizer_ is None else "Epoch"  # L-BFGS has iterations
         number = f"{net.n_epochs_run:>{len(str(net.max_epochs))}}/{net.max_epochs}"
         if net.max_epochs == 1:  # partial_fit, which does not know how many will come
             number = str(epoch["epoch"])
@@ -40,7 +39,8 @@ class PrintEpochs(Callback):
             f"{part} {', '.join(values)}" for part, values in _figures(net, epoch).items()
         )
         prefix = f"{self.name}: " if self.name else ""
-        print(f"{prefix}{unit} {number}: {figures} ({time})", flush=True)
+        # the word of MLPClassifier, whose users look for it
+        print(f"{prefix}Iteration {number}: {figures} ({time})", flush=True)
 
 
 class EpochBar:

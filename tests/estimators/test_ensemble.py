@@ -674,12 +674,14 @@ def test_verbose_names_the_network(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * 3
     for line, (epoch, network) in zip(lines, itertools.product((1, 2, 3), (1, 2)), strict=True):
-        start = rf"network {network} of 2: Epoch {epoch}/3: training loss \d.*; validation loss \d"
+        start = (
+            rf"network {network} of 2: Iteration {epoch}/3: training loss \d.*; validation loss \d"
+        )
         assert re.match(start, line)
     model = make(n_estimators=2, max_iter=3, verbose=True).fit(X, y)
     capsys.readouterr()
     model.estimators_[1].fit(X, y)
-    assert capsys.readouterr().out.startswith("Epoch 1/3")
+    assert capsys.readouterr().out.startswith("Iteration 1/3")
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

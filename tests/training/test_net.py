@@ -459,7 +459,7 @@ def test_verbose_tells_the_epochs_figures(capsys: pytest.CaptureFixture[str]) ->
     model.fit(X, y, X_val=X[:50], y_val=y[:50])
     lines = capsys.readouterr().out.splitlines()
     pattern = re.compile(
-        rf"Epoch +(\d+)/10: training loss ({NUMBER}), accuracy ({NUMBER}); "
+        rf"Iteration +(\d+)/10: training loss ({NUMBER}), accuracy ({NUMBER}); "
         rf"validation loss ({NUMBER}), accuracy ({NUMBER}) \(\d+(?: ms|\.\d s)\)"
     )
     keys = ("epoch", "train_loss", "train_score", "valid_loss", "valid_score")
@@ -481,7 +481,9 @@ def test_verbose_in_every_way_of_training(capsys: pytest.CaptureFixture[str]) ->
     for _ in range(2):  # nobody knows how many calls will come
         model.partial_fit(X, y, classes=np.unique(y))
     out = capsys.readouterr().out
-    assert re.match(rf"Epoch 1: training .*\nEpoch 2: training loss {NUMBER}, accuracy", out)
+    assert re.match(
+        rf"Iteration 1: training .*\nIteration 2: training loss {NUMBER}, accuracy", out
+    )
     regressor = NeuralRegressor(
         hidden_layer_sizes=(4,), max_iter=1, learning_rate="cosine", verbose=True
     )
