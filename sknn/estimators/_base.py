@@ -42,6 +42,7 @@ from sknn.training import (
     TrainingState,
     Work,
     fingerprint,
+    freeze_parameters,
     isolated_torch_rng,
     make_optimizer,
     make_rows,
@@ -547,8 +548,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             self._loss,
             self._compute_dtype,
             n_outputs=self.n_outputs_,
-            needs_autograd=self._solver_key() == "custom",
+            needs_autograd=self._solver_key() == "custom"
+            or self._state.is_parted(self._solver_key())
+            or freeze_parameters(callbacks),
         )
+        if not step.parameters:
+            raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
         optimizer = None
         if self.solver != "lbfgs":
             optimizer = make_optimizer(
@@ -563,7 +568,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 momentum=self.momentum,
                 nesterov=self.nesterovs_momentum,
             )
-            self._state.restore_optimizer(optimizer, self._solver_key())
+            self._state.restore_optimizer(optimizer, self._solver_key(), self.module_)
         return Net(
             self.module_,
             self._loss,
@@ -654,7 +659,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _conclude(self, net: Net) -> None:
         """Take what the training has come to, also where it was interrupted."""
         self.n_iter_ = net.n_epochs_run
-        self._state.remember_optimizer(net.optimizer_, self._solver_key())
+        self._state.remember_optimizer(net.optimizer_, self._solver_key(), net.module_)
 
     @contextmanager
     def _training_context(self, net: Net, samples: Samples) -> Iterator[None]:

@@ -47,9 +47,7 @@ class DenseBackprop:
         self.activations = network.activations
         self.dropout_rates = network.dropout_rates
         linear_layers = network.linear_layers
-        self._tensors: list[Tensor] = [layer.weight for layer in linear_layers] + [
-            layer.bias for layer in linear_layers
-        ]
+        self._tensors = flat_order(network)
         self.n_layers = len(linear_layers)
         self.n_weights = sum(layer.weight.numel() for layer in linear_layers)
         theta = torch.cat([tensor.detach().reshape(-1) for tensor in self._tensors])
@@ -110,13 +108,14 @@ class DenseBackprop:
         Returns
         -------
         bool
-            True for a :class:`DenseNetwork` without normalization whose activations' derivatives
-            follow from their outputs.
+            True for a :class:`DenseNetwork` without normalization and frozen parameters, whose
+            activations' derivatives follow from their outputs.
         """
         return (
             type(module) is DenseNetwork
             and module.is_plain
             and all(activation.backward is not None for activation in module.activations)
+            and all(parameter.requires_grad for parameter in module.parameters())
         )
 
     def __call__(
@@ -205,6 +204,23 @@ class DenseBackprop:
         else:
             torch.mm(delta.t(), layer_input, out=weight_gradient)
         torch.sum(delta, 0, dtype=bias_gradient.dtype, out=bias_gradient)
+
+
+def flat_order(network: DenseNetwork) -> list[Tensor]:
+    """Return a network's parameters in the order of :class:`DenseBackprop`'s flat tensor.
+
+    Parameters
+    ----------
+    network : DenseNetwork
+        The network.
+
+    Returns
+    -------
+    list of Tensor
+        Weights from the first layer to the last, then biases.
+    """
+    layers = network.linear_layers
+    return [layer.weight for layer in layers] + [layer.bias for layer in layers]
 
 
 def cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:

@@ -4,7 +4,7 @@ from skorch.history import History
 
 from ._batches import Inputs, Rows, Samples, make_rows, narrowed
 from ._callback_state import callback_parameters, stateful
-from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks
+from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks, freeze_parameters
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._fingerprint import fingerprint
@@ -54,6 +54,7 @@ __all__ = [
     "decide_labels",
     "decide_multiclass",
     "fingerprint",
+    "freeze_parameters",
     "inverse_scaling",
     "isolated_torch_rng",
     "make_optimizer",

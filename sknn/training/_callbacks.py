@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sklearn.base import is_regressor
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Initializer, ParamMapper
 
 # fits into 100 columns with the figures of training and validation
 BAR = "{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
@@ -197,3 +197,21 @@ class ScikitLearnCallbacks(Callback):
         """Close the epoch's task, and stop if a callback wants to."""
         if self._report(self.epoch_context_.call_on_fit_task_end):
             net.converged = net.stop_training = True
+
+
+def freeze_parameters(callbacks: Iterable[Callback]) -> bool:
+    """Say whether callbacks may freeze a network's parameters while it is trained.
+
+    Parameters
+    ----------
+    callbacks : iterable of skorch.callbacks.Callback
+        The callbacks.
+
+    Returns
+    -------
+    bool
+    """
+    return any(
+        isinstance(callback, ParamMapper) and not isinstance(callback, Initializer)
+        for callback in callbacks
+    )

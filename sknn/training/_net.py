@@ -190,6 +190,10 @@ class Net(NeuralNet):
         self.optimizer_ = self.optimizer
         return self
 
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the network's parameters and their names, for callbacks that freeze them."""
+        return self.module_.named_parameters()
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Skip what skorch does for attributes that are modules, which takes longer than these."""
         object.__setattr__(self, name, value)

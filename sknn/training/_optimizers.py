@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
@@ -286,7 +287,11 @@ class AdamW(_AdamBase):
     def gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
         """Return what there is to update, and last the tensors that decay."""
         tensors, gradients, states = super().gather()
-        return tensors, gradients, [*states, self._decayed]
+        decayed = self._decayed
+        if len(tensors) < len(self.param_groups[0]["params"]):  # what is frozen does not decay
+            updated = {tensor.data_ptr() for tensor in tensors}
+            decayed = [tensor for tensor in decayed if tensor.data_ptr() in updated]
+        return tensors, gradients, [*states, decayed]
 
     @staticmethod
     def update(
@@ -486,6 +491,71 @@ def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[s
             name: value.to(parameter.device) if isinstance(value, Tensor) else value
             for name, value in values.items()
         }
+
+
+def parameter_keys(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str] | None:
+    """Name the parameters that an optimizer updates, in its order.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The optimizer.
+    module : torch.nn.Module
+        Whose parameters they are.
+
+    Returns
+    -------
+    list of str or None
+        Name and shape of each; None for one flat tensor that holds all of them.
+    """
+    own = {id(parameter) for parameter in module.parameters()}
+    tensors = _parameters(optimizer)
+    return keys_of(tensors, module) if all(id(tensor) in own for tensor in tensors) else None
+
+
+def keys_of(parameters: Iterable[Tensor], module: nn.Module) -> list[str]:
+    """Return name and shape of some of a module's parameters.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        The parameters.
+    module : torch.nn.Module
+        Whose they are.
+
+    Returns
+    -------
+    list of str
+    """
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [f"{names[id(each)]} {tuple(each.shape)}" for each in parameters]
+
+
+def parted_state(state: dict[str, Any], parts: Sequence[Tensor]) -> list[dict[str, Any]]:
+    """Cut the state of one flat tensor into the states of what it holds.
+
+    Parameters
+    ----------
+    state : dict
+        Tensors of the flat tensor's size are cut, everything else is copied.
+    parts : sequence of Tensor
+        What it holds, in its order.
+
+    Returns
+    -------
+    list of dict
+        One for each part.
+    """
+    sizes = [part.numel() for part in parts]
+
+    def cut(value: Any) -> list[Any]:
+        if isinstance(value, Tensor) and value.shape == (sum(sizes),):
+            pieces = zip(value.split(sizes), parts, strict=True)
+            return [piece.reshape(part.shape).clone() for piece, part in pieces]
+        return [copy.deepcopy(value) for _ in parts]
+
+    columns = {name: cut(value) for name, value in state.items()}
+    return [{name: column[i] for name, column in columns.items()} for i in range(len(parts))]
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 from skorch.history import History
-from torch import Tensor
+from torch import Tensor, nn
 
-from ._optimizers import optimizer_state, restore_optimizer_state
+from sknn.nn import DenseNetwork
+from sknn.nn.backprop import flat_order
+
+from ._optimizers import (
+    keys_of,
+    optimizer_state,
+    parameter_keys,
+    parted_state,
+    restore_optimizer_state,
+)
 from ._stopping import Plateau
 
 
@@ -42,6 +51,8 @@ class TrainingState:
         The optimizer's state.
     solver : str or None
         Whose state that is.
+    optimized : list of str or None
+        The parameters that `optimizer` is about, see :func:`parameter_keys`.
     """
 
     random_state: np.random.RandomState
@@ -54,8 +65,11 @@ class TrainingState:
     best: list[Tensor] | None = None
     optimizer: list[dict[str, Any]] | None = None
     solver: str | None = None
+    optimized: list[str] | None = None
 
-    def remember_optimizer(self, optimizer: torch.optim.Optimizer | None, solver: str) -> None:
+    def remember_optimizer(
+        self, optimizer: torch.optim.Optimizer | None, solver: str, module: nn.Module
+    ) -> None:
         """Keep an optimizer's state for the next call.
 
         Parameters
@@ -64,12 +78,33 @@ class TrainingState:
             None where the solver has no state.
         solver : str
             Its name.
+        module : torch.nn.Module
+            The network.
         """
         self.optimizer = None if optimizer is None else optimizer_state(optimizer)
+        self.optimized = None if optimizer is None else parameter_keys(optimizer, module)
         self.solver = solver
 
-    def restore_optimizer(self, optimizer: torch.optim.Optimizer, solver: str) -> None:
+    def is_parted(self, solver: str) -> bool:
+        """Say whether each of a network's parameters has an optimizer state of its own.
+
+        Parameters
+        ----------
+        solver : str
+            Whose state it would be.
+
+        Returns
+        -------
+        bool
+        """
+        return self.solver == solver and self.optimizer is not None and self.optimized is not None
+
+    def restore_optimizer(
+        self, optimizer: torch.optim.Optimizer, solver: str, module: nn.Module
+    ) -> None:
         """Give a new optimizer the state of the last call, if the solver is the same.
+
+        Parameters that the last call did not train begin without a state.
 
         Parameters
         ----------
@@ -77,9 +112,32 @@ class TrainingState:
             The new optimizer.
         solver : str
             Its name.
+        module : torch.nn.Module
+            The network.
         """
-        if self.optimizer is not None and self.solver == solver:
-            restore_optimizer_state(optimizer, self.optimizer)
+        if self.optimizer is None or self.solver != solver:
+            return
+        keys, states = parameter_keys(optimizer, module), self.optimizer
+        if keys is not None:
+            known = dict(zip(*self._by_parameter(module, keys), strict=True))
+            states = [known.get(key, {}) for key in keys]
+        restore_optimizer_state(optimizer, states)
+
+    def _by_parameter(
+        self, module: nn.Module, keys: list[str]
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return the optimizer's state by the module's parameters."""
+        states = self.optimizer or []
+        if self.optimized is not None:
+            return self.optimized, states
+        if len(states) == 1 and isinstance(module, DenseNetwork):
+            # of one flat tensor
+            parts = flat_order(module)
+            return keys_of(parts, module), parted_state(states[0], parts)
+        # from a file that names no parameters
+        everything = keys_of(module.parameters(), module)
+        candidates = (names for names in (everything, keys) if len(names) == len(states))
+        return next(candidates, []), states if len(states) in (len(everything), len(keys)) else []
 
     def take_over(self, other: TrainingState, device: torch.device) -> None:
         """Go on from where another training was interrupted.

@@ -59,15 +59,24 @@ class AutogradStep:
         self.parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         # biases and the parameters of normalizations have one dimension
         self._penalised = [parameter for parameter in self.parameters if parameter.ndim >= 2]
-        self.weights: list[Tensor] = [parameter.detach() for parameter in self._penalised]
+        self._weights = [parameter.detach() for parameter in self._penalised]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What the L2 penalty acts upon: weights that no callback has frozen."""
+        if all(parameter.requires_grad for parameter in self._penalised):
+            return self._weights
+        pairs = zip(self._penalised, self._weights, strict=True)
+        return [weight for parameter, weight in pairs if parameter.requires_grad]
 
     @property
     def weight_gradients(self) -> list[Tensor]:
         """Gradients of the weights; zeros for those that the loss does not depend on."""
-        for parameter in self._penalised:
+        trained = [parameter for parameter in self._penalised if parameter.requires_grad]
+        for parameter in trained:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        return [parameter.grad for parameter in self._penalised]  # type: ignore[misc]
+        return [parameter.grad for parameter in trained]  # type: ignore[misc]
 
     def __call__(
         self, X: Inputs, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
