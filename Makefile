@@ -1,39 +1,64 @@
 # What a contributor runs. Every target makes `.venv` first if it is missing or out of date.
 #
+#   make demo TORCH=cpu               torch without CUDA, which saves gigabytes on Linux
 #   make test PYTHON=python3.13       another interpreter
 #   make test PIP_FLAGS="..."         more options for pip, say another package index
 #   make test PYTEST_FLAGS="-k gelu"  more options for pytest
 
+TORCH ?=
 PYTHON ?= python3
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
 
+ifneq ($(filter-out cpu,$(TORCH)),)
+$(error TORCH=$(TORCH) is unknown; use TORCH=cpu, or leave it out for the build that pip finds)
+endif
+TORCH_INDEX := $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/cpu)
+
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOWEST := .venv-lowest
+PIP_INSTALL := -m pip install --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check lint types doctest docs bench format clean distclean
+.PHONY: help venv demo test test-all test-lowest check lint types doctest docs bench format clean distclean
 
 help:
-	@echo 'make demo       a tour of the package on real and made-up data'
-	@echo 'make test       the tests, without the slow ones'
-	@echo 'make test-all   all tests'
-	@echo 'make check      lint, types, doctests and docs (each is a target as well: lint types doctest docs)'
-	@echo 'make bench      the side-by-side tables'
-	@echo 'make format     format the code and apply the safe fixes of the linter'
-	@echo 'make venv       only make .venv'
-	@echo 'make clean      remove caches and built files; make distclean removes .venv too'
+	@echo 'make demo         a tour of the package on real and made-up data'
+	@echo 'make test         the tests, without the slow ones'
+	@echo 'make test-all     all tests'
+	@echo 'make test-lowest  a short test with the lowest versions of all dependencies'
+	@echo 'make check        lint, types, doctests and docs (each is a target as well: lint types doctest docs)'
+	@echo 'make bench        the side-by-side tables'
+	@echo 'make format       format the code and apply the safe fixes of the linter'
+	@echo 'make venv         only make .venv'
+	@echo 'make clean        remove caches and built files; make distclean removes .venv too'
+	@echo
+	@echo 'With TORCH=cpu, .venv gets a torch without CUDA: make demo TORCH=cpu'
 
 # The stamp is written last, so an interrupted installation is taken up again. torch, the one large
 # download, is installed first and shows its progress; the rest is quick.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("sknn needs Python 3.11 or later; name one with: make PYTHON=python3.13")'
 	@echo 'Making $(VENV): torch first, which can take some minutes'
+ifeq ($(TORCH),)
+	@echo 'On Linux without a GPU, make TORCH=cpu ... saves the gigabytes of CUDA'
+endif
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt $(PIP_FLAGS) torch
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt $(PIP_FLAGS) $(TORCH_INDEX) torch
 	@echo 'Installing the package and its tools'
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt $(PIP_FLAGS) --editable '.[dev]'
+	@$(BIN)/python $(PIP_INSTALL) --quiet --constraint constraints.txt $(PIP_FLAGS) --editable '.[dev]'
+	@touch $@
+
+# The lowest versions that pyproject.toml declares, exactly: a bound that is too low fails here.
+$(LOWEST)/.installed: pyproject.toml tests/lowest_versions.py
+	@$(PYTHON) -m venv $(LOWEST)
+	@$(PYTHON) tests/lowest_versions.py > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python $(PIP_INSTALL) --constraint $(LOWEST)/constraints.txt $(PIP_FLAGS) \
+		$(TORCH_INDEX) torch
+	@$(LOWEST)/bin/python $(PIP_INSTALL) --constraint $(LOWEST)/constraints.txt $(PIP_FLAGS) \
+		--editable '.[datasets,export,images,plot,test]'
 	@touch $@
 
 venv: $(INSTALLED)
@@ -46,6 +71,11 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# Old packages call what newer ones have deprecated.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning --doctest-glob=README.md \
+		$(PYTEST_FLAGS) README.md tests/test_smoke.py
 
 check: lint types doctest docs
 
@@ -78,4 +108,4 @@ clean:
 	find sknn tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)

@@ -1,13 +1,16 @@
 """A tour of sknn: five tasks, each from its data to a score.
 
 Run it with `make demo`, or `python examples/tour.py`. Real data are taken from the folder named
-by the environment variable SKNN_DATA (or ~/sknn_data), or downloaded into it; where that fails,
-the tour goes on with data that come with scikit-learn, or are simulated, and the table at the end
+by the environment variable SKNN_DATA (or ~/sknn_data), or downloaded into it. Where that fails,
+the tour goes on with data that come with scikit-learn or are simulated, and the table at the end
 says so. The figures are written to examples/output/.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import textwrap
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -23,8 +26,6 @@ from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import Callback
-from tqdm import tqdm
 
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor, RecurrentClassifier
 from sknn.datasets import (
@@ -39,9 +40,12 @@ from sknn.inspection import plot_images
 
 matplotlib.use("Agg")  # figures go to files, no window is needed
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 OUTPUT = Path(__file__).parent / "output"
 BLUE, ORANGE, GREY = "#2a6fbb", "#d9661f", "#8a8f98"
+# A bar of epochs for the longer fits, where somebody looks on.
+VERBOSE = "bar" if sys.stderr.isatty() else False
 
 
 # ------------------------------------------------------------------------ what all tasks share
@@ -49,38 +53,22 @@ BLUE, ORANGE, GREY = "#2a6fbb", "#d9661f", "#8a8f98"
 
 @dataclass
 class Result:
-    """A row of the table, and what the figures show."""
+    """A row of the table, and what the figures show.
+
+    `unseen` says on what the score was computed; `reference` is the score of another model on the
+    same data, which `reference_model` names.
+    """
 
     task: str
     data: str
-    estimator: str
+    network: Any
     score: str
-    reference: str
-    history: list[dict[str, Any]]
+    unseen: str
+    reference: str = "-"
+    reference_model: str = ""
+    details: str = ""
     seconds: float = 0.0
     figure_data: dict[str, Any] = field(default_factory=dict)
-
-
-class Progress(Callback):
-    """A progress bar over the epochs of each fit; any skorch callback works in `callbacks=`."""
-
-    def __init__(self, task: str) -> None:
-        self.task = task
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        # Attributes that are not parameters end in _, so that the callback can be cloned.
-        # disable=None: no bar where the output is not a terminal.
-        self.bar_ = tqdm(
-            total=net.max_epochs, desc=self.task, unit=" epochs", leave=False, disable=None
-        )
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.update()
-        self.bar_.set_postfix(loss=f"{net.history[-1]['train_loss']:.4g}", refresh=False)
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.close()
-        del self.bar_  # so that the fitted estimator can be pickled
 
 
 class Library:
@@ -88,6 +76,10 @@ class Library:
 
     def __init__(self) -> None:
         self.online = True
+        with contextlib.suppress(ImportError):
+            import pooch
+
+            pooch.get_logger().setLevel("WARNING")  # downloads have a bar
 
     def fetch(self, fetcher: Any, **options: Any) -> Any:
         """Return the data set, or None if it is neither here nor to be had from the network."""
@@ -95,9 +87,9 @@ class Library:
             warnings.simplefilter("ignore")
             try:
                 return fetcher(download_if_missing=self.online, **options)
-            except (OSError, ImportError) as error:
-                if self.online:
-                    print(f"No download ({type(error).__name__}); embedded data take its place.")
+            except (OSError, ImportError):
+                name = fetcher.__name__.removeprefix("fetch_")
+                print(f"   {name}: no file and no download, other data take their place")
                 self.online = False
                 return None
 
@@ -108,21 +100,21 @@ class Library:
 def fit_with_weights(
     redshift: np.ndarray, distance: np.ndarray, weight: np.ndarray
 ) -> tuple[Pipeline, dict[str, np.ndarray]]:
-    """Cross-validate, then fit to everything; each step says whether it wants the weights."""
+    """Cross-validate, then fit to four fifths; each step says whether it wants the weights."""
     network = NeuralRegressor(
         hidden_layer_sizes=(10,),
         activation="tanh",
         solver="lbfgs",
         max_iter=2000,
         random_state=0,
-        callbacks=[Progress("supernova distances")],
-    )
+    ).set_fit_request(sample_weight=True, X_val=True, y_val=True)
     model = Pipeline(
         [
             ("logarithm", FunctionTransformer(np.log10)),
             ("scale", StandardScaler().set_fit_request(sample_weight=False)),
-            ("network", network.set_fit_request(sample_weight=True)),
-        ]
+            ("network", network),
+        ],
+        transform_input=["X_val"],  # validation data go through the steps before the network
     )
     scores = cross_validate(
         model,
@@ -135,28 +127,33 @@ def fit_with_weights(
             "weighted": make_scorer(r2_score).set_score_request(sample_weight=True),
         },
     )
-    return model.fit(redshift, distance, sample_weight=weight), scores
+    x, x_val, y, y_val, w, _ = train_test_split(
+        redshift, distance, weight, test_size=0.2, random_state=0
+    )
+    return model.fit(x, y, sample_weight=w, X_val=x_val, y_val=y_val), scores
 
 
 def supernova(library: Library) -> Result:
-    """Distance modulus from redshift, with measurement errors as weights, cross-validated."""
+    """Distances of supernovae from redshifts: errors become weights, 5-fold cross-validation."""
     union = library.fetch(fetch_supernova)
     if union is not None:
         data, redshift, distance, error = "Union2.1", union.data, union.target, union.mu_error
     else:
-        data = "simulated (make_supernova)"
+        data = "simulated"
         redshift, distance, error = make_supernova(random_state=0, return_error=True)
 
     with sklearn.config_context(enable_metadata_routing=True):
         model, scores = fit_with_weights(redshift, distance, 1 / error**2)
     plain, weighted = scores["test_plain"].mean(), scores["test_weighted"].mean()
     return Result(
-        task="supernova distances",
+        task="supernovae",
         data=data,
-        estimator="NeuralRegressor (10,) tanh lbfgs",
-        score=f"R2 {plain:.4f} (weighted {weighted:.4f}), 5-fold",
-        reference="0.989" if union is not None else "-",
-        history=model["network"].history_,
+        network=model["network"],
+        score=f"R2 {plain:.3f}",
+        unseen="5 folds",
+        reference="R2 0.989" if union is not None else "-",
+        reference_model="MLPRegressor (5, 3, 4), other folds",
+        details=f"10 hidden units; R2 weighted by the errors {weighted:.4f}",
         figure_data={"x": redshift, "y": distance, "error": error, "model": model, "data": data},
     )
 
@@ -165,9 +162,8 @@ def supernova(library: Library) -> Result:
 
 
 def wine(library: Library) -> Result:
-    """Wine by its chemistry: a small grid search, scored on wines that it has not seen."""
+    """Quality of wines from their chemistry: a grid search, scored on wines it has not seen."""
     white = library.fetch(fetch_wine_quality)
-    progress = [Progress("wine grid search")]
     if white is not None:
         data, X, y = "white wine", white.data, white.target
         network = TransformedTargetRegressor(
@@ -175,20 +171,20 @@ def wine(library: Library) -> Result:
                 learning_rate="cosine",
                 learning_rate_init=0.005,
                 max_iter=40,
+                early_stopping=True,  # sets a tenth of the training data aside
                 random_state=0,
-                callbacks=progress,
             ),
             transformer=StandardScaler(),
         )
         prefix, n_test, stratify = "network__regressor__", 784, None
     else:
-        data, (X, y) = "wine (scikit-learn)", load_wine(return_X_y=True)
+        data, (X, y) = "small wine", load_wine(return_X_y=True)
         network = NeuralClassifier(
             learning_rate="cosine",
             learning_rate_init=0.01,
             max_iter=40,
+            early_stopping=True,
             random_state=0,
-            callbacks=progress,
         )
         prefix, n_test, stratify = "network__", 45, y
 
@@ -212,10 +208,12 @@ def wine(library: Library) -> Result:
     return Result(
         task="wine quality" if white is not None else "wine cultivars",
         data=data,
-        estimator=f"{type(fitted).__name__} {sizes} dropout {dropout:g}",
-        score=(f"R2 {score:.3f}" if white is not None else percent(score)) + f", {n_test} unseen",
-        reference="0.318" if white is not None else "-",
-        history=fitted.history_,
+        network=fitted,
+        score=f"R2 {score:.3f}" if white is not None else percent(score),
+        unseen=f"{n_test} wines",
+        reference="R2 0.318" if white is not None else "-",
+        reference_model="MLPRegressor (20, 10), another split",
+        details=f"a grid search chose {sizes} hidden units and dropout {dropout:g}",
     )
 
 
@@ -247,25 +245,24 @@ def images_or_digits(library: Library, fetcher: Any, shape: tuple[int, ...]) -> 
     return parts, True
 
 
-def classify_images(task: str, data: str, reference: str, parts: Any, network: Any) -> Result:
+def classify_images(parts: Any, network: Any, **texts: str) -> Result:
     """Fit on the training images, score on the test images."""
-    network.set_params(callbacks=[Progress(task)])
+    network.set_params(early_stopping=True, verbose=VERBOSE)
     network.fit(parts["X"], parts["y"])  # bytes, which become floats batch by batch
     predicted = network.predict(parts["X_test"])
     accuracy = np.mean(predicted == parts["y_test"])
     return Result(
-        task=task,
-        data=data,
-        estimator=f"ConvClassifier {network.filters} {network.architecture}",
-        score=f"{percent(accuracy)}, {len(predicted)} test images",
-        reference=reference,
-        history=network.history_,
-        figure_data={**parts, "network": network, "accuracy": accuracy},
+        network=network,
+        score=percent(accuracy),
+        unseen=f"{len(predicted):,} images",
+        details=f"filters {network.filters}, {network.n_iter_} epochs",
+        figure_data={**parts, "accuracy": accuracy},
+        **texts,
     )
 
 
 def mnist(library: Library) -> Result:
-    """Handwritten digits: a small network, batch normalization and two epochs."""
+    """Handwritten digits: a small convolutional network, two epochs."""
     parts, real = images_or_digits(library, fetch_mnist, (28, 28))
     network = ConvClassifier(
         architecture="airbench",
@@ -276,12 +273,18 @@ def mnist(library: Library) -> Result:
         max_iter=2 if real else 10,
         random_state=0,
     )
-    data, reference = ("MNIST", "98.15 % (dense)") if real else ("digits (scikit-learn)", "-")
-    return classify_images("handwritten digits", data, reference, parts, network)
+    return classify_images(
+        parts,
+        network,
+        task="handwritten digits",
+        data="MNIST" if real else "small digits",
+        reference="98.15 %" if real else "-",
+        reference_model="MLPClassifier (100, 100)",
+    )
 
 
 def cifar10(library: Library) -> Result:
-    """Small photographs: the tutorials' network, for two epochs of larger batches."""
+    """Small photographs: the tutorials' convolutional network, two epochs."""
     parts, real = images_or_digits(library, fetch_cifar10, (32, 32, 3))
     network = ConvClassifier(
         filters=(32, 64, 64) if real else (8, 16),
@@ -291,16 +294,21 @@ def cifar10(library: Library) -> Result:
         max_iter=2 if real else 10,
         random_state=0,
     )
-    data, reference = ("CIFAR-10", "70.65 %") if real else ("digits (scikit-learn)", "-")
-    task = "photographs" if real else "digits, second network"
-    return classify_images(task, data, reference, parts, network)
+    return classify_images(
+        parts,
+        network,
+        task="photographs" if real else "digits once more",
+        data="CIFAR-10" if real else "small digits",
+        reference="70.65 %" if real else "-",
+        reference_model="the tutorials' convolutional network, ten epochs",
+    )
 
 
 # --------------------------------------------------------------------------------- 5. speakers
 
 
 def speakers(library: Library) -> Result:
-    """Who said "ae"? Series of 7 to 29 steps, a list of arrays, with most of the defaults."""
+    """Who said "ae"? A recurrent network on series of 7 to 29 steps, with default parameters."""
     train = library.fetch(fetch_series, name="JapaneseVowels")
     test = (
         None if train is None else library.fetch(fetch_series, name="JapaneseVowels", subset="test")
@@ -310,17 +318,19 @@ def speakers(library: Library) -> Result:
         X, y, X_test, y_test = train.data, train.target, test.data, test.target
     else:  # the rows of a digit are the steps of a series
         X, y, X_test, y_test = [embedded_digits()[part] for part in ("X", "y", "X_test", "y_test")]
-    task = "speakers by a vowel" if real else "digits, row by row"
+    task = "speakers by vowel" if real else "digits, row by row"
     network = RecurrentClassifier(
-        max_iter=30 if real else 5, random_state=0, callbacks=[Progress(task)]
+        max_iter=30 if real else 5, early_stopping=True, random_state=0, verbose=VERBOSE
     ).fit(X, y)
     return Result(
         task=task,
-        data="JapaneseVowels" if real else "digits (scikit-learn)",
-        estimator=f"RecurrentClassifier {network.cell} {network.hidden_size}",
-        score=f"{percent(network.score(X_test, y_test))}, {len(y_test)} test series",
-        reference="96.22 % (dense)" if real else "-",
-        history=network.history_,
+        data="JapaneseVowels" if real else "small digits",
+        network=network,
+        score=percent(network.score(X_test, y_test)),
+        unseen=f"{len(y_test)} series",
+        reference="96.22 %" if real else "-",
+        reference_model="MLPClassifier (100,) on the means of the channels",
+        details=f"{network.hidden_size} units of kind {network.cell}",
     )
 
 
@@ -347,25 +357,36 @@ def draw_supernova(figure_data: dict[str, Any], path: Path) -> None:
     save(figure, path)
 
 
+class PlainNumbers(LogFormatter):
+    """Ticks of a logarithmic axis as 0.5, not as 5 x 10^-1."""
+
+    def __call__(self, x: float, pos: Any = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def draw_loss_curves(results: list[Result], path: Path) -> None:
-    """Training loss of the five fits, and validation loss where there is a validation part."""
-    figure, axes = plt.subplots(2, 3, figsize=(13, 6), layout="constrained")
-    axes.flat[-1].set_axis_off()
-    for axis, result in zip(axes.flat, results, strict=False):
-        epochs = np.arange(1, len(result.history) + 1)
-        axis.plot(epochs, [e["train_loss"] for e in result.history], color=BLUE, label="training")
-        if "valid_loss" in result.history[0]:
-            losses = [e["valid_loss"] for e in result.history]
-            axis.plot(epochs, losses, color=ORANGE, label="validation")
-        is_lbfgs = "lbfgs" in result.estimator
+    """Loss of the training and of the validation data in the five fits, epoch by epoch."""
+    figure, axes = plt.subplot_mosaic(
+        [[0, 0, 1, 1, 2, 2], [".", 3, 3, 4, 4, "."]], figsize=(12, 6.5), layout="constrained"
+    )
+    for number, result in enumerate(results):
+        axis, history = axes[number], result.network.history_
+        for part, colour in (("train", BLUE), ("valid", ORANGE)):
+            losses = [epoch[f"{part}_loss"] for epoch in history]
+            marker = "o" if len(history) <= 30 else None
+            label = "training" if part == "train" else "validation"
+            epochs = np.arange(1, len(history) + 1)
+            axis.plot(epochs, losses, color=colour, marker=marker, markersize=3, label=label)
         axis.set(
             title=f"{result.task}: {result.data}",
-            xlabel="iteration" if is_lbfgs else "epoch",
+            xlabel="iteration" if result.network.solver == "lbfgs" else "epoch",
             ylabel="loss",
-            yscale="log" if is_lbfgs else "linear",
-            xscale="log" if is_lbfgs else "linear",
+            yscale="log",
         )
-        axis.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axis.set_xlim(left=0.5)  # there is no epoch 0
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+        axis.yaxis.set_major_formatter(PlainNumbers())
+        axis.yaxis.set_minor_formatter(PlainNumbers(minor_thresholds=(2, 0.5)))
         axis.legend(frameon=False)
     save(figure, path)
 
@@ -378,14 +399,17 @@ def draw_images(result: Result, path: Path) -> None:
         plot_images(
             shown["X_test"],
             shown["y_test"],
-            estimator=shown["network"],
+            estimator=result.network,
             which=which,
             n_images=16,
             class_names=shown["names"],
             axes=some.ravel(),
         )
     accuracy = percent(shown["accuracy"])
-    figure.suptitle(f"{result.data}, {accuracy} are right; lower half: the worst mistakes")
+    figure.suptitle(
+        f"{result.data}: {accuracy} of the test images are right. "
+        "Upper half: the first ones; lower half: the worst answers, with probabilities"
+    )
     save(figure, path)
 
 
@@ -406,16 +430,26 @@ def percent(share: float) -> str:
 
 
 def print_table(results: list[Result]) -> None:
-    """Print one row a task, columns aligned."""
-    rows = [("task", "data", "estimator", "score", "reference", "seconds")]
-    rows += [
-        (r.task, r.data, r.estimator, r.score, r.reference, f"{r.seconds:.1f}") for r in results
-    ]
+    """Print one row a task, columns aligned, and what the reference scores are."""
+    rows = [("task", "data", "estimator", "score", "unseen", "reference", "seconds")]
+    for r in results:
+        name = type(r.network).__name__
+        rows.append((r.task, r.data, name, r.score, r.unseen, r.reference, f"{r.seconds:.1f}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows.insert(1, tuple("-" * width for width in widths))
     print()
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+    print("\nunseen: what the score was computed on. R2 is 1 for a perfect regression.")
+    referenced = [result for result in results if result.reference != "-"]
+    if referenced:
+        print("reference: what another model scores on the same data:")
+    for result in referenced:
+        print(f"  {result.task.ljust(widths[0])}  {result.reference_model}")
+    if any(result.data.startswith("small") for result in results):
+        print("small wine, small digits: data sets that come with scikit-learn")
 
 
 def main() -> None:
@@ -423,12 +457,17 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     library = Library()
     begin = time.perf_counter()
+    tasks = (supernova, wine, mnist, cifar10, speakers)
+    print("Five tasks, each from its data to a score; some minutes on two cores.")
     results = []
-    for task in (supernova, wine, mnist, cifar10, speakers):
+    for number, task in enumerate(tasks, 1):
+        print(f"{number}. {task.__doc__}", flush=True)
         start = time.perf_counter()
         result = task(library)
         result.seconds = time.perf_counter() - start
-        print(f"{result.task}: {result.score} ({result.seconds:.1f} s)", flush=True)
+        text = f"{result.data}: {result.score} ({result.details}), {result.seconds:.1f} s"
+        indent = "   "
+        print(textwrap.fill(text, 100, initial_indent=indent, subsequent_indent=indent), flush=True)
         results.append(result)
 
     draw_supernova(results[0].figure_data, OUTPUT / "supernova.png")
@@ -439,13 +478,8 @@ def main() -> None:
         draw_images(results[3], OUTPUT / "photographs.png")
 
     print_table(results)
-    if any(result.reference != "-" for result in results):
-        print(
-            "\nreference: MLPRegressor (5, 3, 4) and (20, 10) on other splits of the same data;"
-            "\nMLPClassifier (100, 100); the tutorials' convolutional network after ten epochs;"
-            "\nMLPClassifier (100,) on the means of the channels"
-        )
-    print(f"\n{time.perf_counter() - begin:.0f} s; figures in {OUTPUT}")
+    minutes, seconds = divmod(round(time.perf_counter() - begin), 60)
+    print(f"\n{minutes} min {seconds} s in all. Figures: {OUTPUT}")
 
 
 if __name__ == "__main__":
