@@ -21,25 +21,31 @@ from sknn.nn import (
     FlipAverage,
     ImageNetwork,
     ResidualNetwork,
+    Unstandardize,
     make_augmentation,
     per_layer,
     trace_layers,
 )
-from sknn.training import ImageRows, Work
+from sknn.nn.airbench import WhiteningConv
+from sknn.training import ImageRows, Samples, Work
 
-from ._base import TrainingData
+from ._base import CheckedData, TrainingData
 from ._images import (
     check_images,
-    check_pixels,
     check_same_format,
+    check_same_pixels,
     count_dimensions,
     find_format,
+    first_pixels,
+    pixel_kind,
+    refuse_no_images,
 )
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
+from ._series import weighted_statistics
 from ._tasks import NeuralClassifierBase, NeuralRegressorBase
 from ._training_parameters import refuse_with_lbfgs
-from ._validation import one_or_several_columns, require_y, torch_type
+from ._validation import one_or_several_columns, require_y
 
 # Training images from which a whitening layer is computed.
 WHITENING_IMAGES = 5000
@@ -99,7 +105,8 @@ class ConvFamily(LayeredEstimator):
         default=2,
         constraints=[Interval(Integral, 1, None, closed="left"), "array-like"],
         doc="""int, or sequence of int or pairs
-        Pixels that are pooled into one, and the stride of the pooling.""",
+        Pixels that are pooled into one, and the stride of the pooling. Where fewer are left,
+        these are pooled.""",
     )
     hidden_layer_sizes: int | Sequence[int] | None = parameter(
         default=None,
@@ -206,15 +213,15 @@ class ConvFamily(LayeredEstimator):
         return self._format.shape
 
     def _check_X(self, X: Any) -> np.ndarray:
+        refuse_no_images(X)
         if count_dimensions(X) > 2:
             X = check_images(X)
         elif hasattr(self, "n_features_in_"):
-            X = torch_type(validate_data(self, X, reset=False, dtype="numeric"))
+            X = validate_data(self, X, reset=False, dtype="numeric")
         else:  # fitted with images that were not flat
-            X = torch_type(check_array(X, dtype="numeric", input_name="X"))
+            X = check_array(X, dtype="numeric", input_name="X")
         check_same_format(X, self._format, channels_first=self._channels_first)
-        if X.ndim > 2:
-            check_pixels(X, warn=False)
+        check_same_pixels(X, self._format)
         return X
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -227,14 +234,14 @@ class ConvFamily(LayeredEstimator):
 
     def _check_first_X(self, X: Any) -> np.ndarray:
         """Validate training images, which say what later ones must look like."""
-        if count_dimensions(X) > 2:
-            X = check_images(X)
+        refuse_no_images(X)
+        is_flat = count_dimensions(X) <= 2
+        X = validate_data(self, X, dtype="numeric") if is_flat else check_images(X)
+        found = find_format(X, self.image_shape, channels_first=self._channels_first)
+        self._format = found._replace(**first_pixels(X))
+        if not is_flat:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)  # of an earlier fit
-        else:
-            X = torch_type(validate_data(self, X, dtype="numeric"))
-        self._format = find_format(X, self.image_shape, channels_first=self._channels_first)
-        check_pixels(X, warn=True)
         return X
 
     @property
@@ -251,6 +258,7 @@ class ConvFamily(LayeredEstimator):
             image_shape=self._format.shape,
             channels_first=self._channels_first,
             memory_format=torch.channels_last if own else torch.contiguous_format,
+            is_divided=self._format.divides(pixel_kind(X.dtype)),
         )
 
     def _as_images(self, X: Any) -> Tensor:
@@ -279,12 +287,15 @@ class ConvFamily(LayeredEstimator):
         random_state: np.random.RandomState,
         dtype: torch.dtype,
     ) -> ImageNetwork:
-        network = getattr(self, f"_build_{self.architecture}")(data.X, n_outputs)
+        network = getattr(self, f"_build_{self.architecture}")(n_outputs)
+        if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
+            scale = Unstandardize(torch.zeros(n_outputs), torch.ones(n_outputs))
+            network.layers.add_module("scale", scale)
         own = {"plain": "glorot", "resnet": "he", "airbench": "dirac"}[self.architecture]
         network.initialize(random_state, self.initialization or own)
         return network
 
-    def _build_plain(self, X: np.ndarray, n_outputs: int) -> ConvNetwork:
+    def _build_plain(self, n_outputs: int) -> ConvNetwork:
         filters = positive_integers("filters", self.filters)
         sizes = [64] if self.hidden_layer_sizes is None else self._hidden_layer_sizes()
         n_conv = len(filters)
@@ -301,18 +312,39 @@ class ConvFamily(LayeredEstimator):
             activation=self.activation,
             dropout=self._dropout_rates(n_conv + len(sizes), "convolutions and hidden layers"),
             normalization=None if self.normalization == "auto" else self.normalization,
-            clip=self._format.is_guess,
         )
 
-    def _build_resnet(self, X: np.ndarray, n_outputs: int) -> ResidualNetwork:
+    def _build_resnet(self, n_outputs: int) -> ResidualNetwork:
         return ResidualNetwork(*self._stages(n_outputs), **self._stage_options())
 
-    def _build_airbench(self, X: np.ndarray, n_outputs: int) -> AirbenchNetwork:
-        # evenly spaced, since rows may be sorted by class
-        chosen = np.linspace(0, len(X) - 1, min(len(X), WHITENING_IMAGES)).astype(np.int64)
-        rows = self._make_rows(X, torch.device("cpu"), torch.float32)
-        images = rows.take(torch.from_numpy(chosen))
-        return AirbenchNetwork(*self._stages(n_outputs), images=images, **self._stage_options())
+    def _build_airbench(self, n_outputs: int) -> AirbenchNetwork:
+        return AirbenchNetwork(*self._stages(n_outputs), **self._stage_options())
+
+    def _make_samples(
+        self, data: CheckedData, device: torch.device
+    ) -> tuple[Samples, Samples | None]:
+        train, held_out = super()._make_samples(data, device)
+        if not self._state.history:
+            # now it is known which rows are held out, of which a network must know nothing
+            self._fit_fixed_layers(data, train.subset)
+        return train, held_out
+
+    def _fit_fixed_layers(self, data: CheckedData, subset: np.ndarray | None) -> None:
+        """Fit the layers of a new network that training does not change to the training rows."""
+        layers = getattr(self.module_, "layers", None)
+        whitening = getattr(layers, "whitening", None)
+        if isinstance(whitening, WhiteningConv):
+            numbers = np.arange(len(data.X)) if subset is None else np.sort(subset)
+            # evenly spaced, since rows may be sorted by class
+            places = np.linspace(0, len(numbers) - 1, min(len(numbers), WHITENING_IMAGES))
+            chosen = torch.from_numpy(numbers[places.astype(np.int64)])
+            rows = self._make_rows(data.X, torch.device("cpu"), torch.float32)
+            whitening.fit(rows.take(chosen))
+        scale = getattr(layers, "scale", None)
+        if isinstance(scale, Unstandardize):
+            part = slice(None) if subset is None else subset
+            weights = None if data.sample_weight is None else data.sample_weight[part]
+            scale.set(*weighted_statistics(data.targets[part], weights))
 
     def _stages(self, n_outputs: int) -> tuple[tuple[int, int, int], list[int], int]:
         return self._format.shape, positive_integers("filters", self.filters), n_outputs

@@ -20,7 +20,6 @@ from sknn.nn import (
     Standardize,
     Stem,
     Unstandardize,
-    make_regression_loss,
     per_layer,
 )
 from sknn.training import Ragged, SeriesRows, Work
@@ -291,14 +290,9 @@ class SeriesFamily(LayerOptions):
 
     def _make_output_layer(self, data: TrainingData) -> nn.Module | None:
         """Return what scales the outputs of regressors to the targets."""
-        is_regressor = isinstance(self, NeuralRegressorBase)
-        if not is_regressor or not self.standardize:
+        if not isinstance(self, NeuralRegressorBase) or not self.standardize:
             return None
-        loss = make_regression_loss(self.loss)
-        # Only outputs in the targets' units are scaled to them. What a callable makes of its
-        # outputs is unknown, links change the unit, and "cosine" compares directions alone, so
-        # that the length of the outputs means nothing.
-        if callable(self.loss) or loss.out_activation != "identity" or self.loss == "cosine":
+        if not self._has_outputs_in_units_of_y():
             return None
         return Unstandardize(*_tensors(weighted_statistics(data.targets, data.sample_weight)))
 

@@ -341,6 +341,16 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
     def _make_loss(self, weighted: bool) -> Loss:
         return make_regression_loss(self.loss, quantile=self.quantile, weighted=weighted)
 
+    def _has_outputs_in_units_of_y(self) -> bool:
+        """Say whether the network's outputs are in the targets' units, so that they can be scaled.
+
+        What a callable makes of its outputs is unknown, links change the unit, and "cosine"
+        compares directions alone, so that the length of the outputs means nothing.
+        """
+        if callable(self.loss) or self.loss == "cosine":
+            return False
+        return make_regression_loss(self.loss).out_activation == "identity"
+
     def _decide(self, outputs: Tensor) -> Tensor:
         return self._loss.activate(outputs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,12 @@ from sknn.training._images import BYTE_MAXIMUM
 from ._fitted import FittedModel
 from ._quiet import quiet
 from ._traceable import fewest_steps
+
+# Types of pixels that may be divided by 255, see `ImageFormat.divides`.
+PIXEL_TYPES = {
+    "bytes": [torch.uint8],
+    "integers": [torch.int8, torch.int16, torch.int32, torch.int64],
+}
 
 # Rows of the sample that are made up, and rows of the user's that are compared, at most.
 SAMPLE_ROWS = 7
@@ -74,15 +81,22 @@ class AsImages(nn.Module):
         Height, width and channels.
     channels_first : bool
         Whether the channels come first in X.
+    divided : sequence of torch.dtype
+        Types of pixels that are divided by 255.
     """
 
     def __init__(
-        self, dtype: torch.dtype, image_shape: tuple[int, int, int], channels_first: bool
+        self,
+        dtype: torch.dtype,
+        image_shape: tuple[int, int, int],
+        channels_first: bool,
+        divided: Sequence[torch.dtype] = (torch.uint8,),
     ) -> None:
         super().__init__()
         self.dtype = dtype
         self.image_shape = image_shape
         self.channels_first = channels_first
+        self.divided = divided
 
     def forward(self, X: Tensor) -> Tensor:
         """Map images or flat rows to (batch, channels, height, width)."""
@@ -92,7 +106,7 @@ class AsImages(nn.Module):
         else:
             images = X.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
         images = images.to(self.dtype)
-        return images / BYTE_MAXIMUM if X.dtype == torch.uint8 else images
+        return images / BYTE_MAXIMUM if X.dtype in self.divided else images
 
 
 class AsSeries(nn.Module):
@@ -133,7 +147,9 @@ def input_layer(model: FittedModel) -> nn.Module:
     """
     estimator, dtype = model.estimator, model.estimator._compute_dtype
     if isinstance(estimator, ConvFamily):
-        return AsImages(dtype, estimator.image_shape_, estimator._channels_first)
+        divides = estimator._format.divides
+        types = [each for kind, group in PIXEL_TYPES.items() if divides(kind) for each in group]
+        return AsImages(dtype, estimator.image_shape_, estimator._channels_first, types)
     if isinstance(estimator, SeriesFamily):
         return AsSeries(dtype, estimator.n_tokens_ is not None)
     return AsRows(dtype)

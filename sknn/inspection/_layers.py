@@ -290,7 +290,10 @@ def _layer_output(module: nn.Module, name: str, images: Tensor) -> Any:
     """Run the network and return what one of its layers returned, in its first call."""
     outputs: list[Any] = []
     hook = module.get_submodule(name).register_forward_hook(
-        lambda layer, inputs, output: outputs.append(output)
+        # a layer that follows may work in place
+        lambda layer, inputs, output: outputs.append(
+            output.clone() if isinstance(output, Tensor) else output
+        )
     )
     was_training = module.training
     try:

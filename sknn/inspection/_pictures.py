@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ def _shape_of_rows(n_pixels: int, network: FittedNetwork | None) -> tuple[int, .
         height, width, channels = network.estimator.image_shape_
         if height * width * channels == n_pixels:
             return height, width, channels
-    if find_format(np.empty((1, n_pixels)), None, channels_first=False).height == 1 < n_pixels:
+    if math.isqrt(n_pixels) ** 2 != n_pixels:
         raise ValueError(
             f"X has rows of {n_pixels} values, which is not the area of a square. Pass "
             "image_shape=(height, width) or (height, width, channels)."

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from .activations import find_activation
 from .builder import NetworkBuilder
-from .images import GlobalPool, ImageNetwork, ImageShape, shrink
+from .images import GlobalPool, ImageNetwork, ImageShape, pool_of
 from .layers import Conv2d, normalization_2d
 
 
@@ -97,7 +97,7 @@ class AirbenchNetwork(ImageNetwork):
     image_shape : tuple of int
         Height, width and channels of the images.
     filters : sequence of int
-        Filters of each stage.
+        Filters of each stage, which halves the image where there is something to halve.
     n_outputs : int
         Width of the output.
     hidden_layer_sizes : sequence of int, default=()
@@ -110,11 +110,6 @@ class AirbenchNetwork(ImageNetwork):
         Normalization before each activation of the stages.
     images : Tensor of shape (n, channels, height, width) or None, default=None
         Training images from which the whitening filters are computed.
-
-    Raises
-    ------
-    ValueError
-        If the stages, each of which halves the image, leave no pixel.
 
     Examples
     --------
@@ -148,15 +143,14 @@ class AirbenchNetwork(ImageNetwork):
         size = (height - patch[0] + 1, width - patch[1] + 1)
         channels, has_bias = len(whitening.bias), normalization is None
         for i, n_filters in enumerate(filters, start=1):
-            size = shrink(
-                f"stage {i}", size, patch, patch, remedy="Give fewer filters: each is a stage."
-            )
+            pool = pool_of(2, size)
+            size = (size[0] // pool[0], size[1] // pool[1])
             for half in ("a", "b"):
                 name = f"{i}{half}"
                 conv = Conv2d(channels, n_filters, 3, padding=1, bias=has_bias)
                 builder.add(f"conv{name}", conv)
                 if half == "a":
-                    builder.add(f"pool{name}", nn.MaxPool2d(patch))
+                    builder.add(f"pool{name}", nn.MaxPool2d(pool))
                 builder.add(f"norm{name}", normalization_2d(normalization, n_filters))
                 builder.add(f"activation{name}", find_activation(activation).module())
                 channels = n_filters

@@ -32,12 +32,15 @@ class Augmentation:
         ``strength(height, width)``: the default strength for images of that size.
     largest : float
         What the strength has to stay below or be equal to.
+    unit : {"a probability", "degrees", "whole pixels"}
+        What the strength is.
     make : callable
         ``make(kornia.augmentation, strength, height, width)`` returns the transform.
     """
 
     strength: Callable[[int, int], float]
     largest: float
+    unit: str
     make: Callable[[Any, float, int, int], Transform]
 
 
@@ -63,26 +66,31 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(
         strength=lambda height, width: 0.5,
         largest=1.0,
+        unit="a probability",
         make=lambda kornia, share, height, width: kornia.RandomHorizontalFlip(p=share),
     ),
     "flip_vertical": Augmentation(
         strength=lambda height, width: 0.5,
         largest=1.0,
+        unit="a probability",
         make=lambda kornia, share, height, width: kornia.RandomVerticalFlip(p=share),
     ),
     "shift": Augmentation(
         strength=lambda height, width: max(1, min(height, width) // 8),
         largest=math.inf,
+        unit="whole pixels",
         make=_Shift,
     ),
     "rotate": Augmentation(
         strength=lambda height, width: 10.0,
         largest=180.0,
+        unit="degrees",
         make=lambda kornia, degrees, height, width: kornia.RandomRotation(degrees, p=1.0),
     ),
     "erase": Augmentation(
         strength=lambda height, width: 0.5,
         largest=1.0,
+        unit="a probability",
         make=lambda kornia, share, height, width: kornia.RandomErasing(p=share, scale=ERASED_AREA),
     ),
 }
@@ -140,10 +148,15 @@ def _make_one(name: Any, strength: Any, height: int, width: int) -> Transform:
     augmentation = AUGMENTATIONS[name]
     if strength is None:
         strength = augmentation.strength(height, width)
-    if not isinstance(strength, Real) or not 0 <= float(strength) <= augmentation.largest:
+    largest = augmentation.largest
+    # True is a number to Python: the probability 1, or a shift by 1 pixel
+    is_number = isinstance(strength, Real) and not isinstance(strength, bool)
+    is_whole = augmentation.unit != "whole pixels" or (is_number and float(strength) % 1 == 0)
+    if not is_number or not is_whole or not 0 <= float(strength) <= largest:
+        limits = f"from 0 to {largest:g}" if largest < math.inf else "from 0 up"
         raise ValueError(
-            f"augment={{{name!r}: {strength!r}}}: the strength must be a number from 0"
-            + (f" to {augmentation.largest:g}." if augmentation.largest < math.inf else " up.")
+            f"augment={{{name!r}: {strength!r}}}: the strength must be a number {limits}, "
+            f"{augmentation.unit}. For the default strength write augment={name!r}."
         )
     try:
         import kornia.augmentation
@@ -171,6 +184,12 @@ class _Chain:
                 f"augment returned {got} for a batch of shape {tuple(images.shape)}; a tensor of "
                 "the same shape is needed."
             )
+        if not changed.is_floating_point():
+            raise ValueError(
+                f"augment returned numbers of type {changed.dtype} for a batch of "
+                f"{images.dtype}; floats are needed, in the scale of the batch."
+            )
+        changed = changed.to(images)  # functions that go through NumPy return float64
         is_channels_last = images.is_contiguous(memory_format=torch.channels_last)
         return changed.contiguous(
             memory_format=torch.channels_last if is_channels_last else torch.contiguous_format

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from .activations import find_activation
 from .builder import NetworkBuilder
-from .images import ImageNetwork, ImageShape, shrink
+from .images import ImageNetwork, ImageShape, as_pair, pool_of, shrink
 from .layers import Conv2d, normalization_2d, per_layer
 
 # Activations f with f(max(a, b)) = max(f(a), f(b)), so that pooling may come first.
@@ -35,6 +34,9 @@ class ConvNetwork(ImageNetwork):
         Width of the output.
     kernel_size, stride, pool_size : int, pair of int or sequence of them
         Sizes in pixels; pairs are height and width, a sequence has one for each convolution.
+        Pools that are larger than what is left of the image pool all of it. Kernels have no
+        rows or columns that would see nothing but padding: on a strip of height 1 a kernel of
+        three by three is one by three.
     padding : {"valid", "same"}, int or sequence of them
         Pixels of zeros on each side; "same" keeps ``ceil(n / stride)`` pixels.
     pooling : {"max", "average"}, None or sequence of them
@@ -47,14 +49,11 @@ class ConvNetwork(ImageNetwork):
         As `activation`.
     normalization : {"batch", "layer"} or None, default=None
         Normalization before each activation.
-    clip : bool, default=False
-        Whether kernels and pools that are larger than the image are cut down to it, which makes
-        strips of height 1 possible.
 
     Raises
     ------
     ValueError
-        If a layer leaves no pixel, or a sequence has not one value a layer.
+        If a convolution leaves no pixel, or a sequence has not one value a layer.
 
     Examples
     --------
@@ -88,7 +87,6 @@ class ConvNetwork(ImageNetwork):
         activation: Any = "relu",
         dropout: Any = 0.0,
         normalization: str | None = None,
-        clip: bool = False,
     ) -> None:
         n_conv = len(filters)
         n_layers, layers = n_conv + len(hidden_layer_sizes), "convolutions and hidden layers"
@@ -113,7 +111,7 @@ class ConvNetwork(ImageNetwork):
                 n_filters,
                 activation=activations[i],
                 normalization=normalization,
-                clip=clip,
+                is_strip=(height == 1, width == 1),
                 **{name: values[i] for name, values in plan.items()},
             )
             builder.add_dropout(f"dropout{i + 1}", rates[i])
@@ -144,12 +142,11 @@ def _add_convolution(
     pool_size: Any,
     activation: Any,
     normalization: str | None,
-    clip: bool,
+    is_strip: tuple[bool, bool],
 ) -> tuple[int, int]:
     """Add a convolution and what belongs to it; return the height and width that it leaves."""
-    kernel, strides, pool = as_pair(kernel_size), as_pair(stride), as_pair(pool_size)
-    if clip:
-        kernel = (min(kernel[0], size[0]), min(kernel[1], size[1]))
+    strides = as_pair(stride)
+    kernel = _visible_kernel(as_pair(kernel_size), size, padding, is_strip)
     margins = [_margins(padding, k) for k in kernel]
     left = shrink(
         f"convolution {number} (kernel_size={kernel_size}, stride={stride}, padding={padding!r})",
@@ -176,9 +173,8 @@ def _add_convolution(
     if pooling is None:
         builder.add(f"activation{number}", act)
         return left
-    if clip:
-        pool = (min(pool[0], left[0]), min(pool[1], left[1]))
-    pooled = shrink(f"pooling {number} (pool_size={pool_size})", left, pool, pool)
+    pool = pool_of(pool_size, left)
+    pooled = (left[0] // pool[0], left[1] // pool[1])
     kind = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     pool_layer = nn.Identity() if pool == (1, 1) else kind(pool)
     if pooling == "max" and activation in NONDECREASING:
@@ -191,22 +187,15 @@ def _add_convolution(
     return pooled
 
 
-def as_pair(value: Any) -> tuple[int, int]:
-    """Return a height and a width; a single number is both.
-
-    Parameters
-    ----------
-    value : int or pair of int
-        The size.
-
-    Returns
-    -------
-    tuple of int
-    """
-    if isinstance(value, Sequence | np.ndarray):
-        height, width = value
-        return int(height), int(width)
-    return int(value), int(value)
+def _visible_kernel(
+    kernel: tuple[int, int], size: tuple[int, int], padding: Any, is_strip: tuple[bool, bool]
+) -> tuple[int, int]:
+    """Return the part of a kernel, (height, width), that can see something of the image."""
+    if padding == "same":  # it is centred on each pixel
+        return min(kernel[0], 2 * size[0] - 1), min(kernel[1], 2 * size[1] - 1)
+    if padding == "valid":
+        return 1 if is_strip[0] else kernel[0], 1 if is_strip[1] else kernel[1]
+    return kernel
 
 
 def _margins(padding: str | int, kernel: int) -> tuple[int, int]:

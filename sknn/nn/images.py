@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ ImageShape = tuple[int, int, int]
 
 INITIALIZATIONS = ("glorot", "he", "dirac")
 
-PLAIN_REMEDY = (
+REMEDY = (
     "Use padding='same', a smaller kernel, stride or pool, pooling=None for some layers, or fewer "
     "filters."
 )
@@ -56,9 +57,8 @@ def shrink(
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: Sequence[int] = (0, 0),
-    remedy: str = PLAIN_REMEDY,
 ) -> tuple[int, int]:
-    """Return the height and width that a layer leaves.
+    """Return the height and width that a convolution leaves.
 
     Parameters
     ----------
@@ -68,8 +68,6 @@ def shrink(
         Height and width of image, kernel and stride.
     padding : sequence of int, default=(0, 0)
         Rows and columns of zeros that are added, both sides together.
-    remedy : str
-        What the error message advises.
 
     Returns
     -------
@@ -86,9 +84,46 @@ def shrink(
     if height < 1 or width < 1:
         raise ValueError(
             f"{layer} leaves nothing of images that are {size[0]}x{size[1]} pixels where it "
-            f"begins. {remedy}"
+            f"begins. {REMEDY}"
         )
     return height, width
+
+
+def as_pair(value: Any) -> tuple[int, int]:
+    """Return a height and a width; a single number is both.
+
+    Parameters
+    ----------
+    value : int or pair of int
+        The size.
+
+    Returns
+    -------
+    tuple of int
+    """
+    if isinstance(value, Sequence | np.ndarray):
+        height, width = value
+        return int(height), int(width)
+    return int(value), int(value)
+
+
+def pool_of(pool_size: int | tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the pool for an image of a size: at most all of it.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int
+        The wanted size.
+    size : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    tuple of int
+        Height and width of the pool.
+    """
+    pool = as_pair(pool_size)
+    return min(pool[0], size[0]), min(pool[1], size[1])
 
 
 class GlobalPool(nn.Module):

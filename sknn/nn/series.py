@@ -127,6 +127,12 @@ class Standardize(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
+    @torch.no_grad()
+    def set(self, mean: np.ndarray, scale: np.ndarray) -> None:
+        """Replace both numbers of each channel."""
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(scale))
+
     def forward(self, series: Tensor) -> Tensor:
         """Standardize (batch, steps, channels)."""
         return (series - self.mean) / self.scale

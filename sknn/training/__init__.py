@@ -8,7 +8,7 @@ from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks, fr
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._fingerprint import fingerprint
-from ._images import ImageRows
+from ._images import BYTE_MAXIMUM, ImageRows
 from ._inference import predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
 from ._lbfgs import train_lbfgs
@@ -25,6 +25,7 @@ from ._steps import make_step
 from ._stopping import Plateau
 
 __all__ = [
+    "BYTE_MAXIMUM",
     "CHECKPOINT_FILE",
     "HORIZON_SCHEDULES",
     "SOLVERS",

@@ -1,10 +1,15 @@
 """Which arrays are images: every form that X may have, and what is refused."""
 
 import copy
+import pickle
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_digits
@@ -260,6 +265,8 @@ UNSCALED: dict[str, np.ndarray] = {
     "integers": BYTES[..., 0].astype(int),
     "unsigned integers": BYTES[..., 0].astype(np.uint16),
     "flat rows": GREY.reshape(30, -1) * 255,
+    "signed": GREY * 4000 - 1000,
+    "signed integers": (GREY * 4000 - 1000).astype(np.int16),
     "one bright pixel": np.where(np.arange(30)[:, None, None] == 29, 51.0, GREY),
 }
 
@@ -283,10 +290,12 @@ def test_pixels_that_are_not_scaled_are_warned_of(
         GREY,
         GREY > 0.5,
         GREY * 50,
-        GREY * 100 - 1,
-        (GREY - GREY.mean()) / 1e-3,
+        (GREY - GREY.mean()) / 0.02,
+        # a pixel that hardly varies, standardized as scikit-learn's scalers do it
+        np.where(np.arange(1440).reshape(GREY.shape) % 48, GREY - 0.5, 0)
+        * (1 + 999 * (GREY > 0.99)),
     ],
-    ids=["bytes", "flat bytes", "scaled", "booleans", "not large", "negative", "standardized"],
+    ids=["bytes", "flat bytes", "scaled", "booleans", "not large", "standardized", "outliers"],
 )
 def test_other_pixels_are_not_warned_of(X: np.ndarray) -> None:
     assert make(image_shape=(8, 6)).fit(X, y).n_iter_ == 1  # warnings are errors here
@@ -399,7 +408,7 @@ def test_other_images_than_in_fit_are_refused(
 
 
 def test_flat_rows_of_another_length_than_in_fit_are_refused_as_everywhere() -> None:
-    model = make().fit(GREY.reshape(30, -1), y)
+    model = make(image_shape=(8, 6)).fit(GREY.reshape(30, -1), y)
     with pytest.raises(ValueError, match="X has 47 features, but ConvClassifier is expecting 48"):
         model.predict(GREY.reshape(30, -1)[:, 1:])
 
@@ -455,3 +464,225 @@ def test_real_digits_as_bytes_images_and_rows_are_one_data_set() -> None:
     ]
     assert_allclose(predictions[1], predictions[0], atol=1e-5)
     assert_allclose(predictions[2], predictions[0], atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------- pixel scale
+
+SCALED = {
+    "bytes": BYTES,
+    "integers": BYTES.astype(np.int64),
+    "large floats": BYTES.astype(np.float64),
+    "floats": COLOUR,
+    "standardized": (COLOUR - 0.5) / 0.25,
+}
+
+
+def quiet_fit(
+    X: np.ndarray, X_val: Any = None, y_val: Any = None, **parameters: Any
+) -> ConvClassifier:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has values")
+        return make(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+@pytest.mark.parametrize(
+    ("fitted", "given", "warning"),
+    [
+        ("bytes", "floats", None),
+        ("floats", "bytes", None),
+        ("integers", "large floats", None),
+        ("large floats", "integers", None),
+        ("bytes", "integers", "divided by 255 as bytes are"),
+        ("integers", "bytes", "taken as they are and not divided"),
+        ("large floats", "bytes", "taken as they are and not divided"),
+    ],
+)
+def test_equal_pixels_of_another_type_give_equal_predictions(
+    fitted: str, given: str, warning: str | None, is_flat: bool
+) -> None:
+    X, other = SCALED[fitted], SCALED[given]
+    if is_flat:
+        X, other = X.reshape(30, -1), other.reshape(30, -1)
+    model = quiet_fit(X, image_shape=(HEIGHT, WIDTH, 3))
+    expected = model.predict_proba(X)
+    with nullcontext() if warning is None else pytest.warns(UserWarning, match=warning):
+        assert_allclose(model.predict_proba(other), expected, atol=1e-5)
+    with nullcontext() if warning is None else pytest.warns(UserWarning, match=warning):
+        assert_allclose(model.predict_proba(other[:1]), expected[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given"),
+    [
+        ("bytes", "large floats"),
+        ("floats", "large floats"),
+        ("floats", "integers"),
+        ("integers", "floats"),
+        ("standardized", "bytes"),
+        ("standardized", "large floats"),
+        ("standardized", "integers"),
+    ],
+)
+def test_pixels_of_another_scale_are_refused_wherever_they_come(fitted: str, given: str) -> None:
+    X, other = SCALED[fitted], SCALED[given]
+    model = quiet_fit(X)
+    message = "fitted with (bytes|integers|floats)"
+    with pytest.raises(ValueError, match=message):
+        model.predict(other)
+    with pytest.raises(ValueError, match=message):
+        model.score(other, y)
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(other, y)
+    with pytest.raises(ValueError, match=f"X_val, y_val: .*{message}"):
+        quiet_fit(X, X_val=other, y_val=y)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given"),
+    [("bytes", "standardized"), ("floats", "standardized"), ("large floats", "floats")],
+)
+def test_pixels_that_may_be_of_another_scale_are_warned_of(fitted: str, given: str) -> None:
+    model = quiet_fit(SCALED[fitted])
+    with pytest.warns(UserWarning, match=r"X has values from .* fitted with"):
+        model.predict(SCALED[given])
+
+
+def test_dark_and_noisy_images_and_outliers_are_of_the_same_scale() -> None:
+    noise = np.random.default_rng(1).normal(scale=0.2, size=COLOUR.shape)
+    spoiled = COLOUR.copy()
+    spoiled[0, 0, 0] = 1e4  # a column that hardly varied in training, scaled by what it did
+    for fitted in ("bytes", "floats"):
+        model = quiet_fit(SCALED[fitted])
+        for X in (COLOUR * 0.01, COLOUR * 0, COLOUR + noise, spoiled, COLOUR[:1]):
+            model.predict(X)  # warnings are errors here
+    model = quiet_fit(SCALED["integers"])
+    model.predict(BYTES.astype(int) // 200)
+
+
+def test_the_scale_goes_with_the_model() -> None:
+    model = quiet_fit(BYTES)
+    copied = pickle.loads(pickle.dumps(model))
+    with pytest.raises(ValueError, match="fitted with bytes"):
+        copied.predict(BYTES.astype(float))
+
+
+def test_pixels_that_float32_cannot_hold_are_refused() -> None:
+    model = quiet_fit(GREY)
+    for call in (lambda X: model.predict(X), lambda X: make().fit(X, y)):
+        with pytest.raises(ValueError, match="beyond float32"):
+            call(with_value(GREY, 1e39))
+
+
+# ------------------------------------------------------------------- types that torch cannot gather
+
+UNUSUAL_TYPES = {
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "swapped int16": np.dtype(np.int16).newbyteorder(),
+    "swapped uint16": np.dtype(np.uint16).newbyteorder(),
+    "swapped float32": np.dtype(np.float32).newbyteorder(),
+    "long double": np.longdouble,
+}
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+@pytest.mark.parametrize("name", UNUSUAL_TYPES)
+def test_files_of_any_type_stay_on_the_disk(
+    name: str, is_flat: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = (GREY * 40).round().astype(UNUSUAL_TYPES[name])
+    opened = save(X.reshape(30, -1) if is_flat else X, tmp_path)
+    made: list[ImageRows] = []
+
+    class Spied(ImageRows):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    expected = make().fit((GREY * 40).round(), y).predict_proba((GREY * 40).round())
+    monkeypatch.setattr(_convolutional, "ImageRows", Spied)
+    found = make(image_shape=(8, 6)).fit(opened, y).predict_proba(opened)
+    assert_allclose(found, expected, atol=1e-5)
+    address = opened.__array_interface__["data"][0]
+    assert [rows.array.__array_interface__["data"][0] for rows in made] == [address] * 2
+    assert {rows.array.dtype for rows in made} == {X.dtype}
+
+
+def test_large_integers_keep_their_values() -> None:
+    rows = ImageRows(
+        np.full((2, 1, 1), 2**63 + 2**40, np.uint64),
+        torch.device("cpu"),
+        torch.float32,
+        image_shape=(1, 1, 1),
+    )
+    assert_array_equal(rows.slice(0, 2).ravel(), [2.0**63 + 2.0**40] * 2)
+
+
+# ------------------------------------------------------------------------------ strips, channels
+
+
+@pytest.mark.parametrize(
+    ("n_pixels", "hint"),
+    [
+        (60, r"\(height, width\), or image_shape=\(1, 60\)"),
+        (48, r"\(4, 4, 3\)"),
+        (3072, "32, 32, 3"),
+    ],
+)
+def test_rows_that_become_strips_say_so(n_pixels: int, hint: str) -> None:
+    X = np.random.default_rng(0).random((10, n_pixels))
+    with pytest.warns(UserWarning, match=f"strips of 1x{n_pixels} pixels.*{hint}"):
+        make(filters=(2,)).fit(X, np.arange(10) % 2)
+    make(filters=(2,), image_shape=(1, n_pixels)).fit(X, np.arange(10) % 2)
+
+
+@pytest.mark.parametrize("shape", [(6, 64, 16, 3), (6, 16, 16, 1), (6, 32, 24, 7)], ids=str)
+def test_channels_that_seem_to_come_last_are_warned_of(shape: tuple[int, ...]) -> None:
+    X = np.random.default_rng(0).random(shape)
+    with pytest.warns(UserWarning, match=r"come last, set data_format='channels_last'"):
+        make(data_format="channels_first", batch_size=6).fit(X, [0, 1] * 3)
+
+
+def test_many_channels_that_come_first_are_warned_of() -> None:
+    X = np.random.default_rng(0).random((6, 5, 20, 20))
+    with pytest.warns(UserWarning, match=r"come first, set data_format='channels_first'"):
+        make(batch_size=6).fit(X, [0, 1] * 3)
+    # feature maps of another network
+    make(batch_size=6).fit(np.moveaxis(X, 1, 3), [0, 1] * 3)
+    make(batch_size=6, data_format="channels_first").fit(X[:, :, :4, :4].repeat(4, 1), [0, 1] * 3)
+
+
+# ------------------------------------------------------------------------------------- no images
+
+NO_IMAGES = {
+    "a file name": "photo.png",
+    "file names": ["a.png", "b.png"] * 15,
+    "an array of file names": np.array(["a.png"] * 30),
+    "paths": [Path("a.png")] * 30,
+    "a generator": (image for image in GREY),
+}
+
+
+@pytest.mark.parametrize("name", NO_IMAGES)
+def test_names_and_generators_are_refused_in_words(name: str) -> None:
+    model = make().fit(GREY, y)
+    for call in (lambda X: make().fit(X, y), model.predict):
+        with pytest.raises(TypeError, match=r"numpy\.stack"):
+            call(NO_IMAGES[name])
+
+
+def test_tensors_are_taken_whatever_they_remember() -> None:
+    tensor = torch.tensor(GREY, requires_grad=True)
+    expected = make().fit(GREY, y).predict_proba(GREY)
+    assert_allclose(make().fit(tensor, y).predict_proba(tensor), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_a_single_image_is_told_to_become_several(data_format: str) -> None:
+    X = COLOUR if data_format == "channels_last" else to_first(COLOUR)
+    model = make(data_format=data_format).fit(X, y)
+    with pytest.raises(ValueError, match=r"For a single image pass X\[numpy.newaxis\]"):
+        model.predict(X[0])
+    assert len(model.predict(X[0][np.newaxis])) == 1

@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import correlate
 from sklearn.pipeline import make_pipeline
@@ -142,3 +143,26 @@ def test_modules_of_users(grey_images: np.ndarray, labels: np.ndarray) -> None:
         plot_feature_maps(classifier, grey_images[0], "unused")
     with pytest.raises(ValueError, match=r"'last' returns numbers of shape \(3,\).*there is none"):
         plot_feature_maps(classifier, grey_images[0], "last")
+
+
+class InPlace(nn.Sequential):
+    """A convolution whose output the next layer overwrites."""
+
+    def __init__(self, n_outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(72, n_outputs)
+        )
+
+
+def test_maps_are_those_of_the_layer_though_the_next_works_in_place(
+    grey_images: np.ndarray, labels: np.ndarray
+) -> None:
+    classifier = fit(ConvClassifier(module=InPlace), grey_images, labels)
+    convolution = classifier.module_[0]
+    image = torch.from_numpy(grey_images[:1] / 255).float()[:, None]
+    expected = convolution(image).detach()[0]
+    assert expected.min() < 0
+    maps = shown(plot_feature_maps(classifier, grey_images[0], "0"))
+    assert_allclose(maps, expected, atol=1e-6)
+    maps = shown(plot_feature_maps(classifier, grey_images[0], "1"))
+    assert_allclose(maps, expected.clamp(min=0), atol=1e-6)

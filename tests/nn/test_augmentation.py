@@ -224,6 +224,7 @@ BAD_CALLABLES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "fewer": (lambda x: x[1:], "augment returned"),
     "array": (lambda x: x.numpy(), "augment returned ndarray"),
     "nothing": (lambda x: None, "augment returned NoneType"),
+    "bytes": (lambda x: (255 * x).to(torch.uint8), "augment returned .* torch.uint8 .* floats are"),
 }
 
 
@@ -247,6 +248,11 @@ def test_a_callable_that_returns_something_else_is_refused(name: str) -> None:
         ({"shift": -1}, "from 0 up"),
         ({"rotate": 181}, "from 0 to 180"),
         ({"rotate": "10"}, "must be a number"),
+        ({"shift": 0.1}, r"\{'shift': 0.1\}: .* from 0 up, whole pixels"),
+        ({"shift": True}, "whole pixels"),
+        ({"flip": True}, r"a probability. For the default strength write augment='flip'"),
+        ({"erase": False}, "a probability"),
+        ({"rotate": True}, "degrees"),
     ],
     ids=str,
 )
@@ -264,6 +270,13 @@ def test_missing_kornia_is_an_error_that_names_the_extra(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"needs kornia: pip install 'sknn\[images\]'"):
         make_augmentation(augment, 8, 8)
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_a_callable_may_return_floats_of_another_type(memory_format: Any) -> None:
+    images = make_images(5).to(memory_format=memory_format)
+    through_numpy = augmented(lambda x: torch.from_numpy(x.numpy().astype(float) * 2), images)
+    assert_array_equal(through_numpy, images * 2)
 
 
 def test_a_callable_needs_no_kornia(monkeypatch: pytest.MonkeyPatch) -> None:
