@@ -41,7 +41,10 @@ from sknn.training import (
     Training,
     TrainingState,
     Work,
+    check_callbacks,
+    check_outputs,
     fingerprint,
+    forward,
     freeze_parameters,
     isolated_torch_rng,
     make_optimizer,
@@ -58,6 +61,7 @@ from sknn.training import (
 )
 
 from ._fit_record import describe_fit
+from ._inputs import array_like
 from ._modules import build_user_module, portable_copy
 from ._parameters import declares_parameters
 from ._refusals import CALLBACK_CONTEXTS, unchanged_if_refused
@@ -323,6 +327,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         incremental: bool,
     ) -> CheckedData:
         """Validate what is trained on, and what is validated on."""
+        X, y = array_like(X, "X"), array_like(y, "y")
         continued = self._goes_on(incremental)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         X, y = self._check_X_y(X, y, reset=not continued)
@@ -343,7 +348,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     ) -> PreparedFit:
         """Make the network, the samples and the net of validated data."""
         checkpoint = None if incremental else self._open_checkpoint(data, device)
-        if not self._goes_on(incremental):
+        goes_on = self._goes_on(incremental)
+        if not goes_on:
             start = TrainingData(data.X, data.targets, data.sample_weight)
             self._start(start, device, checkpoint)
         else:
@@ -352,12 +358,27 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self.out_activation_ = self._loss.out_activation
 
         train, held_out = self._make_samples(data, device)
+        if self.module is not None and not goes_on:
+            self._try_module(train)
         max_epochs = 1 if incremental else self.max_iter
         schedule = self._resolve_schedule(incremental=incremental)
         callbacks = self._all_callbacks(data.given, max_epochs)
         net = self._make_net(train, max_epochs, schedule, callbacks, checkpoint)
         net.renews_statistics = not incremental  # a part of a stream does not stand for all of it
         return PreparedFit(self, Training(net, train, held_out), incremental)
+
+    def _try_module(self, train: Samples) -> None:
+        """Run the user's module on a few rows: what does not fit is refused before training."""
+        batch = next(iter(train.batches(TRIED_ROWS)))
+        module, state = self.module_.eval(), replace(self._state)
+        with isolated_torch_rng(state, train.device), torch.no_grad():
+            outputs = forward(module, batch.X, self._compute_dtype)
+        module.train()
+        self._check_module_outputs(outputs, len(batch.targets))
+
+    def _check_module_outputs(self, outputs: Any, n_rows: int) -> None:
+        """Refuse or warn of what the user's module returns."""
+        check_outputs(outputs, n_rows, self.n_outputs_)
 
     def _checkpoint_folder(self) -> str | os.PathLike[str] | None:
         """Return the folder of this network's checkpoint."""
@@ -504,6 +525,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     ) -> tuple[Any, Any, Any, np.ndarray | None]:
         """Validate the user's validation data as the training data, with errors of their own."""
         with naming_validation():
+            X_val, y_val = array_like(X_val, "X_val"), array_like(y_val, "y_val")
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
             targets_val = self._encode_targets(y_val, continued=True)
         weights_val = self._check_weights("sample_weight_val", weights_val, X_val)
@@ -619,7 +641,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _all_callbacks(self, given: dict[str, Any], max_epochs: int) -> list[Any]:
         """The user's callbacks, and ours that print and that speak to scikit-learn's."""
-        callbacks = list(self.callbacks or [])
+        callbacks = check_callbacks(self.callbacks or [])
         if self.verbose == "bar":
             callbacks.append(MoveBar(self._make_bar()))
         elif self.verbose:
@@ -677,7 +699,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _predict_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
         """Return the network's outputs, and the float type in which answers come back."""
         check_is_fitted(self)
-        X = self._check_X(X)
+        X = self._check_X(array_like(X, "X"))
         parameter = next(self.module_.parameters())
         rows = self._make_rows(X, parameter.device, parameter.dtype)
         chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
@@ -855,5 +877,8 @@ class PreparedFit(NamedTuple):
         if not self.incremental:
             self.training.net.warn_if_not_converged()
 
+
+# On how many training rows a module of the user's is tried.
+TRIED_ROWS = 8
 
 FLOAT32_ANSWERS = (np.float32, np.float16)

@@ -10,8 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import sys
+from numbers import Integral
 from typing import Any, TypeVar, dataclass_transform
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+
+from sknn._hints import did_you_mean, explains_calls
 
 Class = TypeVar("Class", bound=type)
 
@@ -136,7 +144,45 @@ def declares_parameters(cls: Class) -> Class:
             .replace("{parameters}", described)
             .replace("{attributes}", f"{own}\n{FITTED_ATTRIBUTES}".strip())
         )
-    return cls
+    return explains_calls(cls)
+
+
+class ExplainedParameters(BaseEstimator):
+    """Says of a parameter's value that is not allowed which one may be meant."""
+
+    def _validate_params(self) -> None:
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            hint = self._hint(str(error))
+            if not hint:
+                raise
+            raise InvalidParameterError(f"{error}{hint}") from None
+        loss = getattr(self, "loss", None)
+        if isinstance(loss, type):
+            raise InvalidParameterError(
+                f"The 'loss' parameter of {type(self).__name__} is the class {loss.__name__}; an "
+                f"instance is needed, such as loss={loss.__name__}(reduction='none')."
+            )
+
+    def _hint(self, message: str) -> str:
+        """Return what may be meant, with a space before it."""
+        found = re.match(r"The '(\w+)' parameter", message)
+        if found is None:
+            return ""
+        name = found[1]
+        value = getattr(self, name)
+        is_size = isinstance(value, Integral | list | tuple)
+        if name == "loss" and is_size and hasattr(self, "hidden_layer_sizes"):
+            return (
+                " The first positional parameter is the loss, as in MLPRegressor: pass "
+                f"hidden_layer_sizes={value!r} by its name."
+            )
+        if name == "solver" and isinstance(value, torch.optim.Optimizer):
+            return f" Pass the class, solver=torch.optim.{type(value).__name__}."
+        constraints = self._parameter_constraints[name]
+        options = [c.options for c in constraints if isinstance(c, StrOptions)]
+        return did_you_mean(value, set().union(*options))
 
 
 def _own_first(cls: type, fields: list[dataclasses.Field[Any]]) -> list[dataclasses.Field[Any]]:

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sknn._hints import explains_calls
 from sknn.nn import Stem
 from sknn.training import Ragged
 
@@ -29,6 +30,7 @@ else:
     _Estimator = object
 
 
+@explains_calls
 class StepTask(SequenceTargets, _Estimator):
     """What changes where each step of a series has an answer: targets, stem, predictions.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sknn.nn import (
@@ -21,6 +22,7 @@ from sknn.nn import (
     REGRESSION_LOSSES,
     Loss,
     RegressionLoss,
+    declared_activation,
     make_classification_loss,
     make_regression_loss,
 )
@@ -44,6 +46,14 @@ def _has_probabilities(estimator: Any) -> bool:
     loss = estimator.loss
     if isinstance(loss, str) and CLASSIFICATION_LOSSES[loss].defines_probabilities:
         return True
+    if callable(loss):
+        if declared_activation(loss) in ("softmax", "logistic"):
+            return True
+        raise AttributeError(
+            f"predict_proba is not available for the callable loss={loss!r}: nothing says whether "
+            "the network's outputs are logits of probabilities. If they are, declare it: "
+            "loss.out_activation = 'softmax' for three or more classes, 'logistic' else."
+        )
     raise AttributeError(
         f"predict_proba is not available for loss={loss!r}, whose outputs are not probabilities; "
         "use loss='log_loss', or CalibratedClassifierCV."
@@ -67,7 +77,9 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         squared error of the probabilities (Brier score); or focal loss. A callable gets the
         logits of shape (batch, n_outputs) and the targets (class indices of shape (batch,) for
         three or more classes, else 0 and 1 in the logits' shape) and returns the loss of each
-        row. `predict_proba` exists for losses that define probabilities.""",
+        row. `predict_proba` exists for losses that define probabilities; a callable does if it
+        has an attribute `out_activation`, "softmax" for three or more classes, else "logistic".
+        """,
     )
     label_smoothing: float = parameter(
         default=0.0,
@@ -130,6 +142,24 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             return factors
         with np.errstate(over="ignore"):  # `check_weight_sum` refuses what is infinite
             return factors * sample_weight
+
+    def _check_module_outputs(self, outputs: Any, n_rows: int) -> None:
+        if self.n_outputs_ == 1 and getattr(outputs, "shape", None) == (n_rows, 2):
+            raise ValueError(
+                "module returned two outputs, but for two classes it returns one, the logit of "
+                f"classes_[1], of shape ({n_rows}, 1). A class or factory that has a parameter "
+                "n_outputs is told so."
+            )
+        super()._check_module_outputs(outputs, n_rows)
+        last = [*self.module_.modules()][-1]
+        if isinstance(self.loss, str) and returns_probabilities(outputs, last):
+            warnings.warn(
+                f"module returns probabilities, as after a {self._loss.out_activation}, but "
+                f"loss={self.loss!r} takes logits and applies that function itself, so that the "
+                "network learns slowly. Leave the last activation out.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _make_loss(self, weighted: bool) -> Loss:
         return make_classification_loss(
@@ -276,6 +306,16 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         return torch.where(probabilities > 0, probabilities.log(), exact).numpy()
 
 
+def returns_probabilities(outputs: Tensor, last: nn.Module) -> bool:
+    """Say whether outputs have been through a softmax or a sigmoid, `last` being the last layer."""
+    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        return False
+    if isinstance(last, nn.Sigmoid | nn.Softmax):
+        return True
+    sums = outputs.sum(1)
+    return outputs.shape[1] > 1 and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+
+
 def _in_type(outputs: Tensor, dtype: np.dtype) -> Tensor:
     """Cast on the CPU, since some devices lack float64.
 
@@ -291,7 +331,8 @@ LOSS_DOC = """{"squared_error", "absolute_error", "huber", "log_cosh", "poisson"
     What training minimises, summed over outputs. "squared_error" and "msle" are half the squared
     error of y and of ``log(1 + y)``, "poisson" and "gamma" half the deviance with an exponential
     output, "huber" changes from square to absolute at 1. A callable gets outputs and targets,
-    both of shape (batch, n_outputs), and returns the loss of each row."""
+    both of shape (batch, n_outputs), and returns the loss of each row; its attribute
+    `out_activation`, "identity", "exp" or "expm1", makes predictions of outputs."""
 
 
 @declares_parameters

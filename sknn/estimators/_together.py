@@ -12,6 +12,7 @@ from typing import Any
 from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
+from sknn._hints import require_call
 from sknn.nn import ACTIVATIONS
 from sknn.training import Interrupted, Training, threads_for, train_stack
 from sknn.training import stack_key as training_key
@@ -244,6 +245,8 @@ def _prepare(task: FitTask) -> PreparedFit:
     """Do what comes before the training."""
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
+    # `_prepare` has arguments of its own, which are none of the user's
+    require_call(task.estimator, "fit", task.X, task.y, **task.fit_params)
     arguments = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(arguments.pop(name, None) for name in names))

@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
 from sknn._documentation import LinksToDocumentation
 from sknn.training import HORIZON_SCHEDULES, SOLVERS
 
-from ._parameters import declares_parameters, parameter
+from ._parameters import ExplainedParameters, declares_parameters, parameter
 
 
 @declares_parameters
-class TrainingParameters(LinksToDocumentation, BaseEstimator):
+class TrainingParameters(LinksToDocumentation, ExplainedParameters):
     """How a network is trained, whatever the network.
 
     Parameters

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     MetaEstimatorMixin,
     RegressorMixin,
     _fit_context,
@@ -20,7 +19,7 @@ from sklearn.utils.validation import _num_samples, check_array, check_is_fitted,
 
 from sknn._documentation import LinksToDocumentation
 from sknn.estimators import NeuralRegressor
-from sknn.estimators._parameters import declares_parameters, parameter
+from sknn.estimators._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators._refusals import unchanged_if_refused
 
 from ._intervals import (
@@ -58,7 +57,9 @@ def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
 
 
 @declares_parameters
-class Forecaster(LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, BaseEstimator, ABC):
+class Forecaster(
+    LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC
+):
     """Base class of the forecasters.
 
     Parameters

@@ -17,6 +17,7 @@ from .losses import (
     CallableLoss,
     Loss,
     RegressionLoss,
+    declared_activation,
     make_classification_loss,
     make_regression_loss,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Stem",
     "Unstandardize",
     "ValueDecoder",
+    "declared_activation",
     "find_activation",
     "make_augmentation",
     "make_classification_loss",

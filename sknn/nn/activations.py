@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sknn._hints import did_you_mean
+
 aten = torch.ops.aten
 
 
@@ -92,9 +94,13 @@ def find_activation(activation: str | Callable[[], Any]) -> Activation:
     if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]
     if isinstance(activation, str | nn.Module) or not callable(activation):
+        hint = did_you_mean(activation, ACTIVATIONS)
+        if isinstance(activation, nn.Module):
+            hint = f" Pass the class, {type(activation).__name__}: each layer makes one of its own."
         raise ValueError(
             f"activation={activation!r} is unknown; use one of {sorted(ACTIVATIONS)}, or a "
             "callable that returns a torch module, such as the class torch.nn.ReLU."
+            f"{hint}"
         )
     return Activation(partial(_build_activation, activation))
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -458,7 +458,8 @@ class CallableLoss(Loss):
     function : callable
         ``function(outputs, targets)`` returns the loss of each row, of shape (batch,), or of
         each output, of shape (batch, n_outputs), whose sum is taken. A single number, such as
-        the mean that most torch losses return, works too, but cannot be weighted.
+        the mean that most torch losses return, works too, but cannot be weighted. Its attribute
+        `out_activation`, if it has one, says what the outputs mean.
     weighted : bool, default=False
         Whether rows have weights, so that a single number is an error.
     """
@@ -468,6 +469,16 @@ class CallableLoss(Loss):
     ) -> None:
         self.function = function
         self.weighted = weighted
+
+    @property
+    def out_activation(self) -> str:  # type: ignore[override]
+        """What the function declares in an attribute of this name, else "identity"."""
+        return declared_activation(self.function)
+
+    @property
+    def defines_probabilities(self) -> bool:  # type: ignore[override]
+        """Whether the declared activation gives probabilities."""
+        return self.out_activation in ("softmax", "logistic")
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, of shape (batch,)."""
@@ -488,6 +499,55 @@ class CallableLoss(Loss):
                 f"{tuple(outputs.shape)}; it has to return one number, one a row, or one an output."
             )
         return losses if losses.ndim == 1 else losses.sum(1)
+
+
+def declared_activation(function: Callable[..., Any]) -> str:
+    """Return the output activation that a user's loss declares in its attribute `out_activation`.
+
+    Parameters
+    ----------
+    function : callable
+        The loss.
+
+    Returns
+    -------
+    str
+        Key of `OUTPUT_ACTIVATIONS`; "identity" where nothing is declared.
+
+    Raises
+    ------
+    ValueError
+        If it declares something else.
+    """
+    declared = getattr(function, "out_activation", "identity")
+    if not isinstance(declared, str) or declared not in OUTPUT_ACTIVATIONS:
+        raise ValueError(
+            f"loss.out_activation={declared!r} is unknown; use one of {sorted(OUTPUT_ACTIVATIONS)}."
+        )
+    return declared
+
+
+def _check_callable(function: Callable[..., Any], task: str) -> None:
+    """Refuse losses whose outputs or targets are not those of the task."""
+    is_multiclass = task == "multiclass"
+    problem = {"binary": "two classes", "multilabel": "labels"}.get(task, "several classes")
+    fitting = "softmax" if is_multiclass else "logistic"
+    declared = declared_activation(function)
+    if declared not in ("identity", fitting):
+        raise ValueError(
+            f"loss.out_activation={declared!r}, but for {problem} it is {fitting!r} or 'identity'."
+        )
+    if isinstance(function, nn.CrossEntropyLoss | nn.NLLLoss) and not is_multiclass:
+        raise ValueError(
+            f"loss={function!r} takes a logit for each class, but for {problem} the network has "
+            "one for each column of 0 and 1; use 'log_loss', or "
+            "torch.nn.BCEWithLogitsLoss(reduction='none')."
+        )
+    if isinstance(function, nn.BCELoss):
+        raise ValueError(
+            "loss=BCELoss() takes probabilities, but the network returns logits; use 'log_loss', "
+            "or torch.nn.BCEWithLogitsLoss(reduction='none')."
+        )
 
 
 CLASSIFICATION_LOSSES: dict[str, type[ClassificationLoss]] = {
@@ -540,6 +600,7 @@ def make_classification_loss(
         return CLASSIFICATION_LOSSES[loss](task, label_smoothing)
     if label_smoothing:
         raise ValueError("label_smoothing needs loss='log_loss'; smooth inside a callable loss.")
+    _check_callable(loss, task)
     return CallableLoss(loss, weighted)
 
 
@@ -562,6 +623,12 @@ def make_regression_loss(
     Loss
     """
     if not isinstance(loss, str):
+        declared = declared_activation(loss)
+        if declared in ("softmax", "logistic"):
+            raise ValueError(
+                f"loss.out_activation={declared!r} is for classifiers; predictions of a regressor "
+                "are 'identity', 'exp' or 'expm1' of the outputs."
+            )
         return CallableLoss(loss, weighted)
     if loss == "quantile":
         return QuantileLoss(quantile)

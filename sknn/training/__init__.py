@@ -4,7 +4,14 @@ from skorch.history import History
 
 from ._batches import Inputs, Rows, Samples, make_rows, narrowed
 from ._callback_state import callback_parameters, stateful
-from ._callbacks import EpochBar, MoveBar, PrintEpochs, ScikitLearnCallbacks, freeze_parameters
+from ._callbacks import (
+    EpochBar,
+    MoveBar,
+    PrintEpochs,
+    ScikitLearnCallbacks,
+    check_callbacks,
+    freeze_parameters,
+)
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
 from ._fingerprint import fingerprint
@@ -21,7 +28,7 @@ from ._scores import accuracy, decide_labels, decide_multiclass, r2
 from ._series import PairedRows, SeriesRows
 from ._stack import Interrupted, Training, stack_key, train_stack
 from ._state import TrainingState
-from ._steps import make_step
+from ._steps import check_outputs, forward, make_step
 from ._stopping import Plateau
 
 __all__ = [
@@ -52,9 +59,12 @@ __all__ = [
     "Work",
     "accuracy",
     "callback_parameters",
+    "check_callbacks",
+    "check_outputs",
     "decide_labels",
     "decide_multiclass",
     "fingerprint",
+    "forward",
     "freeze_parameters",
     "inverse_scaling",
     "isolated_torch_rng",

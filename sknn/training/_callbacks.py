@@ -7,10 +7,32 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sklearn.base import is_regressor
+from sklearn.callback import FitCallback
 from skorch.callbacks import Callback, Initializer, ParamMapper
 
 # fits into 100 columns with the figures of training and validation
 BAR = "{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} epochs [{elapsed}<{remaining}{postfix}]"
+
+
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """Return skorch's callbacks as a list, and refuse what is none."""
+    for number, given in enumerate(callbacks):
+        is_pair = isinstance(given, tuple | list) and len(given) == 2
+        callback = given[1] if is_pair else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, Callback):
+            continue
+        if isinstance(callback, FitCallback):
+            raise TypeError(
+                f"callbacks[{number}] is scikit-learn's {kind.__name__}, which is set with "
+                "set_callbacks(...); the parameter is for callbacks of skorch."
+            )
+        raise TypeError(
+            f"callbacks[{number}] is {callback!r}, of class {kind.__name__}; an instance of "
+            "skorch.callbacks.Callback is needed. A function becomes one as the method "
+            "on_epoch_end(self, net, **kwargs) of a subclass."
+        )
+    return list(callbacks)
 
 
 class PrintEpochs(Callback):

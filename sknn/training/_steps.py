@@ -94,7 +94,7 @@ class AutogradStep:
                         "batch_size=2 at least, or normalization='layer' or None."
                     ) from error
                 raise
-            self._check_shape(outputs, len(targets))
+            check_outputs(outputs, len(targets), self.n_outputs)
             losses = self.loss(outputs, targets)
             if sample_weight is not None:
                 losses = losses * sample_weight
@@ -102,13 +102,20 @@ class AutogradStep:
             (loss_sum / weight_sum).backward()
         return outputs.detach(), loss_sum.detach()
 
-    def _check_shape(self, outputs: Tensor, n_rows: int) -> None:
-        # shapes such as (batch,) against (batch, 1) would broadcast in the loss, without a word
-        if outputs.shape != (n_rows, self.n_outputs):
-            raise ValueError(
-                f"module returned outputs of shape {tuple(outputs.shape)} for a batch of {n_rows} "
-                f"rows; shape ({n_rows}, {self.n_outputs}) is needed."
-            )
+
+def check_outputs(outputs: Any, n_rows: int, n_outputs: int) -> None:
+    """Refuse what a module returns, if it is not one tensor of shape (n_rows, n_outputs)."""
+    if not isinstance(outputs, Tensor):
+        raise TypeError(
+            f"module returned a {type(outputs).__name__}; one tensor of shape ({n_rows}, "
+            f"{n_outputs}) is needed. Wrap the module in one whose forward returns that part alone."
+        )
+    # shapes such as (batch,) against (batch, 1) would broadcast in the loss, without a word
+    if outputs.shape != (n_rows, n_outputs):
+        raise ValueError(
+            f"module returned outputs of shape {tuple(outputs.shape)} for a batch of {n_rows} "
+            f"rows; shape ({n_rows}, {n_outputs}) is needed."
+        )
 
 
 def make_step(
@@ -164,7 +171,8 @@ def forward(module: nn.Module, X: Inputs, compute_dtype: torch.dtype) -> Tensor:
     if compute_dtype != torch.bfloat16:
         return module(*arguments)
     with autocast_for(arguments[0].device, compute_dtype):
-        return module(*arguments).float()
+        outputs = module(*arguments)
+        return outputs.float() if isinstance(outputs, Tensor) else outputs
 
 
 def autocast_for(device: torch.device, compute_dtype: torch.dtype) -> AbstractContextManager[None]:

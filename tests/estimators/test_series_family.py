@@ -579,11 +579,13 @@ def test_a_module_of_the_users_own_gets_series_and_lengths(estimator: Any) -> No
     target = target_of(estimator)
     Own.calls.clear()
     model = make(estimator, module=Own, batch_size=20, max_iter=1).fit(EQUAL, target)
+    assert Own.calls.pop(0)[0] == (8, 12, 2)  # tried, before anything is trained
     model.predict(EQUAL)
     assert Own.calls == [((20, 12, 2), ())] * 3 + [((N, 12, 2), ())]
     expected = np.maximum(EQUAL, 0).mean(1)
     Own.calls.clear()
     model = make(estimator, module=Own, batch_size=20, max_iter=1).fit(RAGGED, target)
+    assert len(Own.calls.pop(0)[0]) == 3
     assert len(Own.calls) == 3
     seen = []
     for shape, (lengths,) in Own.calls:
@@ -615,7 +617,7 @@ def test_a_module_of_the_users_own_gets_tokens() -> None:
 
 
 def test_a_module_whose_outputs_are_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"outputs of shape \(30, 12, 1\) for a batch of 30"):
+    with pytest.raises(ValueError, match=r"outputs of shape \(8, 12, 1\) for a batch of 8"):
         make(RecurrentClassifier, module=nn.Linear(2, 1)).fit(EQUAL, y)
 
 

@@ -1,0 +1,69 @@
+"""What is no array: generators, files, loaders; and torch's tensors, which become arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+FILE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".npz"),
+    *(".csv", ".tsv", ".txt", ".parquet", ".h5", ".hdf5", ".wav", ".mp3", ".flac", ".json"),
+)
+
+
+def array_like(value: Any, name: str) -> Any:
+    """Return X or y as scikit-learn's validation takes them, tensors as arrays.
+
+    Raises TypeError or ValueError, with what to do, for what is no array.
+    """
+    if type(value) is np.ndarray and value.dtype.kind not in "OUS":
+        return value
+    if isinstance(value, torch.Tensor):
+        return _array_of(value)
+    if isinstance(value, list | tuple):
+        if any(isinstance(each, torch.Tensor) for each in value):
+            value = [_array_of(each) if isinstance(each, torch.Tensor) else each for each in value]
+        _refuse_files(value, name)
+        return value
+    if isinstance(value, str | bytes):
+        raise TypeError(
+            f"{name} is the string {value[:60]!r}. Estimators take arrays: read the file first, "
+            "for instance with numpy.load or pandas.read_csv."
+        )
+    if isinstance(value, Mapping) and not hasattr(value, "shape"):  # as sparse "dok" has
+        raise TypeError(
+            f"{name} is a {type(value).__name__}. Estimators take arrays: pass "
+            "pandas.DataFrame(...) or numpy.column_stack(list(...values()))."
+        )
+    if isinstance(value, Iterator):
+        raise TypeError(
+            f"{name} is a {type(value).__name__}, which can be read only once. Pass what it yields "
+            "as one array, numpy.stack(list(...)); for more data than fit into memory, a "
+            "numpy.memmap, or one array after the other to partial_fit."
+        )
+    if isinstance(value, torch.utils.data.DataLoader | torch.utils.data.Dataset):
+        raise TypeError(
+            f"{name} is a {type(value).__name__}. Estimators take X and y as arrays and make "
+            "batches themselves (batch_size); a numpy.memmap stays on the disk."
+        )
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OUS":
+        _refuse_files(value, name)
+    return value
+
+
+def _array_of(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor's numbers, from whatever device, without its gradients."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _refuse_files(values: Any, name: str) -> None:
+    first = values[0] if len(values) else None
+    if name != "y" and isinstance(first, str) and first.lower().endswith(FILE_SUFFIXES):
+        raise ValueError(
+            f"{name} holds names of files, such as {str(first)!r}. Read them into one array first: "
+            "numpy.stack([matplotlib.image.imread(name) for name in names]) for images of one size."
+        )
