@@ -1,4 +1,4 @@
-"""A torch module of one's own in a grid search.
+"""A custom torch module in a grid search.
 
 `module=` takes a class or factory; it is called with `n_features_in` and `n_outputs` where it has
 parameters of these names, so it need not know the data. `functools.partial` binds its other

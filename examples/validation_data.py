@@ -1,4 +1,4 @@
-"""Validation data of one's own, through a Pipeline.
+"""Validation data through a Pipeline.
 
 A Pipeline transforms what it is told to by `transform_input`, so that the validation samples
 reach the network scaled by the training samples' mean and deviation. Early stopping then watches

@@ -174,7 +174,7 @@ class TrainingParameters(LinksToDocumentation, ExplainedParameters):
         default=10,
         constraints=[Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         doc="""int or numpy.inf
-        Epochs without an improvement by `tol` that are put up with.""",
+        Epochs without an improvement by `tol` before training stops.""",
     )
     max_fun: int = parameter(
         default=15000,
