@@ -74,6 +74,12 @@ def _recurrent(name: str) -> Callable[..., Any]:
         # (steps, directions, batch, hidden) -> (steps, batch, directions * hidden)
         return op.Reshape(op.Transpose(states, perm=[0, 2, 1, 3]), [0, 0, -1]), ends
 
+    def one_at_least(states: Any) -> Any:
+        """Add zeros where there are no series or no steps: there onnxruntime ends the process."""
+        zero, one = (op.Constant(value_ints=[number]) for number in (0, 1))
+        missing = op.Max(op.Sub(one, op.Shape(states)), zero)
+        return op.Pad(states, op.Concat(zero, zero, zero, missing, axis=0))
+
     def translate(
         series: Any,
         start: Any,
@@ -89,14 +95,17 @@ def _recurrent(name: str) -> Callable[..., Any]:
         n_weights, n_directions = (4 if has_biases else 2), (2 if bidirectional else 1)
         directions = [weights[i : i + n_weights] for i in range(0, len(weights), n_weights)]
         states = op.Transpose(series, perm=[1, 0, 2]) if batch_first else series
+        sizes, n = op.Shape(states, end=2), op.Shape(states, start=1, end=2)
+        states, *starts = (one_at_least(each) for each in (states, *starts))
         all_ends = []
         for first in range(0, num_layers * n_directions, n_directions):
             last = first + n_directions
             begin = [op.Slice(each, [first], [last], [0]) for each in starts]
             states, ends = layer(states, directions[first:last], begin)
             all_ends.append(ends)
-        if batch_first:
-            states = op.Transpose(states, perm=[1, 0, 2])
-        return states, *(op.Concat(*each, axis=0) for each in zip(*all_ends, strict=True))
+        ends = [op.Concat(*each, axis=0) for each in zip(*all_ends, strict=True)]
+        ends = [op.Slice(each, [0], n, [1]) for each in ends]
+        states = op.Slice(states, [0, 0], sizes, [0, 1])
+        return op.Transpose(states, perm=[1, 0, 2]) if batch_first else states, *ends
 
     return translate

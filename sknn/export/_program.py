@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -117,13 +119,25 @@ def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> Exported
     # without it, torch takes samples for special where one of their sizes is 1
     general = shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     try:
-        with quiet(), torch.no_grad(), general:
+        with quiet(), torch.no_grad(), general, _any_layout():
             return torch.export.export(module, (sample,), dynamic_shapes=(sizes,), strict=False)
     except Exception as error:
         raise ValueError(
             f"estimator has a network that torch.export cannot trace: {_first_line(error)} "
             "Modules of your own must not fix the number of samples, nor branch on numbers."
         ) from error
+
+
+@contextmanager
+def _any_layout() -> Iterator[None]:
+    """Keep convolutions from fixing how images lie in memory, which needs two of them at least."""
+    name = "_conv_determine_backend_memory_format"
+    determine = getattr(torch._C, name)
+    setattr(torch._C, name, lambda *_: torch.contiguous_format)
+    try:
+        yield
+    finally:
+        setattr(torch._C, name, determine)
 
 
 def _first_line(error: Exception) -> str:

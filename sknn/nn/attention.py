@@ -119,7 +119,8 @@ class AttentionBlock(nn.Module):
     def attend(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """Return what each step reads from the others, of shape (batch, steps, width)."""
         batch, n_steps, width = states.shape
-        packed = self.query_key_value(states).view(batch, n_steps, 3, self.n_heads, -1)
+        shape = (batch, n_steps, 3, self.n_heads, width // self.n_heads)  # also for a batch of 0
+        packed = self.query_key_value(states).view(shape)
         query, key, value = packed.permute(2, 0, 3, 1, 4)  # (batch, heads, steps, width / heads)
         rate = self.dropout.p if self.training else 0.0
         read = attend(query, key, value, mask, rate)

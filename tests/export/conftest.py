@@ -2,20 +2,27 @@
 
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
-from torch.onnx._internal.exporter import _registration
 
 from sknn.export import export_onnx
+
+HAS_ONNX = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
+needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs onnx, onnxruntime and onnxscript")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def operators_are_read_once() -> Iterator[None]:
     """Have torch parse its table of operators, which takes seconds, once for all exports."""
+    if not HAS_ONNX:
+        yield
+        return
+    from torch.onnx._internal.exporter import _registration
+
     registry = _registration.ONNXRegistry
     with pytest.MonkeyPatch.context() as patch:
         read = staticmethod(cache(registry.from_torchlib))
@@ -31,6 +38,8 @@ class Exported:
     """An estimator's ONNX model, as a user of onnxruntime has it."""
 
     def __init__(self, estimator: Any, path: Path, X: Any = None, **options: Any) -> None:
+        import onnxruntime
+
         export_onnx(estimator, path, X, **options)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = 1

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -15,12 +14,15 @@ from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.export import export_onnx
 from sknn.sequences import StepClassifier
 
-from .conftest import Exported, assert_same
+from .conftest import Exported, assert_same, needs_onnx
+
+pd = pytest.importorskip("pandas")
 
 # two epochs are enough to have weights
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = [
+    needs_onnx,
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 @pytest.fixture

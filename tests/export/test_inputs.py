@@ -15,12 +15,13 @@ from sknn import (
 )
 from sknn.export import export_onnx
 
-from .conftest import Exported, assert_same, fit
+from .conftest import Exported, assert_same, fit, needs_onnx
 
 # two epochs are enough to have weights
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
-)
+pytestmark = [
+    needs_onnx,
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"),
+]
 
 LABELS = np.arange(40) % 3
 SMALL = {"filters": (4,), "hidden_layer_sizes": (), "max_iter": 1}

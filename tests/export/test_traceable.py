@@ -11,9 +11,10 @@ from sknn import AttentionRegressor, RecurrentClassifier, RecurrentRegressor
 from sknn.export import export_torch
 from sknn.export._traceable import fewest_steps
 
-from .conftest import Exported, assert_same, fit
+from .conftest import Exported, assert_same, fit, needs_onnx
 
 pytestmark = [
+    needs_onnx,
     # two epochs are enough to have weights
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.slow,  # recurrent layers take seconds to be translated
@@ -41,12 +42,25 @@ def test_series_of_other_lengths(options: dict[str, Any], series: np.ndarray, pa
     assert exported.input.shape == ["n", "n_steps", 2]
     for n, steps in ((1, 1), (7, 2), (100, 37)):
         assert_same(exported, classifier, other_series(n, steps))
+    none = exported(other_series(0, 7))
+    assert none["probabilities"].shape == (0, 3) and none["label"].shape == (0,)
     program = export_torch(classifier).module()
     for n, steps in ((1, 7), (100, 37)):
         X = other_series(n, steps)
         indices, probabilities = program(torch.from_numpy(X))
         np.testing.assert_allclose(probabilities, classifier.predict_proba(X), atol=1e-6)
         np.testing.assert_array_equal(classifier.classes_[indices], classifier.predict(X))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_series_without_steps_are_an_error_and_not_the_end(
+    cell: str, series: np.ndarray, path: Path
+) -> None:
+    options = {"hidden_size": 4, "filters": None, "pooling": "last"}
+    classifier = fit(RecurrentClassifier(cell=cell, **options), series, LABELS)
+    exported = Exported(classifier, path)
+    with pytest.raises(Exception, match="INVALID_ARGUMENT"):
+        exported(other_series(3, 0))
 
 
 def test_attention_over_other_lengths(series: np.ndarray, path: Path) -> None:
