@@ -20,7 +20,9 @@ from ._store import (
     corrupt_file,
     decoding,
     locate,
+    one_at_a_time,
     replacing,
+    require_permission,
     require_writable,
     resolve_data_home,
 )
@@ -176,16 +178,23 @@ def _locate_folder(
     """Return the folder with the named files; unpack or download what is not there."""
     home = resolve_data_home(data_home)
     folder = home / _FOLDER
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        had_archive = (home / _ARCHIVE.path).is_file()
-        archive = locate(
-            _ARCHIVE, data_home, download_if_missing, wanted=f"{folder.name}/{missing[0]}"
-        )
-        _unpack(archive, folder)
-        if not had_archive:
-            archive.unlink()
+    missing = _first_missing(names, folder)
+    if missing is None:
+        return folder
+    wanted = f"{folder.name}/{missing}"
+    require_permission(_ARCHIVE, data_home, download_if_missing, wanted=wanted)
+    with one_at_a_time(folder):
+        if _first_missing(names, folder) is not None:  # else another process has been first
+            had_archive = (home / _ARCHIVE.path).is_file()
+            archive = locate(_ARCHIVE, data_home, download_if_missing, wanted=wanted)
+            _unpack(archive, folder)
+            if not had_archive:
+                archive.unlink()
     return folder
+
+
+def _first_missing(names: list[str], folder: Path) -> str | None:
+    return next((name for name in names if not (folder / name).is_file()), None)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -21,9 +21,10 @@ from ._bunch import Fetched
 from ._store import (
     RemoteFile,
     corrupt_file,
+    one_at_a_time,
     reading,
     replacing,
-    require_writable,
+    require_permission,
     resolve_data_home,
 )
 from ._ts import Series, read_ts
@@ -188,17 +189,21 @@ def _locate(name: str, data_home: str | PathLike[str] | None, download_if_missin
     """Return the path of the npz file; if it is not there, make it of the publisher's archive."""
     home = resolve_data_home(data_home)
     path = home / _FOLDER / f"{name}.npz"
-    if not path.is_file():
-        archive = RemoteFile(
-            path=f"{_FOLDER}/{name}.zip",
-            url=f"{_FOLDER_URL}{name}.zip",
-            known_hash=None,  # the publisher gives none
-            to_check="that the archives have a data set of this `name`, and the network,",
-        )
+    if path.is_file():
+        return path
+    archive = RemoteFile(
+        path=f"{_FOLDER}/{name}.zip",
+        url=f"{_FOLDER_URL}{name}.zip",
+        known_hash=None,  # the publisher gives none
+        to_check="that the archives have a data set of this `name`, and the network,",
+    )
+    require_permission(archive, data_home, download_if_missing, wanted=path.name)
+    with one_at_a_time(path):
+        if path.is_file():  # another process has been first
+            return path
         had_archive = (home / archive.path).is_file()
         with reading(archive, data_home, download_if_missing, wanted=path.name) as archive_path:
             splits = _read_archive(archive_path, name)
-        require_writable(path.parent)
         with replacing(path) as part:
             np.savez_compressed(part, **_to_arrays(splits))
         if not had_archive:

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,12 +82,10 @@ def locate(
     """
     path = resolve_data_home(data_home) / file.path
     if not path.is_file():
-        if not download_if_missing:
-            raise OSError(
-                f"{wanted or path.name} is not in {path.parent}, and `download_if_missing` is "
-                f"False. Set it to True, {_by_hand(file, path)}"
-            )
-        _download(file, path)
+        require_permission(file, data_home, download_if_missing, wanted=wanted)
+        with one_at_a_time(path):
+            if not path.is_file():  # another process may have been first
+                _download(file, path)
     return path
 
 
@@ -105,18 +103,56 @@ def reading(
     where a server answers any request with some page, then it is not kept, and the error is that
     of a failed download. Parameters and errors are those of `locate`.
     """
-    was_there = (resolve_data_home(data_home) / file.path).is_file()
-    path = locate(file, data_home, download_if_missing, wanted=wanted)
-    try:
+    path = resolve_data_home(data_home) / file.path
+    if path.is_file():
         yield path
-    except DamagedFileError as error:
-        if was_there:
-            raise
-        path.unlink()
+        return
+    require_permission(file, data_home, download_if_missing, wanted=wanted)
+    with one_at_a_time(path):  # until the file is verified
+        was_there = path.is_file()
+        if not was_there:
+            _download(file, path)
+        try:
+            yield path
+        except DamagedFileError as error:
+            if was_there:
+                raise
+            path.unlink()
+            raise OSError(
+                f"{file.url} did not give the published file: {error.problem}. Check "
+                f"{file.to_check} and try again, {_by_hand(file, path)}"
+            ) from error
+
+
+def require_permission(
+    file: RemoteFile,
+    data_home: str | os.PathLike[str] | None,
+    download_if_missing: bool,
+    *,
+    wanted: str | None = None,
+) -> None:
+    """Raise OSError for a missing file that may not be downloaded; parameters as in `locate`."""
+    path = resolve_data_home(data_home) / file.path
+    if not download_if_missing and not path.is_file():
         raise OSError(
-            f"{file.url} did not give the published file: {error.problem}. Check "
-            f"{file.to_check} and try again, {_by_hand(file, path)}"
-        ) from error
+            f"{wanted or path.name} is not in {path.parent}, and `download_if_missing` is "
+            f"False. Set it to True, {_by_hand(file, path)}"
+        )
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Make other processes and threads wait that are about to write the same file or folder."""
+    from filelock import FileLock  # torch brings it
+
+    require_writable(path.parent)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that others wait for
+                lock.unlink()
 
 
 @contextmanager
@@ -181,7 +217,6 @@ def _download(file: RemoteFile, path: Path) -> None:
             f"`pip install 'sknn[datasets]'`, {_by_hand(file, path)}"
         ) from error
 
-    require_writable(path.parent)
     downloader = pooch.HTTPDownloader(
         progressbar=find_spec("tqdm") is not None, headers=_REQUEST_HEADERS
     )

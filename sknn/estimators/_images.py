@@ -23,6 +23,8 @@ TELLING_SHARE = 0.05
 # Ranges of the training pixels by which others may lie outside: beyond the first they are warned
 # of, beyond the second they are of another scale.
 UNUSUAL, OTHER_SCALE = 1, 10
+# Rows of fewer values are hardly images.
+FEWEST_PIXELS = 32
 # Images that are looked at together for NaN, infinity and large values.
 BYTES_AT_ONCE = 2**24
 
@@ -427,8 +429,9 @@ def _format_of_rows(n_pixels: int, wanted: tuple[int, ...] | None) -> ImageForma
 
 def _warn_of_strip(n_pixels: int) -> None:
     """Say that rows that might be rectangles are read as strips."""
-    if all(n_pixels % height for height in range(2, math.isqrt(n_pixels) + 1)):
-        return  # a prime number of pixels is nothing but a strip
+    is_prime = all(n_pixels % height for height in range(2, math.isqrt(n_pixels) + 1))
+    if is_prime or n_pixels < FEWEST_PIXELS:
+        return  # a strip is all that they can be
     side = math.isqrt(n_pixels // 3)
     is_colour = 3 * side * side == n_pixels and side > 1
     hint = f"({side}, {side}, 3)" if is_colour else "(height, width)"

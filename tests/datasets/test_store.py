@@ -1,8 +1,11 @@
 import gzip
 import hashlib
+import io
+import subprocess
 import sys
 import tarfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -217,3 +220,77 @@ def test_decoding_errors_name_the_file(error: Exception) -> None:
 def test_decoding_passes_other_errors() -> None:
     with pytest.raises(PermissionError), decoding(Path("digits.gz")):
         raise PermissionError
+
+
+FETCH = """
+import sys, time
+from pathlib import Path
+from sknn.datasets import _cifar10
+from sknn.datasets._store import RemoteFile
+url, md5, home, ready = sys.argv[1:]
+_cifar10._ARCHIVE = RemoteFile("cifar10/archive.tar.gz", url, f"md5:{md5}")
+_cifar10._BATCH_FILES = {"train": ["a.bin"], "all": ["a.bin", "b.bin"]}
+unpack = _cifar10._unpack
+def unpack_slowly(*args):
+    time.sleep(0.3)  # long enough for the others to find the archive
+    unpack(*args)
+_cifar10._unpack = unpack_slowly
+Path(ready).touch()
+while len(list(Path(ready).parent.iterdir())) < 3:
+    time.sleep(0.01)
+folder = _cifar10._locate_folder(["batches.meta.txt", "a.bin"], home, True)
+assert (folder / "a.bin").read_bytes() == b"a" * 1000
+"""
+
+
+def test_processes_that_want_the_same_files_wait_for_each_other(
+    publisher: Any, tmp_path: Path
+) -> None:
+    archive = publisher.folder / "archive.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in {"batches.meta.txt": b"", "a.bin": b"a" * 1000, "b.bin": b"b"}.items():
+            member = tarfile.TarInfo(f"folder/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    (tmp_path / "ready").mkdir()
+    home = tmp_path / "home"
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                FETCH,
+                f"{publisher.url}/archive.tar.gz",
+                md5,
+                str(home),
+                str(tmp_path / "ready" / str(i)),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(3)
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert publisher.n_requests == 1
+    assert [path.name for path in (home / "cifar10").iterdir()] == ["cifar-10-batches-bin"]
+
+
+@pytest.mark.parametrize("way", ["locate", "reading"])
+def test_threads_that_want_the_same_file_download_it_once(
+    way: str, publisher: Any, tmp_path: Path
+) -> None:
+    (publisher.folder / "data.csv").write_bytes(CONTENT)
+    file = remote(f"{publisher.url}/data.csv")
+
+    def fetch(_: int) -> bytes:
+        if way == "locate":
+            return locate(file, tmp_path, True).read_bytes()
+        with reading(file, tmp_path, True) as path:
+            return path.read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fetch, range(4))) == [CONTENT] * 4
+    assert publisher.n_requests == 1
+    assert [path.name for path in (tmp_path / "wine").iterdir()] == ["data.csv"]
