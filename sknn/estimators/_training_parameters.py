@@ -221,7 +221,8 @@ class TrainingParameters(LinksToDocumentation, ExplainedParameters):
         Instances, or pairs of name and instance, of :class:`skorch.callbacks.Callback`. The
         history that they see has `train_loss`, `train_score`, `valid_loss`, `valid_score`,
         `learning_rate` and `dur` of each epoch. scikit-learn's callbacks are set with
-        `set_callbacks`.""",
+        `set_callbacks`. skorch's loggers and scikit-learn's ProgressBar need packages of their
+        own: `pip install tensorboard`, `pip install rich`.""",
     )
 
     checkpoint: str | os.PathLike[str] | None = parameter(
