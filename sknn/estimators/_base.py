@@ -12,7 +12,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -65,6 +65,7 @@ from ._inputs import array_like
 from ._modules import build_user_module, portable_copy
 from ._parameters import declares_parameters
 from ._refusals import CALLBACK_CONTEXTS, unchanged_if_refused
+from ._scales import warn_if_useless
 from ._training_parameters import TrainingParameters
 from ._validation import RowMemory, check_weight_sum, split_rows
 
@@ -221,6 +222,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return the labels by which the validation part is stratified."""
         return None
 
+    def _warn_of_scales(self, X: Any, targets: Any) -> None:
+        """Warn of training data whose scale keeps a network from learning."""
+
     def _check_warm_start(self, y: Any) -> None:
         """Raise ValueError if a warm start cannot go on with these targets."""
 
@@ -340,6 +344,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             check_weight_sum(weights)
         if not continued:
             self.n_outputs_ = self._count_outputs(targets)
+            if not incremental:
+                self._warn_of_scales(X, targets)
         checked = None if validation is None else self._check_validation(*validation)
         return CheckedData(given, X, y, targets, weights, checked)
 
@@ -369,12 +375,18 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _try_module(self, train: Samples) -> None:
         """Run the user's module on a few rows: what does not fit is refused before training."""
-        batch = next(iter(train.batches(TRIED_ROWS)))
-        module, state = self.module_.eval(), replace(self._state)
-        with isolated_torch_rng(state, train.device), torch.no_grad():
-            outputs = forward(module, batch.X, self._compute_dtype)
-        module.train()
+        batch = train.some(TRIED_ROWS)
+        self.module_.eval()
+        with self._own_draws(train.device), torch.no_grad():
+            outputs = forward(self.module_, batch.X, self._compute_dtype)
+        self.module_.train()
         self._check_module_outputs(outputs, len(batch.targets))
+
+    def _own_draws(self, device: torch.device) -> AbstractContextManager[Any]:
+        """Return a context in which functions of the user's draw nothing that training draws."""
+        if not self._runs_user_code():
+            return nullcontext()
+        return isolated_torch_rng(replace(self._state), device)
 
     def _check_module_outputs(self, outputs: Any, n_rows: int) -> None:
         """Refuse or warn of what the user's module returns."""
@@ -678,6 +690,16 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             else:
                 net.train(train, held_out)
 
+    def _warn_if_useless(self, train: Samples) -> None:
+        """Warn of a network that a constant prediction beats."""
+        if callable(self.loss) or self._state.n_steps < JUDGED_STEPS:
+            return
+        n_rows = rows_at_once(self._work.layer_size, train.device, training=True)
+        batch = train.some(min(n_rows, JUDGED_ROWS))
+        with self._own_draws(train.device), torch.inference_mode():
+            outputs = forward(self.module_, batch.X, self._compute_dtype)
+            warn_if_useless(self._loss, batch, outputs, train.answers())
+
     def _conclude(self, net: Net) -> None:
         """Take what the training has come to, also where it was interrupted."""
         self.n_iter_ = net.n_epochs_run
@@ -876,9 +898,13 @@ class PreparedFit(NamedTuple):
         """Emit a ConvergenceWarning if the training did not converge."""
         if not self.incremental:
             self.training.net.warn_if_not_converged()
+            self.estimator._warn_if_useless(self.training.train)
 
 
-# On how many training rows a module of the user's is tried.
+# On how many training rows a module of the user's is tried, and a trained network judged, and
+# after how many updates: nobody expects much of fewer.
 TRIED_ROWS = 8
+JUDGED_ROWS = 500
+JUDGED_STEPS = 100
 
 FLOAT32_ANSWERS = (np.float32, np.float16)

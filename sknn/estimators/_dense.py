@@ -10,12 +10,13 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.nn import DenseNetwork, EnsembleNetwork
+from sknn.nn import DenseNetwork, EnsembleNetwork, make_regression_loss
 
 from ._base import TrainingData
 from ._ensemble import EnsembleEstimator
 from ._layers import LayeredEstimator
 from ._parameters import declares_parameters, inherited, parameter
+from ._scales import warn_of_inputs, warn_of_targets
 from ._tasks import LOSS_CONSTRAINTS, LOSS_DOC, NeuralClassifierBase, NeuralRegressorBase
 from ._validation import one_or_several_columns, torch_type
 
@@ -72,6 +73,14 @@ class DenseFamily(EnsembleEstimator, LayeredEstimator):
             self, X, y, multi_output=True, y_numeric=is_regressor, reset=reset, **INPUT_CHECKS
         )
         return torch_type(X), one_or_several_columns(y)
+
+    def _warn_of_scales(self, X: Any, targets: Any) -> None:
+        if self.module is None:
+            warn_of_inputs(X)
+        # links such as the exponential reach large numbers soon, directions have no length
+        is_regressor = isinstance(self, NeuralRegressorBase) and self.loss != "cosine"
+        if is_regressor and make_regression_loss(self.loss).out_activation == "identity":
+            warn_of_targets(targets)
 
     def _module_arguments(self) -> dict[str, Any]:
         return {"n_features_in": self.n_features_in_}

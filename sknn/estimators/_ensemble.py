@@ -230,9 +230,11 @@ class EnsembleEstimator(NeuralEstimator):
             self._join([member for member in members if hasattr(member, "n_iter_")])
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **given)
-        unconverged = [fit for fit in fits if not fit.training.net.converged]
+        unconverged = [fit for fit in fits if not (incremental or fit.training.net.converged)]
         if unconverged:
-            unconverged[0].warn()  # once for all
+            unconverged[0].training.net.warn_if_not_converged()  # once for all
+        if not incremental:
+            members[0]._warn_if_useless(fits[0].training.train)
         return self
 
     def _prepare_ensemble(

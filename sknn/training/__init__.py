@@ -2,7 +2,7 @@
 
 from skorch.history import History
 
-from ._batches import Inputs, Rows, Samples, make_rows, narrowed
+from ._batches import NUMBERS_AT_ONCE, Batch, Inputs, Rows, Samples, make_rows, narrowed
 from ._callback_state import callback_parameters, stateful
 from ._callbacks import (
     EpochBar,
@@ -35,7 +35,9 @@ __all__ = [
     "BYTE_MAXIMUM",
     "CHECKPOINT_FILE",
     "HORIZON_SCHEDULES",
+    "NUMBERS_AT_ONCE",
     "SOLVERS",
+    "Batch",
     "Checkpoint",
     "DivergenceError",
     "EpochBar",

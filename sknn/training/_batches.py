@@ -542,6 +542,15 @@ class Samples:
         lengths = self.rows.lengths
         return lengths if lengths is None or self.subset is None else lengths[self.subset]
 
+    def some(self, n_rows: int) -> Batch:
+        """Return rows that are spread evenly over all of them, at most so many, as one batch."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(n_rows, len(self))).astype(np.int64))
+        rows = chosen if self.subset is None else self.subset[chosen]
+        index = torch.from_numpy(rows).to(self.device)
+        targets, weights = self._answers.take(index)
+        weight_sum = float(len(targets) if weights is None else weights.sum())
+        return Batch(self.rows.take(index), targets, weights, weight_sum)
+
     def batches(
         self, batch_size: int, order: np.ndarray | None = None, *, first: int = 0
     ) -> Iterator[Batch]:

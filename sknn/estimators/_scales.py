@@ -1,0 +1,122 @@
+"""Warnings: the scale of X or y keeps a network from learning; a constant would predict better."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from sknn.nn import ClassificationLoss, Loss
+from sknn.training import NUMBERS_AT_ONCE, Batch
+
+# Beyond these, Adam's default steps of 0.001 are too large for X, and too small for y.
+LARGE_INPUTS = 1000.0
+LARGE_TARGETS = 1000.0
+
+# A loss that is larger than a constant's by this factor is no accident of the rows.
+USELESS = 1.05
+
+SCALE_X = "Scale X, for instance with make_pipeline(StandardScaler(), ...)."
+SCALE_Y = (
+    "Scale y, for instance with TransformedTargetRegressor(..., transformer=StandardScaler())."
+)
+
+
+def warn_of_inputs(X: Any) -> None:
+    """Warn of values that networks learn badly from."""
+    if largest_magnitude(X.data if sparse.issparse(X) else X) > LARGE_INPUTS:
+        warnings.warn(
+            f"X has values beyond {LARGE_INPUTS:,.0f}, and networks learn badly from large "
+            f"numbers. {SCALE_X}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def warn_of_targets(targets: np.ndarray) -> None:
+    """Warn of targets that a network with its small initial outputs needs long to reach."""
+    if largest_magnitude(targets) > LARGE_TARGETS:
+        warnings.warn(
+            f"y has values beyond {LARGE_TARGETS:,.0f}, and networks take long to reach large "
+            f"numbers. {SCALE_Y}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def largest_magnitude(values: np.ndarray) -> float:
+    """Return the largest absolute value, gone through in parts."""
+    kind = values.dtype
+    if not values.size or kind.kind == "b" or (kind.kind in "iu" and kind.itemsize == 1):
+        return 0.0  # no more than 255
+    rows = max(NUMBERS_AT_ONCE // max(values[0].size, 1), 1)
+    parts = [values[start : start + rows] for start in range(0, len(values), rows)]
+    return max(max(-float(part.min()), float(part.max())) for part in parts)
+
+
+def warn_if_useless(
+    loss: Loss, batch: Batch, outputs: Tensor, answers: tuple[Tensor, Tensor | None]
+) -> None:
+    """Warn of a network that a constant prediction beats on a batch of the training rows.
+
+    `answers` are targets and weights of all training rows.
+    """
+    if not len(batch.targets) or not batch.weight_sum:
+        return
+
+    def mean_loss(outputs: Tensor) -> float:
+        losses = loss(outputs, batch.targets)
+        weights = batch.sample_weight
+        return float(losses.mean() if weights is None else (losses * weights).sum() / weights.sum())
+
+    # not every device has float64
+    targets, weights = answers[0].cpu(), None if answers[1] is None else answers[1].cpu()
+    if bool((targets == targets[0]).all()):  # a constant is all that there is to learn
+        return
+    constants = constant_outputs(loss, outputs.shape[1], targets, weights)
+    best = min(mean_loss(each.to(outputs).expand_as(outputs)) for each in constants)
+    reached = mean_loss(outputs)
+    if reached > USELESS * best:
+        warnings.warn(
+            "The network predicts worse than a constant would: its loss on training rows is "
+            f"{reached:.3g}, that of the best constant {best:.3g}. Scale X and y, for instance "
+            "with StandardScaler, train longer (max_iter), or change learning_rate_init.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def constant_outputs(
+    loss: Loss, n_outputs: int, targets: Tensor, weights: Tensor | None
+) -> list[Tensor]:
+    """Return outputs that predict the classes' shares, or mean and median of the targets."""
+    if isinstance(loss, ClassificationLoss):
+        if loss.task == "multiclass":
+            counts = torch.bincount(targets, weights, minlength=n_outputs).double()
+            logits = (counts / counts.sum()).clamp(min=1e-12).log()
+        else:
+            shares = _mean(targets, weights).clamp(1e-12, 1 - 1e-12)
+            logits = torch.logit(shares)
+        margins = torch.where(logits == logits.max(), 1.0, -1.0)
+        if loss.task != "multiclass":
+            margins = logits.sign()
+        return [logits, margins]
+    centres = [_mean(targets, weights), targets.double().median(0).values]
+    if loss.out_activation == "exp":
+        return [centre.clamp(min=1e-12).log() for centre in centres]
+    if loss.out_activation == "expm1":
+        return [centre.log1p() for centre in centres]
+    return centres
+
+
+def _mean(targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the weighted mean of each column."""
+    targets = targets.double()
+    if weights is None:
+        return targets.mean(0)
+    return (weights.double() @ targets) / weights.double().sum()
