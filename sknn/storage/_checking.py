@@ -429,7 +429,7 @@ class Checker:
 
     def _skops(self, value: Any, place: str) -> frozenset[str]:
         """Check an archive of skops's as if it were a part of the document."""
-        from ._schema import ESTIMATOR
+        from ._schema import ARCHIVED
 
         if self._archive is None or type(value) is not str:
             raise self.refuse(place, "is an archive within an archive")
@@ -440,7 +440,7 @@ class Checker:
         archive = self._archive(value)
         inner = Checker(archive.objects, archive.infos, self._resolve, archive=None)
         inner.foreign = True
-        ESTIMATOR(inner, archive.root, place)
+        ARCHIVED(inner, archive.root, place)
         return (
             frozenset({"estimator", "foreign"}) if archive.is_foreign else frozenset({"estimator"})
         )

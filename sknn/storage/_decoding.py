@@ -22,6 +22,7 @@ from sklearn.utils import Bunch
 from torch import Tensor, nn
 
 from ._checking import TORCH_TYPES
+from ._consistency import check_arrays
 from ._encoding import FOLDERS, Node
 from ._known import distributions, find_known, name_of
 from ._third_party import Archive, load_third_party, untrusted_types
@@ -223,6 +224,8 @@ class Decoder:
         instance = self._made[number] = cls.__new__(cls)
         state = self._attributes(node["state"])
         _leave_folders(cls, state)
+        if cls.__module__.startswith("sklearn."):
+            check_arrays(cls, state)
         if self._on_object is not None:
             self._on_object(cls, state)
         if hasattr(cls, "__setstate__"):

@@ -289,6 +289,12 @@ class Encoder:
         """Return the attributes of an object that are stored."""
         if hasattr(value, "_stored_attributes"):
             return value._stored_attributes() | dict.fromkeys(FOLDERS)
+        if type(value).__module__ != "builtins":
+            from sknn.training import stored_callback
+
+            of_callback = stored_callback(value)
+            if of_callback is not None:
+                return of_callback
         cls: Any = type(value)
         plain: Any = object
         # objects that say how they are pickled mostly hold what is no data

@@ -67,7 +67,9 @@ ESTIMATOR_MODULES = (
     "sklearn.tree",
 )
 PARTS = {
+    "sklearn.multiclass": ("_ConstantPredictor",),
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
+    "sklearn.model_selection._split": ("_CVIterableWrapper",),
     "sklearn.metrics._scorer": ("_MultimetricScorer", "_PassthroughScorer", "_Scorer"),
     "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
 }
@@ -87,11 +89,12 @@ def name_of(value: Any) -> str:
         Its public name if it is in a table, else module and qualified name.
     """
     module = value.__module__ or ""
-    # the longest, since parts of scikit-learn's private modules are in tables too
-    table = max((each for each in _TABLES if f"{module}.".startswith(f"{each}.")), default=None)
-    public = f"{table}.{value.__name__}"
-    if table is not None and find_known(public) is value:
-        return public
+    # the longest first, since parts of scikit-learn's private modules are in tables too
+    for table in sorted(_TABLES, key=len, reverse=True):
+        if f"{module}.".startswith(f"{table}."):
+            public = f"{table}.{value.__name__}"
+            if find_known(public) is value:
+                return public
     return f"{module}.{value.__qualname__}"
 
 

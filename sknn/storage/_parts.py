@@ -249,7 +249,7 @@ class StoredFile:
         """Do something with the content, whatever that is."""
         try:
             return action()
-        except (ModelFileError, MemoryError):
+        except (ModelFileError, MemoryError, Warning):
             raise
         except ImportError as error:
             raise ModelFileError(f"{self.name}: {error}.") from error

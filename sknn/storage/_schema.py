@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from ._checking import CONTAINERS, DEVICE, Checker, Node
-from ._encoding import field_names
+from ._encoding import FOLDERS, field_names
 from ._known import SortedClass
 
 Kind = Callable[[Checker, Node, str], None]
@@ -155,7 +155,7 @@ class Settings:
             return
         for name, each in checker.text_keys(node, place).items():
             last = name.rpartition("__")[2]
-            kind = PARAMETERS.get(last, ARGUMENT)
+            kind = NOTHING if last in FOLDERS else PARAMETERS.get(last, ARGUMENT)
             where = f"{place}.{name[:60]}"
             tag, value = checker.tag(each, where)
             if self.many and tag in CONTAINERS:
@@ -198,6 +198,7 @@ FREE = Values(
 
 NOTHING = Choice(None)
 ESTIMATOR = One("estimator")
+ARCHIVED = One("estimator", "foreign")
 METHODS = ("auto", "default", "predict", "predict_proba", "predict_log_proba", "decision_function",
            "transform")  # fmt: skip
 RESPONSE = Choice(None, *METHODS)
@@ -234,7 +235,6 @@ PARAMETERS: dict[str, Kind] = {
 # Fitted attributes of scikit-learn's estimators that not every value may be given to.
 FITTED: dict[str, Kind] = {
     "_callback_fit_ctx": CONTEXT,
-    "_given_parameters": Settings(many=False),
     "_metadata_request": One("request"),
     "_response_method": RESPONSE,
     "_parent_callback_ctx": CONTEXT,
@@ -254,6 +254,7 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1"),
     "_compute_dtype": One("torch type", "none"),
     "_format": Values("data", "none"),
+    "_given_parameters": Table(Values(*ARGUMENT.sorts, "path"), "none"),
     "_intervals": Values("data", "none"),
     "_loss": One("loss"),
     "_members": Values("estimator", "none"),
@@ -393,6 +394,8 @@ def _check_module(checker: Checker, node: Node, found: SortedClass, place: str) 
         kind(checker, each, f"{place}.{name}")
     if found.cls is not None and issubclass(found.cls, nn.RNNBase):
         check_recurrent(checker, found.cls, node, place)
+    if found.cls is not None and issubclass(found.cls, nn.MultiheadAttention):
+        check_attention(checker, node, place)
 
 
 MODULE_PARTS: Mapping[str, Kind] = {
@@ -454,11 +457,11 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
         return FREE
     if name in _parameter_names(cls):
         return PARAMETERS.get(name, ARGUMENT if found.is_known else FREE)
-    if _is_of_class(cls, name):
-        raise checker.refuse(place, f"has an attribute {name!r}, which its class defines")
     fitted = OUR_FITTED if is_ours(cls) else FITTED
     if name in fitted and "estimator" in found.sorts:
         return fitted[name]
+    if _is_of_class(cls, name):
+        raise checker.refuse(place, f"has an attribute {name!r}, which its class defines")
     if not found.is_known:
         return FREE
     if cls.__name__ in PARTS and name in PARTS[cls.__name__]:
@@ -504,13 +507,15 @@ def is_ours(cls: type) -> bool:
 
 
 def _is_of_class(cls: type, name: str) -> bool:
-    """Say whether a class defines something of a name, default values of ours and users' aside."""
+    """Say whether a class defines something of a name, default values of other data aside."""
     definer = next((each for each in cls.__mro__ if name in vars(each)), None)
     if definer is None:
         return False
+    package = definer.__module__.partition(".")[0]
+    if package == "sklearn" or (package == "sknn" and issubclass(cls, BaseEstimator)):
+        return True
     plain = (str, int, float, bool, type(None), tuple, torch.dtype)
-    of_scikit_learn = definer.__module__.partition(".")[0] == "sklearn"
-    return of_scikit_learn or not isinstance(vars(definer)[name], plain)
+    return not isinstance(vars(definer)[name], plain)
 
 
 def check_recurrent(checker: Checker, cls: type, node: Node, place: str) -> None:
@@ -551,6 +556,27 @@ def check_recurrent(checker: Checker, cls: type, node: Node, place: str) -> None
     names_of_layers = [name for each in listed for name in checker.exactly(each, None, place)]
     if not list(expected) == names_of_layers == state.get("_flat_weights_names"):
         raise checker.refuse(place, "has other weights than its numbers say")
+
+
+def check_attention(checker: Checker, node: Node, place: str) -> None:
+    """Check the numbers of an attention layer, by which compiled code divides.
+
+    Parameters
+    ----------
+    checker : Checker
+        Of the document.
+    node : node
+        The layer.
+    place : str
+        Where it stands.
+    """
+    width, n_heads, head = (node["state"].get(k) for k in ("embed_dim", "num_heads", "head_dim"))
+    if any(type(n) is not int or n < 1 for n in (width, n_heads, head)) or width != n_heads * head:
+        raise checker.refuse(place, "is no attention layer")
+    for name, shape in (("in_proj_weight", (3 * width, width)), ("in_proj_bias", (3 * width,))):
+        weight = node["parameters"].get(name)
+        if weight is not None and checker.info(weight, place).shape != shape:
+            raise checker.refuse(f"{place}.{name}", "has another shape than its layer says")
 
 
 def recurrent_shapes(

@@ -3,7 +3,7 @@
 from skorch.history import History
 
 from ._batches import NUMBERS_AT_ONCE, Batch, Inputs, Rows, Samples, make_rows, narrowed
-from ._callback_state import callback_parameters, stateful
+from ._callback_state import callback_parameters, stateful, stored_callback
 from ._callbacks import (
     EpochBar,
     MoveBar,
@@ -86,6 +86,7 @@ __all__ = [
     "stack_key",
     "stateful",
     "step_positions",
+    "stored_callback",
     "threads_for",
     "token_log_likelihood",
     "train_lbfgs",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from skorch.callbacks import (
+    Callback,
     EpochTimer,
     MlflowLogger,
     NeptuneLogger,
+    ParamMapper,
     PrintLog,
     ProgressBar,
     SacredLogger,
@@ -74,7 +77,54 @@ def callback_parameters(callback: Any) -> dict[str, Any]:
     names = set(_parameters(callback))
     if hasattr(callback, "kwargs"):  # skorch's LRScheduler hands them on
         names |= set(callback.kwargs)
-    return {name: getattr(callback, name) for name in sorted(names) if hasattr(callback, name)}
+    names |= {name for name in vars(ParamMapper(())) if isinstance(callback, ParamMapper)}
+    values = {name: getattr(callback, name) for name in sorted(names) if hasattr(callback, name)}
+    return values | _as_given(callback)
+
+
+def stored_callback(callback: Any) -> dict[str, Any] | None:
+    """Return the attributes of a callback that are stored with an estimator.
+
+    What it makes when training begins, such as torch's schedulers, is left out: that is what
+    has a name with an underscore at the end and is no plain data.
+
+    Parameters
+    ----------
+    callback : object
+        Anything.
+
+    Returns
+    -------
+    dict or None
+        None if it is none of skorch's callbacks.
+    """
+    if not isinstance(callback, Callback):
+        return None
+    parameters, stored = callback_parameters(callback), {}
+    for name, value in (callback.__getstate__() or {}).items():
+        if name in parameters or not name.endswith("_") or _is_plain(value):
+            stored[name] = parameters.get(name, value)
+    return stored
+
+
+def _as_given(callback: Any) -> dict[str, Any]:
+    """Undo what skorch puts in place of parameters when training begins."""
+    given: dict[str, Any] = {}
+    if isinstance(callback, ParamMapper):
+        at = callback.at
+        if isinstance(at, partial) and getattr(at.func, "__self__", None) is callback:
+            given["at"] = at.keywords["epoch"]
+        if getattr(callback.schedule, "__self__", None) is callback:
+            given["schedule"] = None
+    return given
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        _plain(value, "")
+    except TypeError:
+        return False
+    return True
 
 
 def callback_state(callback: Any) -> dict[str, Any]:
