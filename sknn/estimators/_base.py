@@ -394,7 +394,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _checkpoint_folder(self) -> str | os.PathLike[str] | None:
         """Return the folder of this network's checkpoint."""
-        return self.checkpoint
+        return None if self.checkpoint is None else os.path.expanduser(self.checkpoint)
 
     def _open_checkpoint(self, data: CheckedData, device: torch.device) -> Checkpoint | None:
         """Find out where an interrupted fit goes on, before anything is changed."""

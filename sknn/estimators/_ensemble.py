@@ -182,7 +182,7 @@ class EnsembleEstimator(NeuralEstimator):
 
     def _refuse_folder(self, name: str | os.PathLike[str], whose: str) -> None:
         """Refuse a folder for checkpoints that holds those of another number of networks."""
-        if self.checkpoint is not None and Path(self.checkpoint, name).exists():
+        if self.checkpoint is not None and Path(self.checkpoint, name).expanduser().exists():
             raise ValueError(
                 f"checkpoint={os.fspath(self.checkpoint)!r} is a folder with the checkpoint "
                 f"{whose}, and n_estimators={self.n_estimators}. Name another folder, or delete "
@@ -249,7 +249,8 @@ class EnsembleEstimator(NeuralEstimator):
         goes_on = self._goes_on(incremental)
         device = resolve_device(self.device)
         data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
-        folder = None if incremental or self.checkpoint is None else Path(self.checkpoint)
+        named = None if incremental else super()._checkpoint_folder()
+        folder = None if named is None else Path(named)
         if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         members = self._make_members(goes_on, folder)

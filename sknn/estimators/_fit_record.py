@@ -61,8 +61,21 @@ def _describe(name: str, value: Any) -> tuple[str, str]:
     """Return a parameter's value as a text, and its digest."""
     if name == "callbacks":
         parts = [(type(each).__name__, callback_parameters(each)) for each in stateful(value or ())]
-        return str([kind for kind, _ in parts]), digest(parts)
+        return str([kind for kind, _ in parts]), digest(_without_types(parts))
+    value = _without_types(value)
     return _text(value), digest(value)
+
+
+def _without_types(value: Any) -> Any:
+    """Turn NumPy's numbers and texts into Python's, also in containers."""
+    kind = type(value)
+    if isinstance(value, np.generic) and not isinstance(value, np.datetime64 | np.timedelta64):
+        return value.item()
+    if kind in (list, tuple):
+        return kind(_without_types(each) for each in value)
+    if kind is dict:
+        return {_without_types(key): _without_types(each) for key, each in value.items()}
+    return value
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Estimators and the state of their training in files that hold data and no code."""
 
-from ._atomic import atomic_write, naming
+from ._atomic import atomic_write, naming, remove_leftovers
 from ._encoding import digest
 from ._files import ModelFileError
 from ._models import FileInfo, file_info, load, save
@@ -17,6 +17,7 @@ __all__ = [
     "load",
     "naming",
     "read_parts",
+    "remove_leftovers",
     "save",
     "write_parts",
 ]

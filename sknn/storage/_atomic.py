@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows, where leftovers stay
+    fcntl = None
 
 
 @contextmanager
@@ -22,7 +31,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : str or os.PathLike
-        Where the file goes. A symbolic link stays one, and what it points to is replaced.
+        Where the file goes, ``~`` being the home folder. A symbolic link stays one, and what it
+        points to is replaced. A file that is replaced hands its permissions on.
 
     Yields
     ------
@@ -45,7 +55,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     >>> path.read_bytes()
     b'1 2 3'
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(os.path.expanduser(path)))
     with naming(path):
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", str(path))
@@ -53,21 +63,79 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with open(target, "wb") as file:
                 yield file
             return
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        # O_EXCL: the name is new; the mode leaves the permissions to the umask, as open() does
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o666)
+        temporary, descriptor = _new_file(target)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
+                os.replace(temporary, target)  # while the lock is held
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
         _sync_folder(target.parent)
+
+
+def _new_file(target: Path) -> tuple[Path, int]:
+    """Open a new file beside another one, with the permissions of that, and lock it."""
+    # O_EXCL: the name is new; the mode leaves the permissions to the umask, as open() does
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    present = os.stat(target) if target.exists() else None
+    while True:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        descriptor = os.open(temporary, flags, 0o666 if present is None else 0o600)
+        try:
+            if present is not None:
+                _take_over(present, descriptor)
+            _lock(descriptor)
+            if os.path.samestat(os.fstat(descriptor), os.stat(temporary)):
+                return temporary, descriptor
+        except FileNotFoundError:  # taken for a leftover before it was locked
+            os.close(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def _take_over(present: os.stat_result, descriptor: int) -> None:
+    """Give a file the owner, if that is allowed, and the permissions of another one."""
+    if hasattr(os, "fchown"):
+        with suppress(OSError):
+            os.fchown(descriptor, present.st_uid, present.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, stat.S_IMODE(present.st_mode))
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file until it is closed; False if another process has, or nobody can."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def remove_leftovers(folder: str | os.PathLike[str], name: str) -> None:
+    """Remove what killed processes have left half-written, and nothing that is being written.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder.
+    name : str
+        The file that was to be written.
+    """
+    for leftover in Path(folder).glob(f".{glob.escape(name)}.*.tmp"):
+        with suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            try:
+                if _lock(descriptor):
+                    os.unlink(leftover)
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager

@@ -27,6 +27,9 @@ Node = Any
 # their hashes are equal.
 MAX_ODD_KEYS = 5_000
 
+# Each takes SciPy about a millisecond.
+MAX_DISTRIBUTIONS = 500
+
 TORCH_TYPES = {
     str(value).removeprefix("torch."): value
     for value in vars(torch).values()
@@ -77,6 +80,7 @@ class Checker:
         self._open: set[int] = set()
         self._listed: set[str] = set()
         self._n_odd_keys = 0
+        self._n_distributions = 0
 
     def refuse(self, place: str, what: str) -> RefusedError:
         """Return the error for a node."""
@@ -337,6 +341,9 @@ class Checker:
         from ._schema import PLAIN
 
         name, args, keywords = self.exactly(value, 3, place)
+        self._n_distributions += 1
+        if self._n_distributions > MAX_DISTRIBUTIONS:
+            raise self.refuse(place, f"is more than {MAX_DISTRIBUTIONS} distributions")
         if type(name) is not str or name not in distributions():
             raise self.refuse(place, "is no distribution of SciPy's")
         self.expect_tuple(args, place)

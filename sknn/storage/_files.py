@@ -111,7 +111,7 @@ def write_file(
             "Numbers in NumPy arrays or tensors do not count."
         )
     checksum = f'"checksum":"{_checksum(header, contents.values())}"'.encode()
-    with atomic_write(os.path.expanduser(path)) as file:
+    with atomic_write(path) as file:
         file.write(header.replace(f'"checksum":"{NO_CHECKSUM}"'.encode(), checksum, 1))
         for content in contents.values():
             file.write(content)

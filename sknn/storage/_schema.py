@@ -132,6 +132,44 @@ class Table:
             self.kind(checker, each, f"{place}.{key[:40]}")
 
 
+class Record:
+    """A dict with certain keys.
+
+    Parameters
+    ----------
+    **kinds : kind
+        Of the values, by key.
+    """
+
+    def __init__(self, **kinds: Kind) -> None:
+        self.kinds = kinds
+
+    def __call__(self, checker: Checker, node: Node, place: str) -> None:
+        """Raise RefusedError if the node is none."""
+        values = checker.text_keys(node, place)
+        if set(values) != set(self.kinds):
+            raise checker.refuse(place, f"has other keys than {', '.join(self.kinds)}")
+        for name, each in values.items():
+            self.kinds[name](checker, each, f"{place}.{name}")
+
+
+def text_and_digest(checker: Checker, node: Node, place: str) -> None:
+    """Raise RefusedError if a node is no tuple of two texts.
+
+    Parameters
+    ----------
+    checker : Checker
+        Of the document.
+    node : node
+        What is checked.
+    place : str
+        Where it stands.
+    """
+    tag, value = checker.tag(node, place)
+    if tag != "tuple" or any(type(each) is not str for each in checker.exactly(value, 2, place)):
+        raise checker.refuse(place, "is no text and digest")
+
+
 class Settings:
     """Values of parameters by their names, as searches have them, nested names included.
 
@@ -254,7 +292,7 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1"),
     "_compute_dtype": One("torch type", "none"),
     "_format": Values("data", "none"),
-    "_given_parameters": Table(Values(*ARGUMENT.sorts, "path"), "none"),
+    "_given_parameters": Settings(many=False),
     "_intervals": Values("data", "none"),
     "_loss": One("loss"),
     "_members": Values("estimator", "none"),
@@ -306,8 +344,15 @@ MODULE_STATE = Values(*PLAIN.sorts, "module", "activation", "trusted")
 # Parts of files; others hold whatever they like.
 PART_KINDS: dict[str, Kind] = {
     "estimator": ESTIMATOR,
-    "fit": Values(*PLAIN.sorts, "generator"),
-    "progress": Values(*PLAIN.sorts, "generator", "state"),
+    "fit": Record(
+        estimator=One("text"),
+        parameters=Table(text_and_digest),
+        data=Table(One("text", "none")),
+        start=One("text", "none"),
+        weights=One("text"),
+        random_state=One("generator", "none"),
+    ),
+    "progress": Table(Values(*PLAIN.sorts, "generator", "state")),
 }
 
 MODULE_NAMES = {*dir(nn.Module), *vars(nn.Module())}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sknn.storage import read_parts, write_parts
+from sknn.storage import ModelFileError, read_parts, remove_leftovers, write_parts
 
 from ._progress import progress_of, put_back
 
@@ -69,7 +69,7 @@ class Checkpoint:
         *,
         n_together: int = 1,
     ) -> None:
-        self.path = Path(folder, CHECKPOINT_FILE)
+        self.path = Path(folder, CHECKPOINT_FILE).expanduser()
         self.fit = fit
         self.copy_estimator = copy_estimator
         self.is_complete = False
@@ -78,7 +78,7 @@ class Checkpoint:
         self._begun = self._last_write = time.monotonic()
         self._seconds = 0.0  # that writing has taken
         self._progress: dict[str, Any] | None = None
-        prepare_folder(folder, CHECKPOINT_FILE)
+        prepare_folder(os.path.expanduser(folder), CHECKPOINT_FILE)
         if self.path.exists():
             self._read()
 
@@ -156,7 +156,17 @@ class Checkpoint:
         if progress is None:
             self.write(net)
             return
-        put_back(net, progress, on_epoch)
+        try:
+            put_back(net, progress, on_epoch)
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise ModelFileError(f"{self.path} cannot be resumed from: {error}") from error
         self.is_complete = net.is_done
 
     def is_due(self) -> bool:
@@ -228,8 +238,7 @@ def prepare_folder(folder: str | os.PathLike[str], file: str) -> None:
     if not os.fspath(folder):
         raise ValueError("checkpoint is an empty string; name a folder, or use None.")
     os.makedirs(folder, exist_ok=True)
-    for leftover in Path(folder).glob(f".{file}.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(folder, file)
 
 
 def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
@@ -251,7 +260,7 @@ def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     differences = [
         _say_values(name, there["parameters"].get(name, absent), value)
         for name, value in here["parameters"].items()
-        if there["parameters"].get(name, absent)[1] != value[1]
+        if not _is_same(there["parameters"].get(name, absent), value)
     ]
     other = [name for name in here["data"] if there["data"].get(name) != here["data"][name]]
     if other:
@@ -268,6 +277,16 @@ def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
             "that begins anew)"
         )
     return differences
+
+
+def _is_same(there: tuple[str, str], here: tuple[str, str]) -> bool:
+    """Say whether a parameter has the same value, numbers being compared by value."""
+    if there[1] == here[1]:
+        return True
+    try:
+        return float(there[0]) == float(here[0])
+    except ValueError:
+        return False
 
 
 def _say_values(name: str, there: tuple[str, str], here: tuple[str, str]) -> str:

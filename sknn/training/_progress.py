@@ -160,6 +160,8 @@ def _stateful_callbacks(net: Net) -> list[Any]:
 @torch.no_grad()
 def _put_back_weights(net: Net, weights: Sequence[Tensor], trainable: Sequence[bool]) -> None:
     for tensor, stored in zip(net.tensors(), weights, strict=True):
+        if tensor.shape != stored.shape:
+            raise ValueError(f"weights of shape {tuple(stored.shape)}, not {tuple(tensor.shape)}")
         tensor.copy_(stored)
     for parameter, flag in zip(net.module_.parameters(), trainable, strict=True):
         parameter.requires_grad = flag  # callbacks freeze layers

@@ -46,6 +46,7 @@ from sknn.sequences import (
     StepClassifier,
     StepRegressor,
 )
+from sknn.storage import ModelFileError, atomic_write, read_parts, write_parts
 from sknn.training import CHECKPOINT_FILE, _checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -857,6 +858,81 @@ def test_what_changes_nothing_may_change(
     model = make(NeuralClassifier, checkpoint=tmp_path, **parameters).fit(X, y)
     for one, other in zip(model.coefs_, make(NeuralClassifier).fit(X, y).coefs_, strict=True):
         assert_array_equal(one, other)
+
+
+EQUAL: dict[str, Any] = {
+    "alpha": np.float64(1e-4),
+    "max_iter": np.int64(4),
+    "dropout": np.float32(0.5),
+    "momentum": np.array(0.9)[()],
+    "hidden_layer_sizes": (np.int16(6),),
+    "shuffle": np.bool_(True),
+    "solver": np.str_("adam"),
+    "max_grad_norm": 3,
+    "tol": np.float64(0),
+}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_numbers_of_equal_value_are_the_same(name: str, tmp_path: Path) -> None:
+    plain = {"max_grad_norm": 3.0, "tol": 0, "dropout": 0.5, "hidden_layer_sizes": (6,)}
+    value = plain.get(name, np.asarray(EQUAL[name]).item() if name in EQUAL else None)
+    model = make(NeuralClassifier, checkpoint=tmp_path, **{name: value}).fit(X, y)
+    again = make(NeuralClassifier, checkpoint=tmp_path, **{name: EQUAL[name]}).fit(X, y)
+    assert_array_equal(again.coefs_[0], model.coefs_[0])
+
+
+def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    make(NeuralClassifier, checkpoint="~/run").fit(X, y)
+    make(NeuralClassifier, n_estimators=2, checkpoint=Path("~/runs")).fit(X, y)
+    assert sorted(os.listdir(tmp_path)) == ["run", "runs"]
+    assert (tmp_path / "run" / CHECKPOINT_FILE).exists()
+    assert (tmp_path / "runs" / "network-2" / CHECKPOINT_FILE).exists()
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / CHECKPOINT_FILE) as file:
+        file.write(b"1")
+        make(NeuralClassifier, checkpoint=tmp_path).fit(X, y)
+        assert len(os.listdir(tmp_path)) == 2
+
+
+LYING: dict[str, Callable[[dict[str, Any]], None]] = {
+    "no weights": lambda progress: progress.update(weights=[]),
+    "weights of another shape": lambda progress: progress.update(
+        weights=[torch.zeros(1) for _ in progress["weights"]]
+    ),
+    "texts for flags": lambda progress: progress.update(trainable=["yes"]),
+    "no callbacks": lambda progress: progress.update(callbacks=[{}, {}]),
+    "no optimizer": lambda progress: progress.update(optimizer=None),
+    "a key less": lambda progress: progress.pop("order"),
+}
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_a_checkpoint_that_lies_is_an_error_of_its_file(
+    name: str, interrupted: Path, tmp_path: Path
+) -> None:
+    with read_parts(interrupted / CHECKPOINT_FILE) as stored:
+        parts = {part: stored.decode(part) for part in ("estimator", "fit", "progress")}
+    LYING[name](parts["progress"])
+    write_parts(tmp_path / CHECKPOINT_FILE, parts, kind="checkpoint")
+    with pytest.raises(ModelFileError, match=CHECKPOINT_FILE):
+        make(NeuralClassifier, checkpoint=tmp_path).fit(X, y)
+
+
+@pytest.mark.parametrize("part", ["fit", "progress", "estimator"])
+def test_a_checkpoint_holds_what_it_should_where_it_should(
+    part: str, interrupted: Path, tmp_path: Path
+) -> None:
+    with read_parts(interrupted / CHECKPOINT_FILE) as stored:
+        parts = {name: stored.decode(name) for name in ("estimator", "fit", "progress")}
+    with pytest.raises(TypeError, match=f"^{part}"):
+        write_parts(tmp_path / CHECKPOINT_FILE, parts | {part: Path("x")}, kind="checkpoint")
+    with pytest.raises(TypeError, match=f"^{part}"):
+        write_parts(tmp_path / CHECKPOINT_FILE, parts | {part: nn.Linear(2, 2)}, kind="checkpoint")
 
 
 def test_equal_data_in_other_memory_are_the_same(interrupted: Path, tmp_path: Path) -> None:

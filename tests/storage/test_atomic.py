@@ -1,10 +1,11 @@
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
-from sknn.storage import atomic_write
+from sknn.storage import atomic_write, remove_leftovers
 
 
 def write_and_raise(path: Path, error: BaseException) -> None:
@@ -80,3 +81,33 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
         file.write(b"1")
     assert caught.value.filename == "/dev/full"
     assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_file_that_is_replaced_hands_its_permissions_on(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with atomic_write(path) as file:
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_bytes() == b"new"
+
+
+def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with atomic_write("~/file") as file:
+        file.write(b"1")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks that end with their process")
+def test_leftovers_are_removed_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".file.0123.tmp").write_bytes(b"left by a process that was killed")
+    (tmp_path / ".other.0123.tmp").write_bytes(b"of another file")
+    with atomic_write(tmp_path / "file") as file:
+        file.write(b"1")
+        remove_leftovers(tmp_path, "file")
+        assert len(os.listdir(tmp_path)) == 2
+    remove_leftovers(tmp_path, "file")
+    assert sorted(os.listdir(tmp_path)) == [".other.0123.tmp", "file"]

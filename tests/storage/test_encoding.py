@@ -299,6 +299,18 @@ def test_equal_values_have_equal_digests_and_others_have_not() -> None:
     assert digests[0] == digest({"a": np.arange(3)})
 
 
+@pytest.mark.parametrize("step", [-1, 2, 7])
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 3), (3, 1), ()])
+def test_arrays_of_any_stride_are_stored_and_have_digests(
+    shape: tuple[int, ...], step: int, tmp_path: pathlib.Path
+) -> None:
+    base = np.arange(200.0)
+    strides = [8 * step * (i + 1) for i in range(len(shape))]
+    array = np.ndarray(shape, np.float64, base, offset=800, strides=strides)
+    assert_array_equal(round_trip(array, tmp_path / "file"), array)
+    assert digest(array) == digest(array.copy())
+
+
 def test_the_places_of_tensors_are_their_names() -> None:
     encoder = Encoder()
     encoder.encode("model", {"layers": [nn.Linear(2, 1)]})

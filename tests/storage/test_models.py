@@ -27,7 +27,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, Freezer, LRScheduler, ParamMapper
 from torch import nn
 
 import sknn
@@ -353,6 +353,44 @@ def test_a_lambda_is_refused_by_its_place(tmp_path: Path) -> None:
     model = NeuralRegressor(**SMALL, loss=lambda outputs, targets: (outputs - targets).abs().sum(1))
     with pytest.raises(TypeError, match=r"^estimator.loss is .*lambda.*top level of a module"):
         sknn.save(model, tmp_path / "model.sknn")
+
+
+CALLBACKS: dict[str, Callable[[], Any]] = {
+    "scheduler": lambda: LRScheduler("StepLR", step_size=1, gamma=0.5),
+    "scheduler class": lambda: LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5),
+    "freezer": lambda: Freezer("layers.0.*"),
+    "freezer, later": lambda: Freezer(["layers.0.*"], at=2),
+    "mapper": lambda: ParamMapper("*", fn=halve, at=1),
+    "stopping": lambda: EarlyStopping("train_loss", patience=2),
+}
+
+
+def halve(parameter: Any) -> Any:
+    parameter.data.mul_(0.5)
+    return parameter
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks_are_stored_and_go_on(name: str, tmp_path: Path) -> None:
+    model = NeuralClassifier(**SMALL, callbacks=[CALLBACKS[name]()]).fit(X, y)
+    sknn.save(model, tmp_path / "model.sknn")
+    trusted = sknn.file_info(tmp_path / "model.sknn").untrusted
+    loaded = sknn.load(tmp_path / "model.sknn", trusted=trusted)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    for each in (loaded, model):
+        each.fit(X, y)
+    assert_array_equal(loaded.coefs_[0], model.coefs_[0])
+
+
+def test_the_home_folder_has_a_short_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fitted: Any
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    sknn.save(fitted, "~/model.sknn")
+    assert (tmp_path / "model.sknn").exists()
+    assert_array_equal(sknn.load("~/model.sknn").coefs_[0], fitted.coefs_[0])
+    assert sknn.file_info(Path("~/model.sknn")).kind == "model"
 
 
 # --------------------------------------------------------------------------- what else is asked
