@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ._checking import TORCH_TYPES
 from ._consistency import check_arrays
 from ._encoding import FOLDERS, Node
+from ._files import is_boolean
 from ._known import distributions, find_known, name_of
 from ._third_party import Archive, load_third_party, untrusted_types
 
@@ -131,6 +132,8 @@ class Decoder:
         if not form:
             return array
         dtype, shape = np.dtype(form[0]), tuple(form[1])
+        if dtype == np.bool_ and not is_boolean(self._tensor(node["tensor"])):
+            raise ValueError("an array has booleans that are neither 0 nor 1")
         return array.view(dtype).reshape(shape) if array.size else np.empty(shape, dtype)
 
     def _objects_array(self, value: list[Any]) -> np.ndarray:

@@ -264,6 +264,8 @@ class ModelFile:
                         raise _altered(self.name)
                     whole.update(zlib.crc32(piece).to_bytes(4, "little"))
         self._compare(whole)
+        if not all(is_boolean(each) for each in tensors.values() if each.dtype == torch.bool):
+            raise ModelFileError(f"{self.name}: the file has booleans that are neither 0 nor 1.")
         return tensors
 
     def verify(self) -> None:
@@ -359,6 +361,21 @@ def _held(descriptor: int) -> int:
             place = os.lseek(descriptor, start, os.SEEK_HOLE)
             held += place - start
     return held
+
+
+def is_boolean(tensor: Tensor) -> bool:
+    """Say whether a tensor of booleans has no bytes but 0 and 1: NumPy counts by adding them up.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of booleans, or of bytes that become some.
+
+    Returns
+    -------
+    bool
+    """
+    return not tensor.numel() or bool(tensor.view(torch.uint8).max() <= 1)
 
 
 def _empty(info: TensorInfo) -> Tensor:

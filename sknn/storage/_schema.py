@@ -597,6 +597,8 @@ def check_recurrent(checker: Checker, cls: type, node: Node, place: str) -> None
     for name, shape in expected.items():
         if parameters[name] is None or checker.info(parameters[name], place).shape != shape:
             raise checker.refuse(f"{place}.{name}", "has another shape than its layer says")
+    if len({checker.info(weight, place).dtype for weight in parameters.values()}) != 1:
+        raise checker.refuse(place, "has weights of several types")
     listed = checker.exactly(state.get("_all_weights"), None, place)
     names_of_layers = [name for each in listed for name in checker.exactly(each, None, place)]
     if not list(expected) == names_of_layers == state.get("_flat_weights_names"):

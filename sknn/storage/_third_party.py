@@ -324,7 +324,10 @@ def _read_array(archive: zipfile.ZipFile, name: Any) -> np.ndarray:
     if size != len(content) - buffer.tell():
         raise ValueError("an array of the archive has another size than it says")
     buffer.seek(0)
-    return np.load(buffer, allow_pickle=False)
+    array = np.load(buffer, allow_pickle=False)
+    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
+        raise ValueError("an array of the archive has booleans that are neither 0 nor 1")
+    return array
 
 
 def dump_third_party(value: Any) -> bytes:

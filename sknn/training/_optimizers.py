@@ -483,14 +483,42 @@ def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[s
         A new optimizer for parameters of the same shapes.
     state : list of dict
         What :func:`optimizer_state` returned.
+
+    Raises
+    ------
+    ValueError
+        If it is the state of another optimizer or of other parameters.
     """
+    is_fused = any(group.get("fused") for group in optimizer.param_groups)
     for parameter, values in zip(_parameters(optimizer), state, strict=True):
         if not values:
             continue
+        if is_fused or isinstance(optimizer, _FusedOptimizer):
+            _check_state(optimizer, parameter, values)
         optimizer.state[parameter] = {
             name: value.to(parameter.device) if isinstance(value, Tensor) else value
             for name, value in values.items()
         }
+
+
+def _check_state(
+    optimizer: torch.optim.Optimizer, parameter: Tensor, values: dict[str, Any]
+) -> None:
+    """Raise ValueError if a state is another parameter's: fused kernels do not look at sizes."""
+    names = getattr(optimizer, "state_names", ())
+    fits = not names or set(names) <= set(values)
+    for name, value in values.items():
+        if name == "step":
+            fits &= isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.float32
+        elif isinstance(value, Tensor):
+            fits &= value.shape == parameter.shape and value.dtype == parameter.dtype
+        else:
+            fits &= name not in names
+    if not fits:
+        raise ValueError(
+            f"the stored state of {type(optimizer).__name__} does not fit a parameter of shape "
+            f"{tuple(parameter.shape)}."
+        )
 
 
 def parameter_keys(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str] | None:

@@ -389,6 +389,33 @@ def test_recurrent_layers_have_the_weights_that_they_say(name: str, tmp_path: Pa
         sknn.load(path)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "adamw"])
+def test_the_state_of_an_optimizer_has_the_shapes_of_its_parameters(
+    solver: str, tmp_path: Path
+) -> None:
+    model = network(solver=solver)
+    for values in model._state.optimizer:
+        values.update({k: v[:1] for k, v in values.items() if v.ndim})
+    sknn.save(model, tmp_path / "model.sknn")
+    loaded = sknn.load(tmp_path / "model.sknn")
+    with pytest.raises(ValueError, match="does not fit|shape"):
+        loaded.partial_fit(X, y)
+
+
+def test_booleans_are_0_or_1(tmp_path: Path) -> None:
+    path = tmp_path / "model.sknn"
+    flags = np.array([True, False])
+    for form in ([], ["|b1", [2]]):
+        document, tensors = document_of(with_attributes(network(), some_=flags))
+        (estimator,) = (each for each in document["objects"] if "Classifier" in each["class"])
+        wrong = torch.full((2,), 7, dtype=torch.uint8)
+        tensors["some"] = wrong if form else wrong.view(torch.bool)
+        estimator["state"]["some_"] = {"array": [{"tensor": ["some"]}, *form]}
+        write_file(path, document, tensors)
+        with pytest.raises(ModelFileError, match="neither 0 nor 1"):
+            sknn.load(path)
+
+
 def test_a_folder_for_checkpoints_is_not_taken_from_a_file(tmp_path: Path) -> None:
     document, tensors = document_of(network())
     (estimator,) = (each for each in document["objects"] if "Classifier" in each["class"])
