@@ -10,6 +10,7 @@ from ._checkpoints import run_checkpoints
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
 from ._forecasts import run_forecasts
+from ._image_defaults import run_image_defaults
 from ._image_scores import run_image_scores
 from ._images import run_images
 from ._imports import run_imports
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "scores": run_scores,
     "images": run_images,
     "images-scores": run_image_scores,
+    "images-defaults": run_image_defaults,
     "series": run_series,
     "forecasts": run_forecasts,
     "cuda": run_cuda,

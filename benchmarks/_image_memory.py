@@ -31,7 +31,10 @@ def _ours() -> Fit:
         classifier = ConvClassifier(
             **CIFAR_TUTORIAL.parameters,
             batch_size=BATCH_SIZE,
+            solver="adam",
+            alpha=1e-4,
             learning_rate="constant",
+            learning_rate_init=0.003,
             max_iter=epochs,
             device="cpu",
             random_state=0,

@@ -33,6 +33,7 @@ CIFAR_TUTORIAL = Problem(
         "padding": "valid",
         "pooling": ("max", "max", None),
         "hidden_layer_sizes": (64,),
+        "normalization": None,
     },
     batch_sizes=(32, 128, 512),
     layers=(
@@ -55,6 +56,7 @@ MNIST_TUTORIAL = Problem(
         "padding": "valid",
         "dropout": (0.2, 0.0),
         "hidden_layer_sizes": (128,),
+        "normalization": None,
     },
     batch_sizes=(200,),
     layers=(

@@ -49,6 +49,7 @@ class _Ours:
         self.model = ConvClassifier(
             **problem.parameters,
             batch_size=batch_size,
+            solver="adam",
             alpha=ALPHA,
             learning_rate="constant",
             learning_rate_init=LEARNING_RATE,
@@ -83,6 +84,7 @@ class _Loop:
             data.X,
             data.y,
             batch_size=batch_size,
+            solver="adam",
             alpha=ALPHA,
             learning_rate=LEARNING_RATE,
             precision=precision,

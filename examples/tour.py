@@ -267,6 +267,8 @@ def mnist(library: Library) -> Result:
     network = ConvClassifier(
         architecture="airbench",
         filters=(12, 24, 48) if real else (16, 32),
+        solver="adam",
+        alpha=1e-4,
         learning_rate_init=0.01,
         label_smoothing=0.1,
         batch_size=128 if real else 32,
@@ -288,7 +290,9 @@ def cifar10(library: Library) -> Result:
     parts, real = images_or_digits(library, fetch_cifar10, (32, 32, 3))
     network = ConvClassifier(
         filters=(32, 64, 64) if real else (8, 16),
-        normalization="batch",
+        hidden_layer_sizes=(64,),
+        solver="adam",
+        alpha=1e-4,
         learning_rate_init=0.005,
         batch_size=128 if real else 32,
         max_iter=2 if real else 10,

@@ -366,7 +366,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         train, held_out = self._make_samples(data, device)
         if self.module is not None and not goes_on:
             self._try_module(train)
-        max_epochs = 1 if incremental else self.max_iter
+        max_epochs = 1 if incremental else self._resolve_max_iter(len(train))
         schedule = self._resolve_schedule(incremental=incremental)
         callbacks = self._all_callbacks(data.given, max_epochs)
         net = self._make_net(train, max_epochs, schedule, callbacks, checkpoint)
@@ -618,7 +618,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 optimizer,
                 self._state,
                 power_t=self.power_t,
-                horizon=self.max_iter,
+                horizon=self._resolve_max_iter(len(train)),
             ),
             max_epochs=max_epochs,
             batch_size=self._resolve_batch_size(len(train)),
@@ -636,6 +636,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             runs_user_code=self._runs_user_code(),
             verbose="bar" if self.verbose == "bar" else bool(self.verbose),
         )
+
+    def _resolve_max_iter(self, n_samples: int) -> int:
+        """Return the largest number of epochs with so many training samples."""
+        return self.max_iter
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":

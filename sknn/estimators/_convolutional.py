@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
@@ -49,6 +51,12 @@ from ._validation import one_or_several_columns, require_y
 
 # Training images from which a whitening layer is computed.
 WHITENING_IMAGES = 5000
+
+# The defaults, which `python -m benchmarks images-defaults` compares with others.
+FEWEST_EPOCHS = 8
+FEWEST_UPDATES = 300
+# Images from which on a hidden dense layer makes the plain network better.
+HIDDEN_LAYER_IMAGES = 1000
 
 PADDINGS = ("valid", "same")
 POOLINGS = ("max", "average")
@@ -112,17 +120,17 @@ class ConvFamily(LayeredEstimator):
         default=None,
         constraints=["array-like", Interval(Integral, 1, None, closed="left"), None],
         doc="""int, array-like of int or None
-        Units of each hidden dense layer behind the convolutions. None is (64,) for the plain
-        architecture and () for the others.""",
+        Units of each hidden dense layer behind the convolutions. None is () but (64,) for the
+        plain architecture with 1000 images or more, where it helps.""",
     )
     normalization: str | None = parameter(
         default="auto",
         constraints=[StrOptions({"auto", "batch", "layer"}), None],
         doc="""{"auto", "batch", "layer"} or None
         Normalization before each hidden activation: of each channel over the batch (Ioffe and
-        Szegedy, 2015), or over all numbers of an image (Ba et al., 2016). "auto" is None for the
-        plain architecture and "batch" for the others. Batch normalization makes most networks
-        learn faster and better.""",
+        Szegedy, 2015), or over all numbers of an image (Ba et al., 2016). Batch normalization
+        makes most networks learn faster and better, and is what "auto" is; but None for the
+        plain architecture with "lbfgs" or batches of one image, which have no statistics.""",
     )
     architecture: str = parameter(
         default="plain",
@@ -182,12 +190,20 @@ class ConvFamily(LayeredEstimator):
         default="auto",
         constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
         doc="""int, "auto" or "all"
-        Images a batch; "auto" is a fiftieth of the training images, but at least 16 and at most
+        Images a batch; "auto" is an eightieth of the training images, but at least 16 and at most
         200, and "all" every image. Not used by "lbfgs".""",
     )
+    solver: Any = inherited(LayeredEstimator, "solver", default="adamw")
+    alpha: float = inherited(LayeredEstimator, "alpha", default=0.05)
     learning_rate: str = inherited(LayeredEstimator, "learning_rate", default="one_cycle")
-    learning_rate_init: float = inherited(LayeredEstimator, "learning_rate_init", default=0.003)
-    max_iter: int = inherited(LayeredEstimator, "max_iter", default=10)
+    learning_rate_init: float = inherited(LayeredEstimator, "learning_rate_init", default=0.01)
+    max_iter: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        doc="""int or "auto"
+        Largest number of epochs (of iterations for "lbfgs"). "auto" is 8, and for few images as
+        many as give 300 updates of the weights; 200 for "lbfgs".""",
+    )
 
     _family_attributes: ClassVar[str] = """
         image_shape_ : tuple of int
@@ -269,8 +285,18 @@ class ConvFamily(LayeredEstimator):
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
-            return min(max(n_samples // 50, 16), 200, n_samples)
+            return min(max(n_samples // 80, 16), 200, n_samples)
         return super()._resolve_batch_size(n_samples)
+
+    def _resolve_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return int(self.max_iter)
+        if self.solver == "lbfgs":
+            return 200
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
+            n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / n_batches))
 
     # -------------------------------------------------------------------------------- network
 
@@ -287,7 +313,7 @@ class ConvFamily(LayeredEstimator):
         random_state: np.random.RandomState,
         dtype: torch.dtype,
     ) -> ImageNetwork:
-        network = getattr(self, f"_build_{self.architecture}")(n_outputs)
+        network = getattr(self, f"_build_{self.architecture}")(n_outputs, len(data.X))
         if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
             scale = Unstandardize(torch.zeros(n_outputs), torch.ones(n_outputs))
             network.layers.add_module("scale", scale)
@@ -295,9 +321,9 @@ class ConvFamily(LayeredEstimator):
         network.initialize(random_state, self.initialization or own)
         return network
 
-    def _build_plain(self, n_outputs: int) -> ConvNetwork:
+    def _build_plain(self, n_outputs: int, n_images: int) -> ConvNetwork:
         filters = positive_integers("filters", self.filters)
-        sizes = [64] if self.hidden_layer_sizes is None else self._hidden_layer_sizes()
+        sizes = self._hidden_layer_sizes(n_images)
         n_conv = len(filters)
         return ConvNetwork(
             self._format.shape,
@@ -311,13 +337,13 @@ class ConvFamily(LayeredEstimator):
             hidden_layer_sizes=sizes,
             activation=self.activation,
             dropout=self._dropout_rates(n_conv + len(sizes), "convolutions and hidden layers"),
-            normalization=None if self.normalization == "auto" else self.normalization,
+            normalization=self._resolve_normalization(),
         )
 
-    def _build_resnet(self, n_outputs: int) -> ResidualNetwork:
+    def _build_resnet(self, n_outputs: int, n_images: int) -> ResidualNetwork:
         return ResidualNetwork(*self._stages(n_outputs), **self._stage_options())
 
-    def _build_airbench(self, n_outputs: int) -> AirbenchNetwork:
+    def _build_airbench(self, n_outputs: int, n_images: int) -> AirbenchNetwork:
         return AirbenchNetwork(*self._stages(n_outputs), **self._stage_options())
 
     def _make_samples(
@@ -358,13 +384,22 @@ class ConvFamily(LayeredEstimator):
                     "value for all layers; sequences are for architecture='plain'."
                 )
         return {
-            "hidden_layer_sizes": (
-                [] if self.hidden_layer_sizes is None else self._hidden_layer_sizes()
-            ),
+            "hidden_layer_sizes": self._hidden_layer_sizes(),
             "activation": self.activation,
             "dropout": self._dropout_rates(1)[0],
-            "normalization": "batch" if self.normalization == "auto" else self.normalization,
+            "normalization": self._resolve_normalization(),
         }
+
+    def _hidden_layer_sizes(self, n_images: int = 0) -> list[int]:
+        if self.hidden_layer_sizes is None:
+            return [64] if n_images >= HIDDEN_LAYER_IMAGES else []
+        return super()._hidden_layer_sizes()
+
+    def _resolve_normalization(self) -> str | None:
+        if self.normalization != "auto":
+            return self.normalization
+        has_batches = self.solver != "lbfgs" and self.batch_size != 1
+        return "batch" if has_batches or self.architecture != "plain" else None
 
     def _sizes(self, name: str, n_conv: int) -> list[int | tuple[int, ...]]:
         """Return sizes in pixels, one for each convolution: numbers or pairs."""
@@ -462,7 +497,7 @@ class ConvClassifier(ConvFamily, NeuralClassifierBase):
     >>> from sklearn.datasets import load_digits
     >>> from sknn import ConvClassifier
     >>> X, y = load_digits(return_X_y=True)  # rows of 64 numbers: images of 8x8 pixels
-    >>> classifier = ConvClassifier(filters=(16, 32), normalization="batch", random_state=0)
+    >>> classifier = ConvClassifier(filters=(16, 32), random_state=0)
     >>> classifier.fit(X[:1500] / 16, y[:1500]).image_shape_
     (8, 8, 1)
     >>> bool(classifier.score(X[1500:] / 16, y[1500:]) > 0.9)
@@ -496,7 +531,7 @@ class ConvRegressor(ConvFamily, NeuralRegressorBase):
     >>> from sknn import ConvRegressor
     >>> X = load_digits().images / 16
     >>> y = X[:, :4].mean((1, 2)) - X[:, 4:].mean((1, 2))
-    >>> regressor = ConvRegressor(filters=(8, 8), learning_rate_init=0.01, random_state=0)
+    >>> regressor = ConvRegressor(filters=(8, 8), random_state=0)
     >>> bool(regressor.fit(X[:1500], y[:1500]).score(X[1500:], y[1500:]) > 0.9)
     True
     """

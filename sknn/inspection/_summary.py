@@ -165,7 +165,9 @@ def summary(estimator: Any, *, show: bool | str = "auto") -> NetworkSummary:
     >>> from sknn import ConvClassifier
     >>> from sknn.inspection import summary
     >>> digits = load_digits()
-    >>> classifier = ConvClassifier(filters=(8, 16), hidden_layer_sizes=(), max_iter=1)
+    >>> classifier = ConvClassifier(
+    ...     filters=(8, 16), hidden_layer_sizes=(), normalization=None, max_iter=1
+    ... )
     >>> summary(classifier.fit(digits.images / 16, digits.target))
     ConvClassifier: ConvNetwork
     =============================================

@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.svm import SVC
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,6 +33,9 @@ def make(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
     small = {
         "filters": (4, 6),
         "hidden_layer_sizes": (8,),
+        "normalization": None if parameters.get("architecture", "plain") == "plain" else "batch",
+        "solver": "adam",
+        "alpha": 1e-4,
         "learning_rate_init": 0.01,
         "batch_size": 30,
         "max_iter": 2,
@@ -82,7 +87,7 @@ def test_digits_are_learned(parameters: dict[str, Any]) -> None:
         pytest.importorskip("kornia")
     is_small = digits.target < 4
     images, target = digits.images[is_small] / 16, digits.target[is_small]
-    settings = {"filters": (8, 8), "hidden_layer_sizes": None, "batch_size": 10, "max_iter": 6}
+    settings = {"filters": (8, 8), "hidden_layer_sizes": 64, "batch_size": 10, "max_iter": 6}
     model = make(**(settings | {"learning_rate_init": 0.02} | parameters))
     model.fit(images[:250], target[:250])
     assert model.score(images[250:], target[250:]) > 0.8
@@ -119,7 +124,7 @@ def test_several_labels_and_several_values() -> None:
 @pytest.mark.parametrize(
     ("architecture", "kind", "normalization", "n_dense"),
     [
-        ("plain", ConvNetwork, set(), 2),
+        ("plain", ConvNetwork, {nn.BatchNorm2d}, 1),
         ("resnet", ResidualNetwork, {nn.BatchNorm2d}, 1),
         ("airbench", AirbenchNetwork, {nn.BatchNorm2d}, 1),
     ],
@@ -158,6 +163,7 @@ def test_the_tutorial_networks_parameters_make_it() -> None:
         padding="valid",
         pooling=("max", "max", None),
         hidden_layer_sizes=(64,),
+        normalization=None,
         max_iter=1,
     ).fit(images, np.arange(10))
     assert model.n_parameters_ == 122_570
@@ -452,14 +458,92 @@ def test_one_step_is_that_of_a_loop_in_plain_torch(batch_size: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "batch_size"), [(20, 16), (799, 16), (1000, 20), (10_000, 200), (50_000, 200)]
+    ("n_samples", "batch_size"), [(20, 16), (1359, 16), (2000, 25), (10_000, 125), (50_000, 200)]
 )
-def test_auto_batches_are_a_fiftieth_of_the_images_within_bounds(
+def test_auto_batches_are_an_eightieth_of_the_images_within_bounds(
     n_samples: int, batch_size: int
 ) -> None:
     assert ConvClassifier()._resolve_batch_size(n_samples) == batch_size
     assert ConvClassifier()._resolve_batch_size(9) == 9
     assert ConvClassifier(batch_size="all")._resolve_batch_size(n_samples) == n_samples
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "parameters", "n_epochs"),
+    [
+        (20, {}, 150),  # two batches of 16 or fewer
+        (100, {}, 43),  # seven
+        (600, {}, 8),  # 38, which 8 epochs bring to 304
+        (50_000, {}, 8),
+        (100, {"batch_size": "all"}, 300),
+        (100, {"batch_size": 1000}, 300),
+        (100, {"batch_size": 2}, 8),
+        (100, {"max_iter": 3}, 3),
+        (100, {"solver": "lbfgs"}, 200),
+    ],
+    ids=str,
+)
+def test_auto_epochs_are_eight_or_three_hundred_updates(
+    n_samples: int, parameters: dict[str, Any], n_epochs: int
+) -> None:
+    assert ConvClassifier(**parameters)._resolve_max_iter(n_samples) == n_epochs
+
+
+def test_the_schedule_ends_with_the_epochs_that_were_chosen() -> None:
+    model = ConvClassifier(filters=(2,), random_state=0).fit(X, y)
+    assert model.n_iter_ == len(model.history_) == 38  # 300 updates in eight batches
+    assert (
+        model.history_[-1]["learning_rate"]
+        < 1e-4
+        < max(epoch["learning_rate"] for epoch in model.history_)
+    )
+    assert model.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("n_images", [999, 1000])
+def test_many_images_get_a_hidden_layer(n_images: int) -> None:
+    images = np.zeros((n_images, 2, 2), np.uint8)
+    target = np.arange(n_images) % 2
+    for architecture in ("plain", "resnet"):
+        model = ConvClassifier(architecture=architecture, filters=(2,), max_iter=1)
+        model.fit(images, target)
+        has_layer = hasattr(model.module_.layers, "dense1")
+        assert has_layer == (architecture == "plain" and n_images == 1000)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "normalized"),
+    [
+        ({}, True),
+        ({"batch_size": 1}, False),
+        ({"solver": "lbfgs"}, False),
+        ({"solver": "lbfgs", "architecture": "resnet"}, True),
+        ({"normalization": None}, False),
+        ({"normalization": None, "architecture": "airbench"}, False),
+    ],
+    ids=str,
+)
+def test_automatic_normalization_is_that_of_batches(
+    parameters: dict[str, Any], normalized: bool
+) -> None:
+    model = ConvClassifier(filters=(2,), max_iter=1, tol=1, **parameters).fit(X[:20], y[:20])
+    found = any(isinstance(layer, nn.BatchNorm2d) for layer in model.module_.modules())
+    assert found == normalized
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_images", [20, 50, 100, 200, 500, 1000])
+def test_few_digits_are_learned_as_by_a_support_vector_machine(n_images: int) -> None:
+    images, target = digits.images / 16, digits.target
+    ours, theirs = [], []
+    for seed in range(3):
+        X, X_test, y, y_test = train_test_split(
+            images, target, train_size=n_images, random_state=seed, stratify=target
+        )
+        ours.append(ConvClassifier(random_state=seed).fit(X, y).score(X_test, y_test))
+        machine = SVC().fit(X.reshape(n_images, -1), y)
+        theirs.append(machine.score(X_test.reshape(len(X_test), -1), y_test))
+    assert np.mean(ours) > np.mean(theirs) - 0.02
 
 
 class SeesBatches(Callback):

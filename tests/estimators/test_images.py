@@ -31,6 +31,7 @@ def make(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
     small = {
         "filters": (3, 4),
         "hidden_layer_sizes": (),
+        "normalization": None,
         "batch_size": 7,
         "max_iter": 1,
         "random_state": 0,
