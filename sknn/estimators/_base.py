@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.nn import Loss
+from sknn.nn.defaults import own_defaults
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -312,10 +313,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         incremental: bool = False,
     ) -> PreparedFit:
         """Do everything that comes before the training, or refuse and change nothing."""
-        with unchanged_if_refused(self):
+        with self._own_defaults(), unchanged_if_refused(self):
             device = resolve_device(self.device)
             data = self._check_data(X, y, sample_weight, validation, incremental=incremental)
             return self._prepare_checked(data, device, incremental=incremental)
+
+    def _own_defaults(self) -> AbstractContextManager[None]:
+        """Return a context with torch's own defaults, whatever the program has set."""
+        return own_defaults(keeps_float64=self._runs_user_code())
 
     def _goes_on(self, incremental: bool) -> bool:
         """Say whether this call takes up the weights of the last one."""
@@ -478,6 +483,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             else:
                 arguments = self._module_arguments() | {"n_outputs": n_outputs}
                 module = build_user_module(self.module, arguments)
+        if not isinstance(
+            self.module, torch.nn.Module
+        ):  # whose layers may be frozen in either mode
+            module.eval()
+        self.n_iter_ = 0
         self.module_ = module.to(device=device, dtype=weight_dtype)
         self._compute_dtype = compute_dtype
         self._work = self._measure_work()
@@ -714,6 +724,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Hold threads and random numbers while training runs."""
         rows = net.batch_size if self.solver != "lbfgs" else len(samples)
         with ExitStack() as stack:
+            stack.enter_context(self._own_defaults())
             stack.enter_context(threads_for(rows * self._work.flops, samples.device))
             if self._draws_torch_numbers():
                 own = own_generators(self._state, samples.device)
@@ -725,11 +736,14 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _predict_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
         """Return the network's outputs, and the float type in which answers come back."""
         check_is_fitted(self)
-        X = self._check_X(array_like(X, "X"))
-        parameter = next(self.module_.parameters())
-        rows = self._make_rows(X, parameter.device, parameter.dtype)
-        chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
-        outputs = predict_outputs(self._prediction_module(), rows, self._compute_dtype, chunk_rows)
+        with self._own_defaults():
+            X = self._check_X(array_like(X, "X"))
+            parameter = next(self.module_.parameters())
+            rows = self._make_rows(X, parameter.device, parameter.dtype)
+            chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
+            outputs = predict_outputs(
+                self._prediction_module(), rows, self._compute_dtype, chunk_rows
+            )
         self._check_outputs(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
 
@@ -896,6 +910,7 @@ class PreparedFit(NamedTuple):
 
     def conclude(self) -> None:
         """Give the estimator the fitted attributes."""
+        self.estimator.module_.eval()
         self.estimator._conclude(self.training.net)
 
     def warn(self) -> None:

@@ -200,18 +200,19 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
             An array of labels for each series, of the type of `classes_`.
         """
         check_is_fitted(self)
-        X = self._check_X(X)
-        parameter = next(self.module_.parameters())
-        rows = self._make_rows(X, parameter.device, parameter.dtype)
-        n_steps = self.max_length
-        if n_steps is None:
-            n_steps = 2 * self._longest_target + 10
-        chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
-        if not hasattr(self.module_, "write"):
-            raise TypeError("module has no method `write`, which predictions need.")
-        codes = write_labels(
-            cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
-        )
+        with self._own_defaults():
+            X = self._check_X(X)
+            parameter = next(self.module_.parameters())
+            rows = self._make_rows(X, parameter.device, parameter.dtype)
+            n_steps = self.max_length
+            if n_steps is None:
+                n_steps = 2 * self._longest_target + 10
+            chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
+            if not hasattr(self.module_, "write"):
+                raise TypeError("module has no method `write`, which predictions need.")
+            codes = write_labels(
+                cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
+            )
         return Ragged(self.classes_[codes.values], codes.lengths).to_objects()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -44,7 +44,7 @@ from sknn.training import (
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
 from ._parameters import declares_parameters, parameter
-from ._refusals import unchanged_if_refused
+from ._refusals import remember, unchanged_if_refused
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets", "n_outputs_")
@@ -203,6 +203,7 @@ class EnsembleEstimator(NeuralEstimator):
         self.__dict__.pop("_members", None)
         super()._start(data, device, checkpoint)
         if self._membership is not None:
+            del self.n_iter_  # whoever has one has been trained
             # the members of an ensemble that has grown may have been made for other data
             first = self._membership.members[0]
             self.module_.to(next(first.module_.parameters()).dtype)
@@ -216,18 +217,23 @@ class EnsembleEstimator(NeuralEstimator):
         validation: tuple[Any, Any, Any] | None,
         incremental: bool,
     ) -> Any:
-        with unchanged_if_refused(self):
-            fits, context, given = self._prepare_ensemble(
-                X, y, sample_weight, validation, incremental
-            )
-        members = [fit.estimator for fit in fits]
+        put_back = remember(self)
+        fits: list[PreparedFit] = []
+        context, given = None, {}
         try:
+            with self._own_defaults(), unchanged_if_refused(self):
+                fits, context, given = self._prepare_ensemble(
+                    X, y, sample_weight, validation, incremental
+                )
             train_members(fits)
         finally:
             # reached by Ctrl-C too: what has been trained makes the ensemble
-            for member in members:
-                del member._membership
-            self._join([member for member in members if hasattr(member, "n_iter_")])
+            try:
+                if fits and not self._join([fit.estimator for fit in fits]):
+                    put_back()
+            except BaseException:  # Ctrl-C, now or again
+                put_back()
+                raise
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **given)
         unconverged = [fit for fit in fits if not (incremental or fit.training.net.converged)]
@@ -281,10 +287,13 @@ class EnsembleEstimator(NeuralEstimator):
         context = self._init_callback_context(max_subtasks=n_members, sequential_subtasks=False)
         return context.call_on_fit_task_begin(estimator=self, **given)
 
-    def _join(self, members: list[Any]) -> None:
-        """Become the ensemble of these members."""
-        if not members:  # interrupted too early
-            return
+    def _join(self, members: list[Any]) -> bool:
+        """Become the ensemble of the members that have been trained; say whether any has."""
+        for member in members:
+            del member._membership
+        members = [member for member in members if hasattr(member, "n_iter_")]
+        if not members:
+            return False
         self._members = members  # type: ignore[misc]
         for name in FROM_MEMBERS:
             setattr(self, name, getattr(members[0], name))
@@ -292,6 +301,7 @@ class EnsembleEstimator(NeuralEstimator):
         self.n_iter_ = max(member.n_iter_ for member in members)
         for name in ("_state", "_row_memory"):  # of a single network that was here before
             self.__dict__.pop(name, None)
+        return True
 
     def _average(self, members: list[Any]) -> EnsembleNetwork:
         networks = [member.module_ for member in members]

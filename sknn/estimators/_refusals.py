@@ -25,7 +25,7 @@ def unchanged_if_refused(estimator: Any) -> Iterator[None]:
 
     Weights are not copied: the block may replace or move a network, but not train it.
     """
-    put_back = _remember(estimator)
+    put_back = remember(estimator)
     try:
         yield
     except BaseException:
@@ -33,7 +33,7 @@ def unchanged_if_refused(estimator: Any) -> Iterator[None]:
         raise
 
 
-def _remember(estimator: Any) -> Callable[[], None]:
+def remember(estimator: Any) -> Callable[[], None]:
     """Return a function that puts an estimator back to where it stands now."""
     attributes = dict(vars(estimator))
     state = attributes.get("_state")
@@ -44,7 +44,7 @@ def _remember(estimator: Any) -> Callable[[], None]:
     positions = [generator.get_state(legacy=False) for generator in generators]
     module: nn.Module | None = attributes.get("module_")
     device = _device_of(module)
-    members = [_remember(member) for member in attributes.get("_members") or ()]
+    members = [remember(member) for member in attributes.get("_members") or ()]
 
     def put_back() -> None:
         # scikit-learn takes away itself what its callbacks have left

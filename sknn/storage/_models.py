@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from sklearn.base import BaseEstimator
 
+from sknn.nn.defaults import own_defaults
+
 from ._decoding import Trusted
 from ._files import ModelFileError
 from ._parts import read_parts, write_parts
@@ -15,6 +17,7 @@ from ._parts import read_parts, write_parts
 ESTIMATOR = "estimator"
 
 
+@own_defaults()
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Save an estimator to one file, without any code in it.
 
@@ -66,6 +69,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     write_parts(path, {ESTIMATOR: estimator}, kind="model")
 
 
+@own_defaults()
 def load(
     path: str | os.PathLike[str],
     *,

@@ -1,5 +1,9 @@
 """From parameters to trained weights; the only place where skorch appears."""
 
+# isort: off
+from . import _skorch  # noqa: F401 - before others import skorch
+# isort: on
+
 from skorch.history import History
 
 from ._batches import NUMBERS_AT_ONCE, Batch, Inputs, Rows, Samples, make_rows, narrowed

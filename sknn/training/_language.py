@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknn.nn.defaults import own_defaults
+
 # Steps that are read at once; the states are carried on.
 STEPS_AT_ONCE = 4096
 
@@ -16,6 +18,7 @@ def _device_of(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
 
 
+@own_defaults()
 @torch.inference_mode()
 def token_log_likelihood(module: Any, sequences: list[np.ndarray], *, mark: int) -> float:
     """Return the sum of the logarithms of the tokens' probabilities.
@@ -47,6 +50,7 @@ def token_log_likelihood(module: Any, sequences: list[np.ndarray], *, mark: int)
     return total
 
 
+@own_defaults()
 @torch.inference_mode()
 def sample_tokens(
     module: Any,

@@ -22,6 +22,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
 from sknn.nn import Loss
+from sknn.nn.defaults import float32_everywhere
 from sknn.nn.randomness import Generators
 
 from ._batches import Batch, Samples
@@ -502,7 +503,7 @@ class Net(NeuralNet):
     def train_batch(self, batch: Batch, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
         """Update the weights from one batch; return its outputs and its penalised loss sum."""
         if self.augment is not None:
-            with self.lending():
+            with self.lending(), float32_everywhere():
                 batch = batch._replace(X=self.augment(batch.X))
         if self.listens_to_batches:
             self.notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
+from sknn.nn.defaults import own_defaults
 
 from ._batches import DenseRows, Samples
 from ._net import Net
@@ -97,6 +98,7 @@ def stack_key(training: Training) -> Hashable | None:
     )
 
 
+@own_defaults()
 def train_stack(
     trainings: Sequence[Training],
     *,

@@ -1,0 +1,102 @@
+"""torch's defaults (device, type, autocast), which a program may have changed around a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+# Functions that make tensors of the default type, and those that do so of Python's floats.
+MAKE_FLOATS = {
+    torch.empty,
+    torch.zeros,
+    torch.ones,
+    torch.rand,
+    torch.randn,
+    torch.normal,
+    torch.eye,
+    torch.linspace,
+    torch.logspace,
+    torch.empty_strided,
+    torch.bartlett_window,
+    torch.blackman_window,
+    torch.hamming_window,
+    torch.hann_window,
+    torch.kaiser_window,
+}
+TAKE_FLOATS = {
+    torch.tensor,
+    torch.as_tensor,
+    torch.asarray,
+    torch.scalar_tensor,
+    torch.full,
+    torch.arange,
+}
+
+AUTOCAST_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+class _MakeFloat32(TorchFunctionMode):
+    """Makes tensors of float32 where no type is given, in one thread."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call a function of torch's."""
+        kwargs = kwargs or {}
+        if kwargs.get("dtype") is None and kwargs.get("out") is None:
+            given = (args, tuple(kwargs.values()))
+            if func in MAKE_FLOATS or (func in TAKE_FLOATS and _has_floats(given)):
+                kwargs = kwargs | {"dtype": torch.float32}
+        return func(*args, **kwargs)
+
+
+def _has_floats(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_has_floats, value))
+    return type(value) is float
+
+
+@contextmanager
+def own_defaults(*, keeps_float64: bool = False) -> Iterator[None]:
+    """Run with torch's own defaults: the CPU, float32, no autocast, no inference mode.
+
+    Parameters
+    ----------
+    keeps_float64 : bool, default=False
+        Whether a default type of float64 stays, for modules of the user's, which it makes more
+        exact.
+    """
+    probe = torch.empty(0)
+    with ExitStack() as stack:
+        if probe.device.type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if probe.dtype != torch.float32 and not (keeps_float64 and probe.dtype == torch.float64):
+            stack.enter_context(_MakeFloat32())
+        for device in AUTOCAST_DEVICES:
+            if torch.is_autocast_enabled(device):
+                # without its cache, which would hold weights from before a step
+                stack.enter_context(torch.autocast(device, enabled=False, cache_enabled=False))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        yield
+
+
+@contextmanager
+def float32_everywhere() -> Iterator[None]:
+    """Set torch's default type to float32 for all threads, for code that asks for its name.
+
+    Call it while torch's global generators are lent, so that no two threads do so at once.
+    """
+    before = torch.get_default_dtype()
+    if before == torch.float32:
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
