@@ -44,7 +44,7 @@ from sknn.training import (
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
 from ._parameters import declares_parameters, parameter
-from ._refusals import remember, unchanged_if_refused
+from ._refusals import remember
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets", "n_outputs_")
@@ -219,28 +219,30 @@ class EnsembleEstimator(NeuralEstimator):
     ) -> Any:
         put_back = remember(self)
         fits: list[PreparedFit] = []
-        context, given = None, {}
+        context: Any = None
+        given: dict[str, Any] = {}
+        is_whole = False
         try:
-            with self._own_defaults(), unchanged_if_refused(self):
-                fits, context, given = self._prepare_ensemble(
-                    X, y, sample_weight, validation, incremental
-                )
-            train_members(fits)
-        finally:
-            # reached by Ctrl-C too: what has been trained makes the ensemble
             try:
-                if fits and not self._join([fit.estimator for fit in fits]):
-                    put_back()
-            except BaseException:  # Ctrl-C, now or again
+                with self._own_defaults():
+                    fits, context, given = self._prepare_ensemble(
+                        X, y, sample_weight, validation, incremental
+                    )
+                train_members(fits)
+            finally:
+                # reached by Ctrl-C too: what has been trained makes the ensemble
+                is_whole = self._join([fit.estimator for fit in fits])
+                if context is not None:
+                    context.call_on_fit_task_end(estimator=self, **given)
+        except BaseException:
+            if not is_whole:
                 put_back()
-                raise
-            if context is not None:
-                context.call_on_fit_task_end(estimator=self, **given)
+            raise
         unconverged = [fit for fit in fits if not (incremental or fit.training.net.converged)]
         if unconverged:
             unconverged[0].training.net.warn_if_not_converged()  # once for all
         if not incremental:
-            members[0]._warn_if_useless(fits[0].training.train)
+            fits[0].estimator._warn_if_useless(fits[0].training.train)
         return self
 
     def _prepare_ensemble(
