@@ -53,15 +53,7 @@ CASES = {
     "attention": (AttentionClassifier(n_heads=2, n_layers=1, **SMALL), RATES, SERIES, Y),
     "answers": (EncoderDecoderRegressor(**SMALL), RATES, SERIES, SERIES[:, :3, 0]),
 }
-SLOW = {
-    "layers in two",
-    "ensembles",
-    "images",
-    "recurrent",
-    "attention",
-    "answers",
-    "early stopping",
-}
+QUICK = {"a stack", "many widths", "sparse rows", "a user's module"}
 
 
 class Keeping:
@@ -81,7 +73,7 @@ class Keeping:
 
 @pytest.mark.parametrize("module", [ours, reference], ids=["ours", "scikit-learn's"])
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES]
+    "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
 )
 def test_searches_in_threads(case, module):
     estimator, grid, X, y = CASES[case]
