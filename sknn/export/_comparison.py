@@ -9,6 +9,7 @@ import numpy as np
 from sknn._optional import require
 
 from ._fitted import FittedModel
+from ._inputs import runtime_inputs
 from ._quiet import quiet
 
 # How far numbers may be apart, as a share of the largest of them (of 1, if that is larger). More
@@ -39,7 +40,7 @@ def compare(model: FittedModel, X: np.ndarray, content: bytes, precision: str) -
     ExportError
         If onnxruntime cannot run the model, or the answers differ.
     """
-    answers = _run(content, X)
+    answers = _run(content, runtime_inputs(model, X))
     numbers, labels = _expected(model, X)
     found = answers[-1]
     scale = max(1.0, float(np.abs(numbers).max()))
@@ -62,14 +63,14 @@ def compare(model: FittedModel, X: np.ndarray, content: bytes, precision: str) -
         )
 
 
-def _run(content: bytes, X: np.ndarray) -> list[np.ndarray]:
+def _run(content: bytes, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
     onnxruntime = require("onnxruntime", extra="export")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; they need not be printed too
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        return session.run(None, {"X": X})
+        return session.run(None, inputs)
     except Exception as error:
         raise ExportError(
             f"onnxruntime cannot run the exported model: {error}. No file was written. If it "

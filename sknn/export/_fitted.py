@@ -1,9 +1,10 @@
-"""What a user passes, taken apart: the estimator, and the scalers before it."""
+"""What a user passes, taken apart: the estimator, and the steps before it."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,23 +18,28 @@ from sknn.estimators._modules import portable_copy
 from sknn.estimators._sequence_targets import SequenceTargets
 from sknn.estimators._tasks import NeuralClassifierBase
 
-from ._scaling import SCALERS, scaling_layers
+from ._columns import layers_of, steps_of, text_columns, undo, used_columns, words_of
+
+# Stands for any text that no encoder knows.
+OTHER_TEXT = "\0"
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted estimator on the CPU, and the scalers that X goes through first.
+    """A fitted estimator on the CPU, and the steps that X goes through first.
+
+    Where columns hold text, X is their numbers here: places in `words`.
 
     Attributes
     ----------
     estimator : NeuralEstimator
         A copy, which computes in the type of its weights.
-    scalers : list of scikit-learn's scalers
+    steps : list of scikit-learn's estimators
         In their order.
     """
 
     estimator: Any
-    scalers: list[Any]
+    steps: list[Any]
 
     @property
     def is_classifier(self) -> bool:
@@ -45,20 +51,57 @@ class FittedModel:
         """Whether it is a classifier whose loss defines probabilities."""
         return hasattr(self.estimator, "predict_proba")
 
-    def scaling(self) -> nn.Sequential:
-        """Return a module that does what the scalers do."""
-        return nn.Sequential(*(layer for each in self.scalers for layer in scaling_layers(each)))
+    @cached_property
+    def words(self) -> list[str]:
+        """All text that encoders know."""
+        return words_of(self.steps)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    @cached_property
+    def text_columns(self) -> list[int]:
+        """The columns of X that hold text."""
+        return sorted(text_columns(self.steps))
+
+    @cached_property
+    def used_columns(self) -> list[int]:
+        """The columns of X that the steps do not drop."""
+        return used_columns(self.steps)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns of X, made up where it had none."""
+        given = getattr(self.steps[0], "_given_names", None)
+        if given is None:
+            given = getattr(self.steps[0], "feature_names_in_", None)
+        if given is None:
+            given = [f"x{i}" for i in range(self.steps[0].n_features_in_)]
+        return [str(name) for name in given]
+
+    def preprocessing(self) -> nn.Sequential:
+        """Return a module that does what the steps do."""
+        layers = (layer for step in self.steps for layer in layers_of(step, self.words))
+        return nn.Sequential(*layers)
+
+    def transform(self, X: np.ndarray) -> Any:
         """Return X as the estimator gets it."""
-        for scaler in self.scalers:
-            X = scaler.transform(X)
-        return X
+        table = self.as_given(X)
+        for step in self.steps:
+            table = step.transform(table)
+        return table
 
-    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
-        """Return an X that the estimator gets as this one."""
-        for scaler in reversed(self.scalers):
-            X = scaler.inverse_transform(X)
+    def as_given(self, X: np.ndarray) -> Any:
+        """Return X with text."""
+        if not self.text_columns:
+            return X
+        words = np.array([*self.words, OTHER_TEXT], dtype=object)  # the last one is number -1
+        table = X.astype(object)
+        table[:, self.text_columns] = words[X[:, self.text_columns].astype(int)]
+        return table
+
+    def made_up(self, outputs: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return an X that the estimator gets as rows like these."""
+        X = outputs
+        for step in reversed(self.steps):
+            X = undo(step, X, self.words, random)
         return X
 
 
@@ -77,7 +120,7 @@ def take_apart(model: Any) -> FittedModel:
     Raises
     ------
     TypeError
-        If it is not one of this package's estimators, or a step before it is no scaler.
+        If it is not one of this package's estimators, or a step before it cannot be exported.
     NotFittedError
         If it is not fitted.
     """
@@ -86,15 +129,15 @@ def take_apart(model: Any) -> FittedModel:
     if isinstance(model, Pipeline):
         check_is_fitted(model)
         *steps, (_, last) = model.steps
-        scalers = [scaler for name, step in steps for scaler in _scalers_of(name, step)]
+        before = [each for name, step in steps for each in steps_of(name, step)]
         fitted = take_apart(last)
-        return FittedModel(fitted.estimator, scalers + fitted.scalers)
+        return FittedModel(fitted.estimator, before + fitted.steps)
     if not isinstance(model, NeuralEstimator) or isinstance(model, SequenceTargets):
         raise TypeError(
             f"estimator is of class {type(model).__name__}, which cannot be exported. Pass one of "
             "the classifiers and regressors of the package sknn itself (estimators whose answers "
-            "are sequences cannot be exported), a Pipeline of scalers that ends in one, or a "
-            "search over either."
+            "are sequences cannot be exported), a Pipeline that ends in one, or a search over "
+            "either."
         )
     check_is_fitted(model)
     return FittedModel(_on_the_cpu(model), [])
@@ -108,23 +151,6 @@ def _best_estimator(search: Any) -> Any:
             "best_estimator_. Pass a fitted estimator, or search with refit=True."
         )
     return search.best_estimator_
-
-
-def _scalers_of(name: str, step: Any) -> list[Any]:
-    """Return the scalers that a step of a pipeline consists of."""
-    if step is None or step == "passthrough":
-        return []
-    if isinstance(step, Pipeline):
-        return [scaler for inner, each in step.steps for scaler in _scalers_of(inner, each)]
-    if type(step) not in SCALERS:
-        known = ", ".join(sorted(each.__name__ for each in SCALERS))
-        raise TypeError(
-            f"estimator has the step {name!r} of class {type(step).__name__}, which cannot be "
-            f"exported; {known} can. Export the last step alone and give it what the other steps "
-            "return, or export those with skl2onnx."
-        )
-    check_is_fitted(step)
-    return [step]
 
 
 def _on_the_cpu(estimator: Any) -> Any:

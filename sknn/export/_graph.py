@@ -78,6 +78,40 @@ def look_up_labels(model: Any, classes: np.ndarray) -> None:
     output.type.tensor_type.elem_type = tensor.data_type
 
 
+def look_up_words(model: Any, names: list[str], words: list[str]) -> None:
+    """Make inputs of text of those that are places of words.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        The model, which is changed.
+    names : list of str
+        Names of the inputs.
+    words : list of str
+        The words; others are number -1.
+    """
+    onnx = require("onnx", extra="export")
+    nodes = []
+    for value in model.graph.input:
+        if value.name in names:
+            place = f"{value.name}_place"
+            rename(model.graph, value.name, place)
+            value.type.tensor_type.elem_type = onnx.TensorProto.STRING
+            node = onnx.helper.make_node(
+                "LabelEncoder",
+                [value.name],
+                [place],
+                domain="ai.onnx.ml",
+                keys_strings=words,
+                values_int64s=range(len(words)),
+                default_int64=-1,
+            )
+            nodes.append(node)
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 2))
+
+
 def rename(graph: Any, old: str, new: str) -> None:
     """Give a value that nodes compute another name.
 

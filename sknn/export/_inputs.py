@@ -18,6 +18,7 @@ from sknn.estimators._validation import torch_type
 from sknn.training import Ragged
 from sknn.training._images import BYTE_MAXIMUM
 
+from ._columns import has_encoders
 from ._fitted import FittedModel
 from ._quiet import quiet
 from ._traceable import fewest_steps
@@ -176,7 +177,10 @@ def find_format(model: FittedModel, X: Any) -> InputFormat:
     """
     estimator = model.estimator
     with quiet():  # columns have lost their names
-        sample = _random_sample(model) if X is None else _as_array(X)
+        if X is None:
+            sample = _random_sample(model)
+        else:
+            sample = _as_numbers(model, X) if model.text_columns else _as_array(X)
         estimator._check_X(model.transform(sample))
     return InputFormat(sample[:COMPARED_ROWS], _fewest_steps(estimator, sample))
 
@@ -188,6 +192,42 @@ def _fewest_steps(estimator: Any, sample: np.ndarray) -> int | None:
         return None  # who was fitted with a table takes tables of that width only
     fewest = fewest_steps(estimator.module_)
     return fewest if sample.shape[1] >= fewest else None
+
+
+def runtime_inputs(model: FittedModel, X: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what an ONNX runtime gets for X.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The estimator.
+    X : ndarray
+        Some rows, in which text is numbers.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By the names of the inputs: X, or its columns of shape (n, 1) where some hold text.
+    """
+    if not model.text_columns:
+        return {"X": X}
+    table = model.as_given(X)
+    return {
+        model.column_names[i]: table[:, [i]].astype(
+            object if i in model.text_columns else np.float64
+        )
+        for i in model.used_columns
+    }
+
+
+def _as_numbers(model: FittedModel, X: Any) -> np.ndarray:
+    """Return the user's table with the numbers of its words."""
+    table = np.array(X, dtype=object)
+    table[:, [i for i in range(table.shape[1]) if i not in model.used_columns]] = 0
+    places = {word: place for place, word in enumerate(model.words)}
+    for i in model.text_columns:
+        table[:, i] = [places.get(word, -1) for word in table[:, i]]
+    return table.astype(np.float64)
 
 
 def _as_array(X: Any) -> np.ndarray:
@@ -220,9 +260,11 @@ def _random_sample(model: FittedModel) -> np.ndarray:
     if getattr(estimator, "n_tokens_", None) is not None:
         return random.integers(estimator.n_tokens_, size=shape)
     dtype = torch.zeros(0, dtype=estimator._compute_dtype).numpy().dtype
-    if isinstance(estimator, ConvFamily) and not model.scalers:
+    if isinstance(estimator, ConvFamily) and not model.steps:
         return random.random(shape).astype(dtype)
-    return model.inverse_transform(random.normal(size=shape)).astype(dtype)
+    if has_encoders(model.steps):  # categories are numbers of float64
+        dtype = np.dtype(np.float64)
+    return model.made_up(random.normal(size=shape), random).astype(dtype)
 
 
 def _sample_shape(estimator: Any) -> tuple[int, ...]:

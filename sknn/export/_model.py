@@ -15,7 +15,7 @@ from ._traceable import traceable
 
 
 class Deployed(nn.Module):
-    """Scalers, input layer and network of a fitted estimator.
+    """Preprocessing, input layer and network of a fitted estimator.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ class Deployed(nn.Module):
 
     def __init__(self, model: FittedModel) -> None:
         super().__init__()
-        self.scaling = model.scaling()
+        self.preprocessing = model.preprocessing()
         self.input = input_layer(model)
         self.network = traceable(model.estimator._prediction_module())
         self.loss: Loss = model.estimator._loss
 
     def outputs(self, X: Tensor) -> Tensor:
         """Return the network's raw outputs."""
-        return self.network(self.input(self.scaling(X)))
+        return self.network(self.input(self.preprocessing(X)))
 
 
 class DeployedClassifier(Deployed):
@@ -88,6 +88,31 @@ class DeployedRegressor(Deployed):
         return values[:, 0] if values.shape[1] == 1 else values
 
 
+class OfTable(nn.Module):
+    """A module for a table whose columns come one by one, since they differ in type.
+
+    Parameters
+    ----------
+    module : Deployed
+        Takes the table as one tensor.
+    places : list of int
+        Which columns of the table come.
+    """
+
+    def __init__(self, module: Deployed, places: list[int]) -> None:
+        super().__init__()
+        self.module = module
+        self.output_names = module.output_names
+        self.places = places
+
+    def forward(self, *columns: Tensor) -> Any:
+        """Map columns of shape (batch, 1) to answers."""
+        given = dict(zip(self.places, columns, strict=True))
+        unused = torch.zeros_like(columns[0], dtype=torch.float64)
+        table = [given.get(i, unused).double() for i in range(max(self.places) + 1)]
+        return self.module(torch.cat(table, 1))
+
+
 def deployed(model: FittedModel) -> Any:
     """Return the module of a classifier or of a regressor.
 
@@ -98,8 +123,9 @@ def deployed(model: FittedModel) -> Any:
 
     Returns
     -------
-    DeployedClassifier or DeployedRegressor
+    DeployedClassifier, DeployedRegressor or OfTable
         In evaluation mode.
     """
     kind = DeployedClassifier if model.is_classifier else DeployedRegressor
-    return kind(model).eval()
+    module = kind(model)
+    return (OfTable(module, model.used_columns) if model.text_columns else module).eval()

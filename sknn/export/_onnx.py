@@ -14,7 +14,7 @@ from sknn.storage import atomic_write
 
 from ._comparison import ExportError, compare
 from ._fitted import FittedModel, take_apart
-from ._graph import compute_in_float32, label_tensor, look_up_labels, tidy
+from ._graph import compute_in_float32, label_tensor, look_up_labels, look_up_words, tidy
 from ._inputs import find_format
 from ._model import deployed
 from ._operators import translations
@@ -34,7 +34,8 @@ def export_onnx(
 ) -> None:
     """Write a fitted estimator as an ONNX model, with all that `predict` does before and after.
 
-    The model has one input, ``X``, with any number of samples. A classifier's outputs are
+    The model has one input, ``X``, with any number of samples; a table with columns of text has
+    an input of shape (n, 1) for each column, named as the column. A classifier's outputs are
     ``label``, with the labels of ``classes_`` (for multilabel problems the indicator matrix), and
     ``probabilities`` as `predict_proba` has them, or ``decision`` as `decision_function` has it
     where the loss defines no probabilities. A regressor's output is ``prediction``.
@@ -46,8 +47,9 @@ def export_onnx(
     ----------
     estimator : estimator, Pipeline or search
         A fitted classifier or regressor of the package :mod:`sknn`; a pipeline that ends in
-        one, all of whose other steps are StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler
-        or "passthrough"; or a search whose ``best_estimator_`` is one of these.
+        one, all of whose other steps are StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler,
+        SimpleImputer, OneHotEncoder, OrdinalEncoder, a ColumnTransformer of these, or
+        "passthrough"; or a search whose ``best_estimator_`` is one of these.
     path : str or os.PathLike
         The file, by custom with a name that ends in ``.onnx``. It is replaced as a whole or not
         at all.
@@ -111,8 +113,11 @@ def export_onnx(
     _check_size(model)
     found = find_format(model, X)
     module = deployed(model)
-    proto = _translate(trace(model, module, found), module.output_names, int(opset))
-    if model.is_classifier and module.task != "multilabel":
+    names = _input_names(model, module.output_names)
+    proto = _translate(trace(model, module, found), names, module.output_names, int(opset))
+    if model.text_columns:
+        look_up_words(proto, [model.column_names[i] for i in model.text_columns], model.words)
+    if model.is_classifier and model.estimator._targets.task != "multilabel":
         look_up_labels(proto, model.estimator.classes_)
     is_double = model.estimator._compute_dtype == torch.float64
     precision = "float64" if is_double and not compute_in_float32(proto) else "float32"
@@ -122,6 +127,21 @@ def export_onnx(
     compare(model, found.sample, content, precision)
     with atomic_write(path) as file:
         file.write(content)
+
+
+def _input_names(model: FittedModel, output_names: tuple[str, ...]) -> list[str]:
+    """Return the names of the graph's inputs: one, or the columns of a table with text."""
+    if not model.text_columns:
+        return ["X"]
+    names = [model.column_names[i] for i in model.used_columns]
+    taken = set(names) & set(output_names)
+    if taken or len(set(names)) < len(names):
+        raise ValueError(
+            f"estimator was fitted with the columns {names}, which become the model's inputs: "
+            f"their names have to differ from each other and from those of the outputs, "
+            f"{list(output_names)}."
+        )
+    return names
 
 
 def _check_size(model: FittedModel) -> None:
@@ -135,7 +155,9 @@ def _check_size(model: FittedModel) -> None:
         )
 
 
-def _translate(program: ExportedProgram, output_names: tuple[str, ...], opset: int) -> Any:
+def _translate(
+    program: ExportedProgram, input_names: list[str], output_names: tuple[str, ...], opset: int
+) -> Any:
     """Return a traced program as an ONNX model."""
     try:
         with quiet(), torch.no_grad():
@@ -143,7 +165,7 @@ def _translate(program: ExportedProgram, output_names: tuple[str, ...], opset: i
                 program,
                 dynamo=True,
                 verbose=False,
-                input_names=["X"],
+                input_names=input_names,
                 output_names=output_names,
                 opset_version=opset,
                 custom_translation_table=translations(),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as shapes
 
@@ -28,15 +28,15 @@ def export_torch(
     """Export a fitted estimator as a program that torch runs without this package.
 
     The program takes X as a tensor, with any number of samples, and holds all that `predict`
-    does with it: scalers, the way into the network, the network, and what the loss makes of its
-    outputs. Regressors return the predictions. Classifiers return two tensors: the indices of
+    does with it: preprocessing, the way into the network, the network, and what the loss makes of
+    its outputs. Regressors return the predictions. Classifiers return two tensors: the indices of
     the labels in ``classes_`` (for multilabel problems the indicator matrix), and the
     probabilities, or the decision values where the loss defines no probabilities.
 
     Parameters
     ----------
     estimator : estimator, Pipeline or search
-        As in :func:`sknn.export_onnx`.
+        As in :func:`sknn.export_onnx`, but for columns of text, which torch does not have.
     path : str or os.PathLike or None, default=None
         Where :func:`torch.export.save` writes the program, by custom a name that ends in
         ``.pt2``. The file is replaced as a whole or not at all. None writes nothing.
@@ -78,6 +78,11 @@ def export_torch(
     torch.Size([4, 3])
     """
     model = take_apart(estimator)
+    if model.text_columns:
+        raise TypeError(
+            "estimator takes columns of text, and torch has no strings: use export_onnx, or encode "
+            "them before the pipeline."
+        )
     program = with_own_operations(trace(model, deployed(model), find_format(model, X)))
     if path is not None:
         buffer = io.BytesIO()
@@ -111,6 +116,10 @@ def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> Exported
     """
     # of one sample torch would conclude that there is always one
     sample = torch.from_numpy(found.sample).repeat_interleave(2, 0)[:2]
+    inputs: tuple[Tensor, ...] = (sample,)
+    if model.text_columns:  # places of words are integers
+        columns = ((i, sample[:, [i]]) for i in model.used_columns)
+        inputs = tuple(each.long() if i in model.text_columns else each for i, each in columns)
     sizes: dict[int, Any] = {0: Dim("n")}
     if found.fewest_steps is not None:
         # a module of the user's may be made for one number of steps
@@ -120,7 +129,10 @@ def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> Exported
     general = shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     try:
         with quiet(), torch.no_grad(), general, _any_layout():
-            return torch.export.export(module, (sample,), dynamic_shapes=(sizes,), strict=False)
+            dynamic: Any = (sizes,) * len(inputs)
+            if model.text_columns:  # `forward` takes any number of inputs
+                dynamic = (dynamic,)
+            return torch.export.export(module, inputs, dynamic_shapes=dynamic, strict=False)
     except Exception as error:
         raise ValueError(
             f"estimator has a network that torch.export cannot trace: {_first_line(error)} "
