@@ -447,6 +447,23 @@ def test_ctrl_c_leaves_a_fitted_model_and_the_next_fit_goes_on(
     assert_same_fit(model.fit(X, y), expected)
 
 
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_a_bar_counts_the_epochs_before_an_interruption(
+    n_estimators: int, tmp_path: Path, writes: Writes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parameters = {"checkpoint": tmp_path, "verbose": "bar", "n_estimators": n_estimators}
+    writes.kill_after = 4
+    with pytest.raises(Killed):
+        make(NeuralClassifier, **parameters).fit(X, y)
+    capsys.readouterr()
+    writes.kill_after = np.inf
+    make(NeuralClassifier, **parameters).fit(X, y)
+    total = n_estimators * N_EPOCHS
+    assert f"100%|██████████| {total}/{total} epochs" in capsys.readouterr().err
+    make(NeuralClassifier, **parameters).fit(X, y)  # is over: there is nothing to show
+    assert "nan" not in capsys.readouterr().err
+
+
 def test_partial_fit_writes_nothing(tmp_path: Path, writes: Writes) -> None:
     for n_estimators in (1, 2):
         model = make(NeuralClassifier, checkpoint=tmp_path / "new", n_estimators=n_estimators)
