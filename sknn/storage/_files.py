@@ -32,10 +32,11 @@ from ._atomic import atomic_write, naming
 
 FORMAT = 1
 
-# A reader refuses more: 16 MiB of header, and as many values in it as take a second
-# and some 50 MB in Python.
+# A reader refuses more: 16 MiB of header, as many values in it as take a second and some 50 MB in
+# Python, and more levels than the stack of every Python allows.
 MAX_HEADER = 2**24
 MAX_VALUES = 500_000
+MAX_DEPTH = 100
 
 # Product of the lengths of an array without elements, zeros left out.
 MAX_EMPTY = 2**24
@@ -465,12 +466,40 @@ def _parse(text: bytes, name: str) -> Any:
     if count_values(text) > MAX_VALUES:
         raise ModelFileError(f"{name}: the header has more than {MAX_VALUES} values.")
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(
             f"{name} is not a file that sknn.save has written, or it was cut off or altered: its "
             f"header is not JSON."
         ) from error
+    if is_deep(value):
+        raise ModelFileError(f"{name}: the header is nested more than {MAX_DEPTH} levels deep.")
+    return value
+
+
+def is_deep(value: Any) -> bool:
+    """Say whether lists and dicts are nested deeper than MAX_DEPTH.
+
+    Parameters
+    ----------
+    value : object
+        What JSON can hold.
+
+    Returns
+    -------
+    bool
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, (list, dict))
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def count_values(text: bytes) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ._checking import Checker, RefusedError
 from ._decoding import Decoder, Trust, Trusted, names_in
 from ._encoding import Encoder
-from ._files import ModelFile, ModelFileError, TensorInfo, write_file
+from ._files import MAX_DEPTH, ModelFile, ModelFileError, TensorInfo, is_deep, write_file
 from ._schema import FREE, PART_KINDS
 from ._third_party import Archive
 
@@ -68,6 +68,8 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind:
         If the file cannot be written; it names the path, and the previous file is intact.
     TypeError
         If something cannot be stored; it says what and where.
+    ValueError
+        If the parts are larger, or nested deeper, than readers accept.
     """
     encoder = Encoder()
     nodes = {name: encoder.encode(name, value) for name, value in parts.items()}
@@ -78,6 +80,10 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind:
         "parts": nodes,
         "objects": encoder.objects,
     }
+    if is_deep(document):
+        raise ValueError(
+            f"{os.fspath(path)}: what is to be saved is nested more than {MAX_DEPTH} levels deep."
+        )
     write_file(path, document, encoder.tensors)
 
 

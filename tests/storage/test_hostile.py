@@ -475,3 +475,16 @@ def test_a_checkpoint_of_something_else_is_no_model(tmp_path: Path) -> None:
     write_parts(path, {"other": 3}, kind="checkpoint")
     with pytest.raises(ModelFileError, match="holds no estimator but other"):
         sknn.load(path)
+
+
+def test_depth_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    # not that of the interpreter's stack, which differs between versions of Python
+    nested: Any = 1
+    for _ in range(90):
+        nested = [nested]
+    write_parts(tmp_path / "deep", {"part": nested}, kind="test")
+    for _ in range(11):
+        nested = [nested]
+    with pytest.raises(ValueError, match="more than 100 levels"):
+        write_parts(tmp_path / "deeper", {"part": nested}, kind="test")
+    assert not (tmp_path / "deeper").exists()
