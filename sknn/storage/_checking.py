@@ -27,8 +27,12 @@ Node = Any
 # their hashes are equal.
 MAX_ODD_KEYS = 5_000
 
-# Each takes SciPy about a millisecond.
-MAX_DISTRIBUTIONS = 500
+# SciPy takes milliseconds to make one.
+MAX_DISTRIBUTIONS = 200
+
+# Objects on all ways through a document, each as often as it is reached: twice at each of forty
+# levels would be for ever.
+MAX_REACHED = 100_000
 
 TORCH_TYPES = {
     str(value).removeprefix("torch."): value
@@ -80,7 +84,11 @@ class Checker:
         self._open: set[int] = set()
         self._listed: set[str] = set()
         self._n_odd_keys = 0
+        self._generators: dict[str, Node] = {}
         self._n_distributions = 0
+        self._n_reached = 0
+        self._n_within: dict[int, int] = {}
+        self._checked_archives: dict[str, frozenset[str]] = {}
 
     def refuse(self, place: str, what: str) -> RefusedError:
         """Return the error for a node."""
@@ -124,10 +132,17 @@ class Checker:
             shapes = [self.shape_of(each, place) for each in (data, mask)]
             if shapes[0] is None or shapes[0] != shapes[1]:
                 raise self.refuse(place, "has a mask of another shape")
-            if self.leaf(*self.tag(mask, place), place) != ARRAY:
-                raise self.refuse(place, "has a mask that is no array")
+            self._check_mask(mask, place)
             return [(place, data), (place, fill)]
         return [(f"{place}.{i}", each) for i, each in enumerate(self.exactly(nodes, None, place))]
+
+    def _check_mask(self, mask: Node, place: str) -> None:
+        """Check that a mask holds booleans; each of another type would be converted anew."""
+        tag, value = self.tag(mask, place)
+        if tag != "array" or len(self.exactly(value, None, place)) != 1:
+            raise self.refuse(place, "has a mask that is no array of booleans")
+        if self.info(value[0], place).dtype != torch.bool:
+            raise self.refuse(place, "has a mask that is no array of booleans")
 
     def pairs(self, value: Any, place: str) -> list[tuple[Node, Node]]:
         """Return keys and values of a dict."""
@@ -222,6 +237,10 @@ class Checker:
                 raise self.refuse(place, "is an array of no type")
             n_elements = self.shape(shape, place)
             itemsize = numpy_itemsize(dtype)
+            if dtype.lstrip("<>|=") == "b1":
+                raise self.refuse(place, "has bytes as booleans, which may be neither 0 nor 1")
+            if n_elements and not itemsize:
+                raise self.refuse(place, "is an array of elements without a size")
             if info.dtype != torch.uint8 or n_elements * itemsize != info.n_bytes:
                 raise self.refuse(place, "is an array of another size than its bytes")
         return ARRAY
@@ -325,6 +344,8 @@ class Checker:
             or self.tag(state["gauss"], place)[0] not in ("number", "float")
         ):
             raise self.refuse(place, "is no state of a generator")
+        if self._generators.setdefault(array[0]["tensor"][0], value) != value:
+            raise self.refuse(place, "is a generator with the state of another")
         return frozenset({"generator"})
 
     def text_keys(self, node: Node, place: str) -> dict[str, Node]:
@@ -341,11 +362,11 @@ class Checker:
         from ._schema import PLAIN
 
         name, args, keywords = self.exactly(value, 3, place)
-        self._n_distributions += 1
-        if self._n_distributions > MAX_DISTRIBUTIONS:
-            raise self.refuse(place, f"is more than {MAX_DISTRIBUTIONS} distributions")
         if type(name) is not str or name not in distributions():
             raise self.refuse(place, "is no distribution of SciPy's")
+        self._n_distributions += 1
+        if self._n_distributions > MAX_DISTRIBUTIONS:
+            raise self.refuse(place, f"is one of more than {MAX_DISTRIBUTIONS} distributions")
         self.expect_tuple(args, place)
         PLAIN(self, args, place)
         for key, each in self.text_keys(keywords, place).items():
@@ -444,13 +465,15 @@ class Checker:
         if info is None or info.dtype != torch.uint8 or len(info.shape) != 1:
             raise self.refuse(place, "is an archive that the file does not hold")
         self.used.add(value)
+        if value in self._checked_archives:
+            return self._checked_archives[value]
         archive = self._archive(value)
         inner = Checker(archive.objects, archive.infos, self._resolve, archive=None)
         inner.foreign = True
         ARCHIVED(inner, archive.root, place)
-        return (
-            frozenset({"estimator", "foreign"}) if archive.is_foreign else frozenset({"estimator"})
-        )
+        sorts = {"estimator", "foreign"} if archive.is_foreign else {"estimator"}
+        self._checked_archives[value] = frozenset(sorts)
+        return self._checked_archives[value]
 
     foreign = False
 
@@ -488,11 +511,21 @@ class Checker:
             raise self.refuse(place, "is an object that the file does not hold")
         if number in self._open:
             raise self.refuse(place, "is an object that holds itself")
-        if number not in self._sorts:
-            self._open.add(number)
-            self._sorts[number] = check_object(self, self.objects[number], place)
-            self._open.remove(number)
+        if number in self._sorts:
+            self._reach(self._n_within[number], place)
+            return self._sorts[number]
+        before = self._n_reached
+        self._reach(1, place)
+        self._open.add(number)
+        self._sorts[number] = check_object(self, self.objects[number], place)
+        self._open.remove(number)
+        self._n_within[number] = self._n_reached - before
         return self._sorts[number]
+
+    def _reach(self, n_objects: int, place: str) -> None:
+        self._n_reached += n_objects
+        if self._n_reached > MAX_REACHED + 20 * len(self.objects):
+            raise self.refuse(place, "holds objects that are shared too often")
 
     def is_open(self, number: Any) -> bool:
         """Say whether an object is one that is being checked."""

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from ._checking import TORCH_TYPES
 from ._consistency import check_arrays
 from ._encoding import FOLDERS, Node
-from ._files import is_boolean
 from ._known import distributions, find_known, name_of
 from ._third_party import Archive, load_third_party, untrusted_types
 
@@ -132,9 +131,7 @@ class Decoder:
         if not form:
             return array
         dtype, shape = np.dtype(form[0]), tuple(form[1])
-        if dtype == np.bool_ and not is_boolean(self._tensor(node["tensor"])):
-            raise ValueError("an array has booleans that are neither 0 nor 1")
-        return array.view(dtype).reshape(shape) if array.size else np.empty(shape, dtype)
+        return array.view(dtype).reshape(shape) if array.size else np.zeros(shape, dtype)
 
     def _objects_array(self, value: list[Any]) -> np.ndarray:
         shape, nodes = value
@@ -331,7 +328,7 @@ def names_in(
     ------
     str
     """
-    seen: set[int] = set()
+    seen: set[Any] = set()
     left = [node]
     while left:
         node = left.pop()
@@ -340,7 +337,9 @@ def names_in(
         elif isinstance(node, dict):
             for kind, value in node.items():
                 if kind == "skops":
-                    yield from _names_in_archive(archive_of(value))
+                    if value not in seen:
+                        seen.add(value)
+                        yield from _names_in_archive(archive_of(value))
                 elif kind == "name" and find_known(_text(value)) is None:
                     yield value
                 elif kind == "object" and value not in seen:

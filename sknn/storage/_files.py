@@ -229,7 +229,6 @@ class ModelFile:
                 f"{self.name} holds hardly anything of the {size} bytes that it claims to have."
             )
         self.infos = infos
-        self._file.seek(len(self._header))
         document = _parse(metadata["document"].encode(), self.name)
         if not isinstance(document, dict):
             raise _altered(self.name)
@@ -456,7 +455,9 @@ def _read_header(file: BufferedReader, name: str) -> tuple[bytes, dict[str, Any]
             f"{name} has the format {metadata['sknn_format'][:20]!r}; this version of sknn reads "
             f"format {FORMAT}. A newer version of sknn has written it, or it was altered."
         )
-    if len(metadata["checksum"]) != len(NO_CHECKSUM):
+    if len(metadata["checksum"]) != len(NO_CHECKSUM) or not all(
+        each.isascii() for each in metadata.values()
+    ):
         raise _altered(name)
     return start + header, parsed
 

@@ -24,6 +24,9 @@ from ._known import SortedClass
 
 Kind = Callable[[Checker, Node, str], None]
 
+# Of what patterns are compared with.
+LONGEST_TEXT = 1000
+
 
 class Values:
     """Values of some sorts, and lists, tuples, sets, dicts and arrays of them.
@@ -101,7 +104,7 @@ class Text:
         """Raise RefusedError if the node is none."""
         if type(node) is not str:
             self.other(checker, node, place)
-        elif not self.pattern.fullmatch(node):
+        elif len(node) > LONGEST_TEXT or not self.pattern.fullmatch(node):
             raise checker.refuse(place, f"is {node[:40]!r}, which it cannot be")
 
 
@@ -199,8 +202,8 @@ class Settings:
             if self.many and tag in CONTAINERS:
                 for inner, candidate in checker.members(tag, value, where):
                     kind(checker, candidate, inner)
-            elif self.many and last in PARAMETERS:
-                One("distribution", "array")(checker, each, where)
+            elif self.many and last in PARAMETERS:  # texts in an array would not be looked at
+                One("distribution", "number")(checker, each, where)
             else:
                 kind(checker, each, where)
 
@@ -245,7 +248,7 @@ SCORING = Values("none", "text", "scorer", "trusted", "function")
 CALLBACKS = Values("none", "text", "trusted")
 
 # str.format fills it in.
-TEMPLATE = re.compile(r"([^{}]|\{\w+\})*", re.ASCII)
+TEMPLATE = re.compile(r"[^{}]*(\{\w+\}[^{}]*)*", re.ASCII)
 # sklearn.callback's, between the calls of `fit`.
 CONTEXT = Values("none", "trusted")
 
@@ -256,6 +259,7 @@ PARAMETERS: dict[str, Kind] = {
     "checkpoint": One("none", "text", "path"),  # which is not taken over, see `Decoder`
     "device": Text(DEVICE, "device"),
     "func": One("none", "function", "trusted"),
+    "input": Choice("content", "file"),  # not the names of files, which steps before may choose
     "importance_getter": Text(re.compile(r"[a-z][A-Za-z0-9_]*(\.[a-z][A-Za-z0-9_]*)*"), "trusted"),
     "inverse_func": One("none", "function", "trusted"),
     "memory": NOTHING,
@@ -266,9 +270,7 @@ PARAMETERS: dict[str, Kind] = {
     "response_method": RESPONSE,
     "scoring": SCORING,
     "stack_method": RESPONSE,
-    "verbose_feature_names_out": Text(
-        re.compile(r"([^{}]|\{\w+\})*", re.ASCII), "number", "trusted"
-    ),
+    "verbose_feature_names_out": Text(TEMPLATE, "number", "trusted"),
 }
 # Fitted attributes of scikit-learn's estimators that not every value may be given to.
 FITTED: dict[str, Kind] = {
@@ -303,7 +305,6 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "_targets": One("data", "none"),
     "_work": One("data"),
 }
-EXTRA_FITTED = {"estimator_params"}
 
 # Attributes of other objects, by the name of their class.
 PARTS: dict[str, dict[str, Kind]] = {
@@ -500,6 +501,8 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
     cls = found.cls
     if cls is None:
         return FREE
+    if name == "estimator_params":  # are handed on to the members of an ensemble
+        return Choice(*_parameter_names(cls))
     if name in _parameter_names(cls):
         return PARAMETERS.get(name, ARGUMENT if found.is_known else FREE)
     fitted = OUR_FITTED if is_ours(cls) else FITTED
@@ -512,7 +515,7 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
     if cls.__name__ in PARTS and name in PARTS[cls.__name__]:
         return PARTS[cls.__name__][name]
     if "estimator" in found.sorts:
-        if not (name.startswith("_") or name.endswith("_") or name in EXTRA_FITTED):
+        if not (name.startswith("_") or name.endswith("_")):
             raise checker.refuse(place, f"has an attribute {name!r}, which is none of its class")
         return OUR_ARGUMENT if is_ours(cls) else ARGUMENT
     if "splitter" in found.sorts:

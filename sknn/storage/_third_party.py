@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import warnings
 import zipfile
 from typing import Any
@@ -28,6 +29,9 @@ BYTES_A_VALUE = 6
 BYTES_A_NODE = 20
 
 PROTOCOL = 2
+
+# Bytes of files that are compared.
+SMALL_FILE = 1000
 
 FORBIDDEN = "an object of the archive has an attribute that it cannot have"
 
@@ -72,12 +76,18 @@ class Archive:
         self.is_foreign = False
         self._encoder = Encoder()
         self._memo: dict[Any, tuple[Node, int] | None] = {}
+        self._first: dict[Any, Any] = {}
+        self._files: set[str] = set()
+        self._types: dict[str, str] = {}
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_sizes(archive, len(content))
             self._archive = archive
             tree = _read_tree(archive)
             self._left = archive.getinfo("schema.json").file_size // BYTES_A_NODE + 1000
-            self.is_foreign = tree.get("protocol") != PROTOCOL
+            protocol = tree.get("protocol")
+            if type(protocol) is not int or protocol < PROTOCOL:  # of nodes that mean other things
+                raise ValueError("the archive is of an older kind than sknn writes")
+            self.is_foreign = protocol > PROTOCOL
             self.root, _ = self._node(tree)
         del self._archive
         self.tensors = self._encoder.tensors
@@ -94,10 +104,13 @@ class Archive:
             found = self._memo[number]
             if found is None:
                 raise ValueError("a node of the archive holds itself")
+            if not (tree["__loader__"] == "CachedNode" or self._same(tree, self._first[number])):
+                raise ValueError("two nodes of the archive have one number")
             self._count(found[1])
             return found
         if number:
             self._memo[number] = None
+            self._first[number] = tree
         before = self._left
         self._count(1)
         translate = _LOADERS.get(tree["__loader__"], Archive._other)
@@ -119,6 +132,34 @@ class Archive:
         if type(trees) is not list:
             raise ValueError("the archive has no list where one should be")
         return [self._child(each) for each in trees]
+
+    def _same(self, tree: Any, first: Any, name: str = "") -> bool:
+        """Say whether two nodes are equal, their numbers and those in them aside."""
+        if type(tree) is not type(first):
+            return False
+        if type(tree) is dict:
+            names, others = tree.keys() - {"__id__"}, first.keys() - {"__id__"}
+            return names == others and all(self._same(tree[n], first[n], n) for n in names)
+        if type(tree) is list:
+            return len(tree) == len(first) and all(map(self._same, tree, first))
+        return bool(tree == first) or (name == "file" and self._same_file(tree, first))
+
+    def _same_file(self, *names: Any) -> bool:
+        """Say whether files are equal; skops writes types of arrays anew each time."""
+        if any(type(name) is not str for name in names):
+            return False
+        entries = [self._archive.getinfo(name) for name in names]
+        if any(entry.file_size > SMALL_FILE for entry in entries):
+            return False
+        return len({self._archive.read(entry) for entry in entries}) == 1
+
+    def _file(self, tree: Any) -> str:
+        """Return the name of a file in the archive; each is read for one node."""
+        name = tree["file"]
+        if type(name) is not str or name in self._files:
+            raise ValueError("a node of the archive has no file of its own")
+        self._files.add(name)
+        return name
 
     def _is(self, tree: Any, *names: str) -> bool:
         return f"{tree['__module__']}.{tree['__class__']}" in names
@@ -152,7 +193,8 @@ class Archive:
         if tree.get("type") == "json":
             shape = self._plain_shape(tree["shape"])
             return {"objects": [shape, self._flat(self._children(tree["content"]), shape)]}
-        array = _read_array(self._archive, tree["file"])
+        array = _read_array(self._archive, self._file(tree))
+        self._types[tree["file"]] = array.dtype.str
         if self._is(tree, "numpy.ndarray"):
             return self._encoder.encode(str(tree["file"]), array)
         if array.shape != () or not self._is(tree, f"numpy.{array.dtype.type.__name__}"):
@@ -176,7 +218,7 @@ class Archive:
 
     def _sparse(self, tree: Any) -> Node:
         """Translate a sparse matrix, whose arrays are in an archive within the archive."""
-        content = self._archive.read(tree["file"])
+        content = self._archive.read(self._file(tree))
         with zipfile.ZipFile(io.BytesIO(content)) as inner:
             _check_sizes(inner, len(content), compressed=True)
             names = {"format", "shape", "data", "indices", "indptr"}
@@ -203,11 +245,14 @@ class Archive:
         return {"slice": [content["start"], content["stop"], content["step"]]}
 
     def _bytes(self, tree: Any) -> Node:
-        return self._encoder.encode("bytes", self._archive.read(tree["file"]))
+        return self._encoder.encode("bytes", self._archive.read(self._file(tree)))
 
     def _dtype(self, tree: Any) -> Node:
-        array = _read_array(self._archive, tree["content"]["file"])
-        return {"numpy.dtype": array.dtype.str}
+        content = tree["content"]
+        self._child(content)
+        if content["__loader__"] != "NdArrayNode" or content.get("file") not in self._types:
+            raise ValueError("a type of the archive is none")
+        return {"numpy.dtype": self._types[content["file"]]}
 
     def _named(self, tree: Any) -> Node:
         """Translate a class or a function, which skops stores by name."""
@@ -217,7 +262,10 @@ class Archive:
             package = "numpy" if known.startswith("numpy") else "scipy.special"
             if find_known(f"{package}.{name}") is not None:
                 known = f"{package}.{name}"
-        if find_known(known) is not None:
+        found = find_known(known)
+        if found is not None:
+            if vars(sys.modules.get(module, math)).get(name) is not found:
+                raise ValueError(f"{name!r} of the archive is not where it says")
             self.allowed.append(f"{module}.{name}")
         return {"name": known}
 
