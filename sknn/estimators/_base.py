@@ -381,10 +381,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _try_module(self, train: Samples) -> None:
         """Run the user's module on a few rows: what does not fit is refused before training."""
         batch = train.some(TRIED_ROWS)
+        modes = [(layer, layer.training) for layer in self.module_.modules()]
         self.module_.eval()
-        with self._own_draws(train.device), torch.no_grad():
+        threads = self._prediction_threads(TRIED_ROWS, train.device)
+        with threads, self._own_draws(train.device), torch.no_grad():
             outputs = forward(self.module_, batch.X, self._compute_dtype)
-        self.module_.train()
+        for layer, mode in modes:
+            layer.training = mode
         self._check_module_outputs(outputs, len(batch.targets))
 
     def _own_draws(self, device: torch.device) -> AbstractContextManager[Any]:
@@ -710,7 +713,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             return
         n_rows = rows_at_once(self._work.layer_size, train.device, training=True)
         batch = train.some(min(n_rows, JUDGED_ROWS))
-        with self._own_draws(train.device), torch.inference_mode():
+        threads = self._prediction_threads(n_rows, train.device)
+        own = self._own_draws(train.device)
+        with self._own_defaults(), threads, own, torch.inference_mode():
             outputs = forward(self.module_, batch.X, self._compute_dtype)
             warn_if_useless(self._loss, batch, outputs, train.answers())
 
@@ -741,11 +746,18 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             parameter = next(self.module_.parameters())
             rows = self._make_rows(X, parameter.device, parameter.dtype)
             chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
-            outputs = predict_outputs(
-                self._prediction_module(), rows, self._compute_dtype, chunk_rows
-            )
+            module = self._prediction_module()
+            with self._prediction_threads(len(rows), rows.device):
+                outputs = predict_outputs(module, rows, self._compute_dtype, chunk_rows)
         self._check_outputs(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
+
+    def _prediction_threads(
+        self, n_rows: int, device: torch.device
+    ) -> AbstractContextManager[None]:
+        """Return a context with as many threads as predictions of some rows are worth."""
+        # a step of training computes about three times as much
+        return threads_for(n_rows * self._work.flops / 3, device)
 
     def _check_outputs(self, outputs: Tensor) -> None:
         """Refuse to answer with numbers that have overflowed."""

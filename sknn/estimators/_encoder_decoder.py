@@ -210,9 +210,10 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
             chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
             if not hasattr(self.module_, "write"):
                 raise TypeError("module has no method `write`, which predictions need.")
-            codes = write_labels(
-                cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
-            )
+            with self._prediction_threads(len(rows), rows.device):
+                codes = write_labels(
+                    cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
+                )
         return Ragged(self.classes_[codes.values], codes.lengths).to_objects()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

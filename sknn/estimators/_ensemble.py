@@ -35,6 +35,7 @@ from sknn.training import (
     Rows,
     ScikitLearnCallbacks,
     TrainingState,
+    count_threads,
     prepare_folder,
     resolve_device,
     stack_key,
@@ -510,7 +511,7 @@ def count_parts(group: Sequence[PreparedFit]) -> int:
     flops = net.batch_size * group[0].estimator._work.flops
     if samples.device.type != "cpu" or flops < THREADED_FLOPS or net.callbacks_:
         return 1
-    return min(len(group), torch.get_num_threads())
+    return min(len(group), count_threads())
 
 
 def train_parts(parts: Sequence[Sequence[PreparedFit]]) -> None:

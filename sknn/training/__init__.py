@@ -17,7 +17,14 @@ from ._callbacks import (
     freeze_parameters,
 )
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
-from ._devices import Work, prediction_device, resolve_device, resolve_precision, threads_for
+from ._devices import (
+    Work,
+    count_threads,
+    prediction_device,
+    resolve_device,
+    resolve_precision,
+    threads_for,
+)
 from ._fingerprint import fingerprint
 from ._images import BYTE_MAXIMUM, ImageRows
 from ._inference import predict_outputs, rows_at_once, write_labels
@@ -67,6 +74,7 @@ __all__ = [
     "callback_parameters",
     "check_callbacks",
     "check_outputs",
+    "count_threads",
     "decide_labels",
     "decide_multiclass",
     "fingerprint",

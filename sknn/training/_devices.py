@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 import torch
 
@@ -146,42 +147,61 @@ def resolve_precision(
     return dtype, dtype
 
 
+def count_threads() -> int:
+    """Return how many threads work may be shared among.
+
+    Returns
+    -------
+    int
+        torch's number, but no more than the cores that this process may use: those of its
+        affinity, and of the limits that a container (cgroup) or LOKY_MAX_CPU_COUNT sets.
+    """
+    return min(_thread_limit.process_number(), joblib.cpu_count())
+
+
 class _ThreadLimit(threading.local):
-    """Lowers torch's number of threads to one while it is entered, in each thread by itself.
+    """Sets torch's number of threads while it is entered, in each thread by itself.
 
     torch keeps the number once a thread and, as the start value of new threads, once a process.
-    A thread that starts while another one is limited would find 1 and restore 1: it restores
+    A thread that starts while another one is limited would find 1 and restore 1: it goes by
     what the process had before the first of them entered.
     """
 
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _process_users = 0
     _process_before = 1
 
     def __init__(self) -> None:
-        self.depth = 0
+        self.numbers: list[int] = []
 
-    def enter(self) -> None:
+    def process_number(self) -> int:
+        with self._lock:
+            return self._process_before if self._process_users else torch.get_num_threads()
+
+    def enter(self, *, is_small: bool) -> None:
         cls = type(self)
+        if self.numbers and not is_small:  # within other work
+            number = self.numbers[-1]
+        else:
+            number = 1 if is_small else count_threads()
         with self._lock:
             if cls._process_users == 0:
                 cls._process_before = torch.get_num_threads()
             cls._process_users += 1
-            self.depth += 1
-            torch.set_num_threads(1)
+            self.numbers.append(number)
+            torch.set_num_threads(number)
 
     def leave(self) -> None:
         cls = type(self)
         with self._lock:
             cls._process_users -= 1
-            self.depth -= 1
-            if self.depth == 0:
-                torch.set_num_threads(cls._process_before)
+            self.numbers.pop()
+            torch.set_num_threads(self.numbers[-1] if self.numbers else cls._process_before)
 
     @classmethod
     def reset(cls) -> None:
         """Forget the threads that a fork has left behind."""
-        cls._lock, cls._process_users = threading.Lock(), 0
+        cls._lock, cls._process_users = threading.RLock(), 0
 
 
 _thread_limit = _ThreadLimit()
@@ -199,7 +219,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def threads_for(flops: float, device: torch.device) -> Iterator[None]:
-    """Use one thread while the work of a step is small.
+    """Use one thread while the work of a step is small, else as many as there are cores to use.
 
     Parameters
     ----------
@@ -208,10 +228,10 @@ def threads_for(flops: float, device: torch.device) -> Iterator[None]:
     device : torch.device
         Other devices than the CPU are left alone.
     """
-    if device.type != "cpu" or flops >= SINGLE_THREAD_FLOPS:
+    if device.type != "cpu":
         yield
         return
-    _thread_limit.enter()
+    _thread_limit.enter(is_small=flops < SINGLE_THREAD_FLOPS)
     try:
         yield
     finally:

@@ -14,9 +14,9 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import sparse
 
+from ._devices import count_threads
 from ._ragged import Ragged
 
 # Bytes that are read at a time, so that a memmap is never in memory as a whole.
@@ -60,7 +60,7 @@ def fingerprint(data: Any) -> str | None:
 
 def _checksums(pieces: Iterator[Any]) -> Iterator[int]:
     """Go through some pieces at the same time, and never hold many of them."""
-    n_threads = torch.get_num_threads()
+    n_threads = count_threads()
     with ThreadPoolExecutor(n_threads) as pool:  # has no thread before the second piece
         while group := list(islice(pieces, 8 * n_threads)):
             yield from pool.map(zlib.crc32, group) if len(group) > 1 else map(zlib.crc32, group)

@@ -1,11 +1,23 @@
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from sknn.training import prediction_device, resolve_device, resolve_precision, threads_for
+from sknn import NeuralRegressor
+from sknn.training import (
+    count_threads,
+    prediction_device,
+    resolve_device,
+    resolve_precision,
+    threads_for,
+)
 from sknn.training._devices import FLOAT64_SAMPLES, SINGLE_THREAD_FLOPS
 
 CPU = torch.device("cpu")
@@ -112,6 +124,78 @@ def test_float64_on_mps_is_refused() -> None:
 
 
 # ----------------------------------------------------------------------------------- threads
+
+
+@pytest.fixture(autouse=True)
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+
+
+@pytest.mark.parametrize(("n_cores", "expected"), [(1, 1), (2, 2), (3, 2)])
+def test_large_work_takes_the_cores_that_the_process_may_use(
+    n_cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: n_cores)
+    assert count_threads() == expected
+    with threads_for(LARGE, CPU):
+        assert torch.get_num_threads() == expected
+        with threads_for(SMALL, CPU):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == expected
+    assert torch.get_num_threads() == 2
+
+
+def test_large_work_in_a_new_thread_beside_small_work_has_all_threads() -> None:
+    """Else sums would be added in another order, and weights would depend on what else runs."""
+    counts: list[int] = []
+
+    def work() -> None:
+        with threads_for(LARGE, CPU):
+            counts.append(torch.get_num_threads())
+        counts.append(count_threads())
+
+    with threads_for(SMALL, CPU):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+    assert counts == [2, 2]
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_threads_follow_the_affinity() -> None:
+    program = """
+import os
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+from sknn.training import count_threads
+import torch
+torch.set_num_threads(5)
+print(count_threads())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1"]
+
+
+def test_fits_and_predictions_take_their_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Counting(nn.Module):
+        def __init__(self, n_features_in: int, n_outputs: int) -> None:
+            super().__init__()
+            self.linear = nn.Linear(n_features_in, n_outputs)
+
+        def forward(self, X: Tensor) -> Tensor:
+            seen.append(torch.get_num_threads())
+            return self.linear(X)
+
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+    X, y = np.zeros((10, 2)), np.arange(10.0)
+    model = NeuralRegressor(module=Counting, learning_rate="cosine", max_iter=1).fit(X, y)
+    model.predict(X)
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
 
 
 def test_small_work_takes_one_thread_and_gives_the_others_back() -> None:
