@@ -14,9 +14,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_digits
 
+import sknn
 from sknn import ConvClassifier, ConvRegressor
 from sknn.estimators import _convolutional, _images
-from sknn.estimators._images import count_dimensions
+from sknn.estimators._images import ImageFormat, count_dimensions
 from sknn.training import ImageRows
 
 HEIGHT, WIDTH = 8, 6
@@ -561,11 +562,22 @@ def test_dark_and_noisy_images_and_outliers_are_of_the_same_scale() -> None:
     model.predict(BYTES.astype(int) // 200)
 
 
-def test_the_scale_goes_with_the_model() -> None:
+def test_the_scale_goes_with_the_model(tmp_path: Path) -> None:
     model = quiet_fit(BYTES)
-    copied = pickle.loads(pickle.dumps(model))
-    with pytest.raises(ValueError, match="fitted with bytes"):
-        copied.predict(BYTES.astype(float))
+    sknn.save(model, tmp_path / "model.sknn")
+    for copied in (pickle.loads(pickle.dumps(model)), sknn.load(tmp_path / "model.sknn")):
+        with pytest.raises(ValueError, match="fitted with bytes"):
+            copied.predict(BYTES.astype(float))
+
+
+def test_models_that_do_not_know_their_scale_take_pixels_as_they_come() -> None:
+    """Files of version 0.1.0 say height, width and channels alone."""
+    model = quiet_fit(BYTES)
+    expected = model.predict_proba(BYTES)
+    model._format = ImageFormat(*model._format[:4])
+    assert_allclose(model.predict_proba(BYTES), expected)
+    assert_allclose(model.predict_proba(COLOUR), expected, atol=1e-5)
+    model.predict(BYTES.astype(int))
 
 
 def test_pixels_that_float32_cannot_hold_are_refused() -> None:
