@@ -226,6 +226,8 @@ class StoredFile:
         trust = Trust(trusted)
         names = [name for name in self._guard(lambda: self._names(part)) if name not in trust.names]
         if names:
+            # nobody is asked to trust what would be refused
+            self._guard(lambda: self._check(part, lambda name: None))
             raise UntrustedError(
                 f"{self.name} needs {', '.join(names)}. These can run any code; if you know them, "
                 f"load it with trusted={names!r}."

@@ -33,6 +33,9 @@ PROTOCOL = 2
 # Bytes of files that are compared.
 SMALL_FILE = 1000
 
+# Nodes that are calls: what they do depends on texts in the file.
+CALLS = ("MethodNode", "OperatorFuncNode", "PartialNode")
+
 FORBIDDEN = "an object of the archive has an attribute that it cannot have"
 
 
@@ -284,6 +287,11 @@ class Archive:
 
     def _other(self, tree: Any) -> Node:
         """Leave a node to skops, and check what is in it."""
+        package = tree["__module__"].partition(".")[0]
+        if tree["__loader__"] in CALLS or package in ("functools", "operator", "pathlib"):
+            raise ValueError(
+                f"the archive holds a {package}.{tree['__class__']}, whoever trusts it"
+            )
         self.is_foreign = True
         parts = []
         left = [value for key, value in tree.items() if key != "__id__"]

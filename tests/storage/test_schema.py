@@ -169,6 +169,18 @@ def test_what_does_not_belong_is_refused_when_it_is_read_and_written(
     assert not (tmp_path / "other.sknn").exists()
 
 
+def test_nothing_happens_while_files_are_read(audited: Any, tmp_path: Path) -> None:
+    honest, paths = tmp_path / "honest", []
+    sknn.save(make_pipeline(StandardScaler(), network()).fit(X, y), honest)
+    for name, make in GADGETS.items():
+        paths.append(tmp_path / f"{name.replace('/', ' ')}.sknn")
+        write_unchecked(make(), paths[-1])
+    first, *others = audited([honest, *paths])
+    assert first == ("loaded", [])
+    for path, (result, events) in zip(paths, others, strict=True):
+        assert (result, events) == ("refused", []), path.name
+
+
 # ------------------------------------------------------------- every node in every position
 
 
