@@ -28,6 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.nn import Loss
 from sknn.nn.defaults import own_defaults
+from sknn.storage import without_portable
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -846,15 +847,23 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         return dict(super().__getstate__())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to a device: the network is stored on the CPU."""
+        """Leave out what belongs to a device: the network is stored on the CPU.
+
+        What is no number and no text is in a :class:`sknn.storage.Portable`, since skops and
+        others that ask for this state know no tensors.
+        """
         state = self._stored_attributes()
         if "_state" in state:
             state["module_"] = portable_copy(self.module_)
             state["_state"] = self._state.on_cpu()
-        return state
+        return without_portable(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Put the network where the parameter `device` says, or on the CPU."""
+        state = dict(state)
+        portable = state.pop("_portable", None)
+        if portable is not None:
+            state |= portable.attributes_for(type(self))
         super().__setstate__(state)
         if "module_" in self.__dict__:
             self.module_.to(prediction_device(self.device))

@@ -5,10 +5,12 @@ from ._encoding import digest
 from ._files import ModelFileError
 from ._models import FileInfo, file_info, load, save
 from ._parts import StoredFile, UntrustedError, read_parts, write_parts
+from ._portable import Portable, without_portable
 
 __all__ = [
     "FileInfo",
     "ModelFileError",
+    "Portable",
     "StoredFile",
     "UntrustedError",
     "atomic_write",
@@ -19,5 +21,6 @@ __all__ = [
     "read_parts",
     "remove_leftovers",
     "save",
+    "without_portable",
     "write_parts",
 ]

@@ -298,6 +298,7 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "_intervals": Values("data", "none"),
     "_loss": One("loss"),
     "_members": Values("estimator", "none"),
+    "_portable": NOTHING,
     "_model": Values("data", "none"),
     "_recent": Values("data", "none"),
     "_row_memory": One("data"),
@@ -392,12 +393,29 @@ def check_object(checker: Checker, node: Node, place: str) -> frozenset[str]:
     elif set(node) == {"class", "state"}:
         if found.cls is not None and ("module" in found.sorts or field_names(found.cls)):
             raise checker.refuse(place, f"is no {found.cls.__name__}")
-        for name, each in _names(checker, node["state"], place):
-            kind = attribute_kind(checker, found, name, place)
-            kind(checker, each, f"{place}.{name}")
+        check_attributes(checker, found, node["state"], place)
     else:
         raise checker.refuse(place, "is no object")
     return found.sorts
+
+
+def check_attributes(checker: Checker, found: SortedClass, attributes: Any, place: str) -> None:
+    """Check the attributes of an object.
+
+    Parameters
+    ----------
+    checker : Checker
+        Of the document.
+    found : SortedClass
+        The object's class.
+    attributes : dict of str to node
+        Its attributes.
+    place : str
+        Where it stands.
+    """
+    for name, each in _names(checker, attributes, place):
+        kind = attribute_kind(checker, found, name, place)
+        kind(checker, each, f"{place}.{name}")
 
 
 def _names(checker: Checker, attributes: Any, place: str) -> list[tuple[str, Node]]:

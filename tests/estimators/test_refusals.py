@@ -44,7 +44,7 @@ NAMES = [
 
 def state_of(estimator: Any) -> str:
     """Everything that an estimator holds, parameters and generators included, as a digest."""
-    state = dict(estimator.__getstate__())
+    state = dict(getattr(estimator, "_stored_attributes", estimator.__getstate__)())
     for name, value in vars(estimator).items():
         if name == "_members":
             state[name] = [state_of(member) for member in value]
