@@ -128,11 +128,11 @@ KINDS = {
     "attention regressor": (AttentionRegressor(hidden_size=4, n_heads=1, filters=None), SERIES),
     "a user's series": (RecurrentRegressor(module=Convolutions), SERIES),
 }
-SLOW = {"resnet", "airbench", "flips", "layer norm", "rnn", "lstm", "attention regressor"}
+QUICK = {"gray", "a user's images", "gru", "attention"}
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in KINDS]
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
 )
 def test_any_number_of_samples(kind: str) -> None:
     estimator, shape = KINDS[kind]

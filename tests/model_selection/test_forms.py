@@ -83,6 +83,11 @@ def assert_same_search(X=X, y=Y, estimator=None, grid=None, fit_params=None, **o
     return results[1]
 
 
+def mostly_slow(forms, *quick):
+    """Return the forms, all but some of them for `make test-all`."""
+    return [form if form in quick else pytest.param(form, marks=pytest.mark.slow) for form in forms]
+
+
 class ListsOfIndices:
     """A splitter of a user's."""
 
@@ -154,7 +159,7 @@ def test_the_error_of_each_wrong_cv():
 
 
 @pytest.mark.parametrize("is_pipeline", [False, True])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ranges_everywhere(tools, n_jobs, is_pipeline):
     cv = [(range(40), range(40, 60)), (range(20, 60), range(20))]
     estimator = tools.pipeline(network()) if is_pipeline else network()
@@ -178,6 +183,7 @@ def test_ranges_everywhere(tools, n_jobs, is_pipeline):
         np.testing.assert_allclose(actual, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("splitter", [GroupKFold(2), LeaveOneGroupOut(), StratifiedGroupKFold(2)])
 @pytest.mark.parametrize("kind", [np.asarray, lambda groups: pd.Series(groups.astype(str))])
 def test_groups(splitter, kind):
@@ -232,12 +238,13 @@ SCORING = {
 }
 
 
-@pytest.mark.parametrize("form", SCORING)
+@pytest.mark.parametrize("form", mostly_slow(SCORING, "a list", "names", "a failure", "unknown"))
 def test_scoring(form):
     assert_same_search(scoring=SCORING[form], cv=2)
     assert_same_search(scoring=SCORING[form], cv=2, error_score="raise")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error_score", [0, "nonsense", None, np.float32(-1), True])
 def test_error_scores(error_score):
     assert_same_search(scoring=lambda: failure, cv=2, error_score=error_score)
@@ -260,7 +267,7 @@ PARAMS = {
 }
 
 
-@pytest.mark.parametrize("form", PARAMS)
+@pytest.mark.parametrize("form", mostly_slow(PARAMS, "a column", "a number", "no keyword"))
 def test_params(tools, form):
     assert_same_search(cv=3, fit_params=PARAMS[form])
     params = {f"net__{name}": value for name, value in PARAMS[form].items()}
@@ -313,11 +320,11 @@ FORMS_OF_Y = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS_OF_X)
+@pytest.mark.parametrize("form", mostly_slow(FORMS_OF_X, "dok", "texts", "a table", "nothing"))
 def test_forms_of_x(form):
     assert_same_search(X=FORMS_OF_X[form](), cv=2)
 
 
-@pytest.mark.parametrize("form", FORMS_OF_Y)
+@pytest.mark.parametrize("form", mostly_slow(FORMS_OF_Y, "a table", "sparse", "missing"))
 def test_forms_of_y(form):
     assert_same_search(y=FORMS_OF_Y[form](), cv=KFold(2))

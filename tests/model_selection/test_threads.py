@@ -71,7 +71,11 @@ class Keeping:
         return estimator.score(X, y)
 
 
-@pytest.mark.parametrize("module", [ours, reference], ids=["ours", "scikit-learn's"])
+@pytest.mark.parametrize(
+    "module",
+    [ours, pytest.param(reference, marks=pytest.mark.slow)],
+    ids=["ours", "scikit-learn's"],
+)
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
 )
