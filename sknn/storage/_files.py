@@ -355,11 +355,13 @@ def _held(descriptor: int) -> int:
     if size < LARGE or not hasattr(os, "SEEK_DATA"):
         return size
     held, place = 0, 0
+    before = os.lseek(descriptor, 0, os.SEEK_CUR)
     with suppress(OSError):  # no more data after the last hole
         while place < size:
             start = os.lseek(descriptor, place, os.SEEK_DATA)
             place = os.lseek(descriptor, start, os.SEEK_HOLE)
             held += place - start
+    os.lseek(descriptor, before, os.SEEK_SET)  # where the buffered reader believes it to be
     return held
 
 

@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import sknn
-from sknn.storage import ModelFileError
+from sknn.storage import ModelFileError, _files
 from sknn.storage._encoding import Encoder
 from sknn.storage._files import write_file
 
@@ -145,6 +145,18 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------- large files
+
+
+def test_holes_are_looked_for_and_all_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_files, "LARGE", 0)  # as in a file of more than 64 MB
+    path = tmp_path / "model.sknn"
+    with pytest.warns(ConvergenceWarning):
+        model = sknn.NeuralClassifier((300,), max_iter=1, random_state=0).fit(X, y)
+    sknn.save(model, path)
+    assert np.array_equal(sknn.load(path).predict_proba(X), model.predict_proba(X))
+
 
 LARGE = """
     import os, resource, sys
