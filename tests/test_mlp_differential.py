@@ -76,6 +76,9 @@ def random_case(seed: int) -> Case:
         "epsilon": one_of(1e-8, 1e-3),
         "n_iter_no_change": one_of(1, 2, 10),
     }
+    if solver == "lbfgs" and parameters["activation"] == "relu":
+        # a line search that meets a kink turns on the last digit of a sum
+        parameters["max_iter"] = min(parameters["max_iter"], 2)
     if not is_classifier:
         parameters["loss"] = one_of("squared_error", "squared_error", "poisson")
         if parameters["loss"] == "poisson":
