@@ -45,7 +45,11 @@ def labels() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def grey_classifier(grey_images: np.ndarray, labels: np.ndarray) -> ConvClassifier:
-    return fit(ConvClassifier(filters=(4, 5), hidden_layer_sizes=(7,)), grey_images, labels)
+    return fit(
+        ConvClassifier(filters=(4, 5), hidden_layer_sizes=(7,), normalization=None),
+        grey_images,
+        labels,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +59,11 @@ def colour_classifier(colour_images: np.ndarray, labels: np.ndarray) -> ConvClas
 
 @pytest.fixture(scope="session")
 def binary_classifier(grey_images: np.ndarray, labels: np.ndarray) -> ConvClassifier:
-    return fit(ConvClassifier(filters=(4,)), grey_images, np.where(labels > 0, "yes", "no"))
+    return fit(
+        ConvClassifier(filters=(4,), normalization=None),
+        grey_images,
+        np.where(labels > 0, "yes", "no"),
+    )
 
 
 @pytest.fixture(scope="session")
