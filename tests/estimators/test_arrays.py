@@ -126,6 +126,7 @@ def make_large(X: Any) -> Any:
     return sparse.csr_array(with_large(X.toarray())) if sparse.issparse(X) else with_large(X)
 
 
+@pytest.mark.filterwarnings("ignore:. has values beyond 1,000")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_values_beyond_the_type_that_computes_are_refused_by_name(name: str) -> None:
     estimator, X, y = FAMILIES[name]
