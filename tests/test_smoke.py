@@ -102,7 +102,7 @@ def test_figures() -> None:
     inspection.plot_filters(model)
     inspection.plot_feature_maps(model, IMAGES[0])
     inspection.plot_learning_curve(model)
-    assert inspection.summary(model).n_parameters == model.n_parameters_
+    assert inspection.summary(model).n_trainable == model.n_parameters_
     plt.close("all")
 
 
