@@ -293,6 +293,8 @@ def _composites(module: str) -> dict[str, Any]:
     """Return the public estimators of a module of scikit-learn's, and their parts."""
     if module == "sklearn.model_selection":
         importlib.import_module("sklearn.experimental.enable_halving_search_cv")
+    if module == "sklearn.impute":
+        importlib.import_module("sklearn.experimental.enable_iterative_imputer")
     public = _public(module)
     parts = {name: cls for name, cls in public.items() if isinstance(cls, type) and is_part(cls)}
     found: dict[str, Any] = _subclasses(public, BaseEstimator) | parts | _parts(module)

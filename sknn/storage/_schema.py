@@ -250,7 +250,7 @@ CALLBACKS = Values("none", "text", "trusted")
 # str.format fills it in.
 TEMPLATE = re.compile(r"[^{}]*(\{\w+\}[^{}]*)*", re.ASCII)
 # sklearn.callback's, between the calls of `fit`.
-CONTEXT = Values("none", "trusted")
+CONTEXT = Values("none", "trusted", "foreign")
 
 # Parameters, of whatever estimator, that not every value may be given to.
 PARAMETERS: dict[str, Kind] = {
@@ -520,7 +520,7 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
     if cls is None:
         return FREE
     if name == "estimator_params":  # are handed on to the members of an ensemble
-        return Choice(*_parameter_names(cls))
+        return Choice(*_parameter_names(cls), "criterion", "max_features")  # of all forests
     if name in _parameter_names(cls):
         return PARAMETERS.get(name, ARGUMENT if found.is_known else FREE)
     fitted = OUR_FITTED if is_ours(cls) else FITTED

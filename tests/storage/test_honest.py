@@ -13,22 +13,29 @@ import scipy.stats
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.decomposition import NMF, PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
     BaggingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomTreesEmbedding,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
     VotingRegressor,
 )
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, f_classif
-from sklearn.impute import SimpleImputer
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeCV, SGDClassifier
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import (
@@ -63,6 +70,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.random_projection import SparseRandomProjection
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, SVR
 from sklearn.utils import shuffle
@@ -306,6 +314,35 @@ for _each in estimators_to_check():
     HONEST[type(_each).__name__] = (
         classified(_each) if hasattr(_each, "predict_proba") else regressed(_each)
     )
+
+
+OTHERS: dict[str, Any] = {
+    "forest": RandomForestClassifier(3, random_state=0),
+    "random trees": RandomTreesEmbedding(3, random_state=0),
+    "boosted trees": HistGradientBoostingClassifier(max_iter=2),
+    "k-d tree": KNeighborsClassifier(algorithm="kd_tree"),
+    "Gaussian process": GaussianProcessClassifier(),
+    "losses": SGDClassifier(loss="log_loss", random_state=0),
+    "iterative imputer": IterativeImputer(max_iter=2),
+    "factorization": NMF(2, max_iter=100, init="nndsvda"),
+    "clusters": KMeans(3, n_init=1, random_state=0),
+    "random projection": SparseRandomProjection(3, random_state=0),
+    "discriminant": LinearDiscriminantAnalysis(),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others_of_scikit_learn_come_back_beside_a_network(name: str, tmp_path: Path) -> None:
+    """With trust where their insides are no plain data."""
+    other = OTHERS[name]
+    model: Any = make_pipeline(other, network)
+    if hasattr(other, "predict_proba"):
+        model = VotingClassifier([("n", network), ("o", other)])
+    model.fit(X, y)
+    path = tmp_path / "model.sknn"
+    sknn.save(model, path)
+    loaded = sknn.load(path, trusted=sknn.file_info(path).untrusted)
+    assert_array_equal(loaded.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("name", HONEST)

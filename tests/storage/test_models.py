@@ -13,6 +13,7 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.callback import ScoringMonitor
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
@@ -380,6 +381,15 @@ def test_callbacks_are_stored_and_go_on(name: str, tmp_path: Path) -> None:
     for each in (loaded, model):
         each.fit(X, y)
     assert_array_equal(loaded.coefs_[0], model.coefs_[0])
+
+
+def test_callbacks_of_scikit_learn_are_stored_with_trust(tmp_path: Path) -> None:
+    model = NeuralClassifier(**SMALL).set_callbacks(ScoringMonitor(scoring="accuracy")).fit(X, y)
+    sknn.save(model, tmp_path / "model.sknn")
+    needed = sknn.file_info(tmp_path / "model.sknn").untrusted
+    assert "sklearn.callback._scoring_monitor.ScoringMonitor" in needed
+    loaded = sknn.load(tmp_path / "model.sknn", trusted=needed)
+    assert_array_equal(loaded.fit(X, y).coefs_[0], model.coefs_[0])
 
 
 def test_the_home_folder_has_a_short_name(
