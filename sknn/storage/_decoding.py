@@ -200,6 +200,7 @@ class Decoder:
         if name not in self._foreign:
             archive = self._archives[name]
             if archive.is_foreign:
+                _Rehearsal(archive.objects, archive.tensors, self._trust, {}).decode(archive.root)
                 self._foreign[name] = load_third_party(archive, sorted(self._trust.names))
             else:
                 inner = Decoder(archive.objects, archive.tensors, self._trust, {})
@@ -225,6 +226,7 @@ class Decoder:
         state = self._attributes(node["state"])
         _leave_folders(cls, state)
         if cls.__module__.startswith("sklearn."):
+            state = {name: _of_its_own(value) for name, value in state.items()}
             check_arrays(cls, state)
         if self._on_object is not None:
             self._on_object(cls, state)
@@ -260,6 +262,36 @@ class Decoder:
 
     def _attributes(self, nodes: dict[str, Node]) -> dict[str, Any]:
         return {name: self.decode(node) for name, node in nodes.items()}
+
+
+class _Placeholder:
+    """What is in an archive, and made by skops."""
+
+
+class _Rehearsal(Decoder):
+    """Goes through what skops is going to make, and compares arrays; it makes no estimator."""
+
+    def decode(self, node: Node) -> Any:
+        """Decode plain data; return a placeholder for an object, after its arrays were compared."""
+        kind = next(iter(node), None) if isinstance(node, dict) else None
+        if kind in ("foreign", "name"):
+            for each in node["foreign"][1] if kind == "foreign" else ():
+                self.decode(each)
+            return _Placeholder()
+        if kind != "object":
+            return super().decode(node)
+        number = node["object"]
+        if number not in self._made:
+            self._made[number] = _Placeholder()
+            thing = self._objects[number]
+            check_arrays(find_known(thing["class"]), self._attributes(thing["state"]))
+        return self._made[number]
+
+
+def _of_its_own(value: Any) -> Any:
+    """Copy indices, which a buffer of a network could share and change when it is trained."""
+    is_index = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return value.copy() if is_index else value
 
 
 def _leave_folders(cls: type, state: dict[str, Any]) -> None:

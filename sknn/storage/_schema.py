@@ -35,10 +35,13 @@ class Values:
     ----------
     *sorts : str
         What :meth:`Checker.leaf` calls them.
+    largest : int or None, default=None
+        Of whole numbers, and of their negatives. Whole numbers in arrays are refused then.
     """
 
-    def __init__(self, *sorts: str) -> None:
+    def __init__(self, *sorts: str, largest: int | None = None) -> None:
         self.sorts = frozenset(sorts) | {"any"}
+        self.largest = largest
 
     def __call__(self, checker: Checker, node: Node, place: str) -> None:
         """Raise RefusedError if the node is of another kind."""
@@ -50,6 +53,18 @@ class Values:
         sorts = frozenset({"bunch"}) if tag == "bunch" else checker.leaf(tag, value, place)
         if not sorts & self.sorts:
             raise checker.refuse(place, f"is of kind {min(sorts)!r}, which it cannot be")
+        if self.largest is not None:
+            self._compare(checker, tag, value, place, self.largest)
+
+    def _compare(self, checker: Checker, tag: str, value: Any, place: str, largest: int) -> None:
+        """Refuse large numbers, and those that are not known before they are read."""
+        if tag in ("ints", "element"):
+            raise checker.refuse(place, f"is of kind {tag!r}, which it cannot be")
+        number = value[1] if tag == "scalar" else value
+        if tag in ("number", "scalar") and type(number) is int and abs(number) > largest:
+            raise checker.refuse(place, f"is larger than {largest}")
+        if tag == "torch.Size" and any(length > largest for length in value):
+            raise checker.refuse(place, f"is larger than {largest}")
 
 
 class One(Values):
@@ -341,7 +356,10 @@ MODULE_ATTRIBUTES = {
     "activation_relu_or_gelu", "head_dim", "head_size", "n_clusters", "shortlist_size",
     "use_nested_tensor",
 }  # fmt: skip
-MODULE_STATE = Values(*PLAIN.sorts, "module", "activation", "trusted")
+# Compiled code counts in these numbers, and need not notice when they wrap.
+MODULE_STATE = Values(
+    *(PLAIN.sorts - {"array", "tensor"}), "module", "activation", "trusted", largest=2**31 - 1
+)
 
 # Parts of files; others hold whatever they like.
 PART_KINDS: dict[str, Kind] = {
@@ -358,7 +376,7 @@ PART_KINDS: dict[str, Kind] = {
 }
 
 MODULE_NAMES = {*dir(nn.Module), *vars(nn.Module())}
-OUR_MODULE_STATE = Values(*MODULE_STATE.sorts, "module class", "factory", "function")
+OUR_MODULE_STATE = Values(*PLAIN.sorts, *MODULE_STATE.sorts, "module class", "factory", "function")
 
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}
 MODULE_KEYS = {

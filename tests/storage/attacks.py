@@ -55,6 +55,9 @@ class Content:
     def objects(self) -> list[Node]:
         return self.document["objects"]
 
+    def classes(self) -> list[Any]:
+        return [o["class"] for o in self.objects if isinstance(o, dict) and "class" in o]
+
     def add(self, node: Node) -> Node:
         """Add an object; return a reference to it."""
         self.objects.append(node)
@@ -178,6 +181,7 @@ class Watcher:
             script = Path(__file__).resolve().with_name("watcher.py")
             self._process = subprocess.Popen(
                 [sys.executable, str(script), str(self.folder)],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=self.folder,

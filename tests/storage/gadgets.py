@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -734,3 +736,244 @@ for title, text in DOCUMENTS.items():
     @gadget(f"a document: {title}")
     def _(honest: Honest, text: str = text) -> bytes:
         return seal(blank(None), document=text)
+
+
+# ----------------------------------------------------------------------------- archives of skops's
+
+
+class Archive:
+    """An archive of skops's: its tree and its files."""
+
+    def __init__(self, content: bytes) -> None:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            self.files = {each: archive.read(each) for each in archive.namelist()}
+        self.tree = json.loads(self.files.pop("schema.json"))
+        self._number = 10**6
+
+    def alone(self) -> Content:
+        """Return a file with nothing else in it."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for each, data in self.files.items():
+                archive.writestr(each, data)
+            archive.writestr("schema.json", json.dumps(self.tree))
+        content = blank({"skops": "archive"})
+        content.tensors["archive"] = stored(np.frombuffer(buffer.getvalue(), np.uint8))
+        return content
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return self.tree["content"]["content"]
+
+    def set(self, attribute: str, node: Any) -> None:
+        if attribute not in self.attributes:
+            text = self.node("builtins.str", "TypeNode")
+            self.tree["content"]["key_types"]["content"].append(text)
+        self.attributes[attribute] = node
+
+    def node(self, cls: str, loader: str, **more: Any) -> Any:
+        package, _, bare = cls.rpartition(".")
+        self._number += 1
+        return {
+            "__class__": bare, "__module__": package, "__loader__": loader,
+            "__id__": self._number, **more,
+        }  # fmt: skip
+
+    def json(self, value: Any) -> Any:
+        return self.node("builtins.str", "JsonNode", content=json.dumps(value), is_json=True)
+
+    def array(self, array: Any) -> Any:
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        node = self.node("numpy.ndarray", "NdArrayNode", type="numpy")
+        node["file"] = f"{node['__id__']}.npy"
+        self.files[node["file"]] = buffer.getvalue()
+        return node
+
+    def ordered(self) -> Any:
+        """Return a node that takes skops to make."""
+        types = self.node("builtins.list", "ListNode", content=[])
+        return self.node("collections.OrderedDict", "DictNode", content={}, key_types=types)
+
+    def object(self, cls: str, **attributes: Any) -> Any:
+        types = [self.node("builtins.str", "TypeNode") for _ in attributes]
+        keys = self.node("builtins.list", "ListNode", content=types)
+        state = self.node("builtins.dict", "DictNode", content=attributes, key_types=keys)
+        return self.node(cls, "ObjectNode", content=state)
+
+
+def lying(archive: Archive, attribute: str, array: Any) -> None:
+    archive.set(attribute, archive.array(array))
+
+
+LIES: dict[str, tuple[str, str, Any]] = {
+    "support vectors without end": ("svc", "_n_support", np.full(2, 10**9, np.int32)),
+    "support vectors of other rows": ("svc", "support_", np.full(10, 10**9, np.int32)),
+    "few columns of support vectors": ("svc", "support_vectors_", np.zeros((10, 0))),
+    "few coefficients": ("svc", "_dual_coef_", np.zeros((1, 1))),
+    "neighbours of no class": ("neighbours", "_y", np.full(10, 10**9, np.int64)),
+    "fewer neighbours": ("neighbours", "_fit_X", np.zeros((1, 1))),
+    "clusters without columns": ("clusters", "cluster_centers_", np.zeros((2, 1))),
+}
+
+for title, (which, attribute, array) in LIES.items():
+    for is_foreign in (False, True):
+
+        @gadget(f"an archive with {title}{', made by skops' * is_foreign}")
+        def _(
+            honest: Honest,
+            which: str = which,
+            attribute: str = attribute,
+            array: Any = array,
+            is_foreign: bool = is_foreign,
+        ) -> Content:
+            archive = Archive(honest.archives[which])
+            lying(archive, attribute, array)
+            if is_foreign:
+                archive.set("other_", archive.ordered())
+            return archive.alone()
+
+
+IMPORTS = {
+    "a module of NumPy's": "numpy.f2py.__main__.add",
+    "a module of scikit-learn's": "sklearn.metrics.tests.test_common.accuracy_score",
+    "a module of SciPy's": "scipy.special._precompute.gammainc_asy.expit",
+    "another function": "os.system",
+    "a builtin": "builtins.eval",
+}
+
+for title, full in IMPORTS.items():
+    for loader in ("FunctionNode", "TypeNode"):
+
+        @gadget(f"an archive that imports {title} as a {loader}")
+        def _(honest: Honest, full: str = full, loader: str = loader) -> Content:
+            archive = Archive(honest.archives["scaler"])
+            archive.set("other_", archive.ordered())
+            archive.set("function_", archive.node(full, loader))
+            return archive.alone()
+
+
+def evil_pipeline(archive: Archive) -> Any:
+    step = archive.node("builtins.tuple", "TupleNode")
+    step["content"] = [
+        archive.json("a"), archive.object("sklearn.preprocessing._data.StandardScaler")
+    ]  # fmt: skip
+    steps = archive.node("builtins.list", "ListNode", content=[step])
+    return archive.object(
+        "sklearn.pipeline.Pipeline", steps=steps, memory=archive.json(EVIL),
+        transform_input=archive.json(None), verbose=archive.json(False),
+    )  # fmt: skip
+
+
+@gadget("an archive with a folder")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    archive.tree = {**evil_pipeline(archive), "protocol": archive.tree["protocol"]}
+    return archive.alone()
+
+
+@gadget("an archive with a folder, made by skops")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    archive.set("other_", archive.ordered())
+    archive.set("pipeline_", evil_pipeline(archive))
+    return archive.alone()
+
+
+@gadget("an archive with two nodes of one number")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    harmless, evil = archive.json(1), evil_pipeline(archive)
+    harmless["__id__"] = evil["__id__"]
+    types = [archive.node("builtins.str", "TypeNode") for _ in range(2)]
+    keys = archive.node("builtins.list", "ListNode", content=types)
+    archive.set(
+        "other_",
+        archive.node(
+            "collections.OrderedDict", "DictNode", content={"a": evil, "b": harmless},
+            key_types=keys,
+        ),
+    )  # fmt: skip
+    return archive.alone()
+
+
+@gadget("an archive whose type is another node")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    array = archive.array(np.zeros(0))
+    evil = evil_pipeline(archive)
+    evil["file"] = array["file"]
+    archive.set("other_", archive.ordered())
+    archive.set("dtype_", archive.node("numpy.dtype", "DTypeNode", content=evil))
+    return archive.alone()
+
+
+@gadget("an archive of an older protocol")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    archive.tree["protocol"] = 0
+    content = {"module_path": "os", "function": "system"}
+    archive.set("function_", archive.node("numpy.add", "FunctionNode", content=content))
+    return archive.alone()
+
+
+@gadget("an archive with a method")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    content = {"obj": archive.array(np.zeros(3, np.uint8)), "func": "tofile"}
+    archive.set("method_", archive.node("numpy.ndarray", "MethodNode", content=content))
+    return archive.alone()
+
+
+@gadget("an archive with a call")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    arguments = archive.node("builtins.tuple", "TupleNode", content=[archive.json("system")])
+    archive.set("call_", archive.node("operator.methodcaller", "OperatorFuncNode", attrs=arguments))
+    return archive.alone()
+
+
+@gadget("an archive with a path")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    arguments = archive.node("builtins.tuple", "TupleNode", content=[archive.json("x")])
+    archive.set(
+        "path_",
+        archive.node("pathlib.PosixPath", "ConstructorFromReduceNode", content=arguments),
+    )
+    return archive.alone()
+
+
+@gadget("an archive whose estimator has a method of its own")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    archive.set("transform", archive.node("numpy.add", "FunctionNode"))
+    return archive.alone()
+
+
+@gadget("an archive whose estimator has a dunder")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    archive.set("__array_interface__", archive.json(1))
+    return archive.alone()
+
+
+@gadget("cost: an archive that names one file for 3,000 arrays")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    array = archive.array(np.zeros(10**5))
+    for i in range(3000):
+        archive.set(f"a{i}_", array | {"__id__": 10**7 + i})
+    return archive.alone()
+
+
+@gadget("cost: one archive 20,000 times")
+def _(honest: Honest) -> Content:
+    archive = Archive(honest.archives["scaler"])
+    for i in range(300):
+        archive.set(f"a{i}_", archive.json(i))
+    content = archive.alone()
+    content.document["parts"]["estimator"] = pipeline(
+        content, *((f"s{i}", {"skops": "archive"}) for i in range(20_000))
+    )
+    return content

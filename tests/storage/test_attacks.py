@@ -8,15 +8,28 @@ model's, and loading ends with an estimator or an error that names the file, wit
 
 from __future__ import annotations
 
+import inspect
+import random
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import skops.io
+import torch
+from sklearn.cluster import KMeans
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from tests.storage.attacks import Content, Watcher, files_under, seal, unseal
-from tests.storage.gadgets import GADGETS, Honest
+from sknn.storage._checking import Checker, RefusedError
+from sknn.storage._encoding import field_names
+from sknn.storage._known import _TABLES, _table
+from sknn.storage._schema import _parameter_names, check_object
+from tests.storage.attacks import Content, Watcher, files_under, places, put, seal, unseal
+from tests.storage.gadgets import DUNDERS, GADGETS, Honest, module
 
 GOLDEN = Path(__file__).parent / "golden" / "0.1.0"
 
@@ -35,7 +48,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def honest(folder: Path) -> Honest:
-    return Honest({path.stem: unseal(path) for path in folder.glob("*.sknn")}, {})
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(10, 2)), np.arange(10) % 2
+    estimators = {
+        "scaler": StandardScaler(),
+        "svc": SVC(),
+        "neighbours": KNeighborsClassifier(algorithm="brute"),
+        "clusters": KMeans(2, n_init=1),
+    }
+    archives = {name: skops.io.dumps(each.fit(X, y)) for name, each in estimators.items()}
+    return Honest({path.stem: unseal(path) for path in folder.glob("*.sknn")}, archives)
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +113,135 @@ def test_a_gadget_does_nothing(name: str, honest: Honest, watcher: Watcher, tmp_
 )
 def test_loading_costs_little(name: str, honest: Honest, watcher: Watcher, tmp_path: Path) -> None:
     assert_nothing_happens(name, honest, watcher, tmp_path / "model.sknn", "load")
+
+
+# ------------------------------------------------------------------------ all of a kind, in turn
+
+
+def known_classes() -> dict[str, type]:
+    """Return the classes that a file may name, by their names."""
+    return {
+        f"{table}.{name}": cls
+        for table in _TABLES
+        for name, cls in _table(table).items()
+        if isinstance(cls, type)
+    }
+
+
+def node_of(name: str, cls: type, attributes: dict[str, object]) -> dict[str, object]:
+    node: dict[str, object] = {"class": name, "state": attributes}
+    if issubclass(cls, torch.nn.Module):
+        node |= {"parameters": {}, "buffers": {}, "modules": {}}
+        node |= {"trainable": [], "transient": [], "training": False}
+    return node
+
+
+def test_no_attribute_takes_the_place_of_a_method() -> None:
+    """Of any class, whatever the value: checked without making anything."""
+    n_refused = 0
+    for name, cls in known_classes().items():
+        own = set(dir(cls)) - _parameter_names(cls)
+        for attribute in own:
+            static = inspect.getattr_static(cls, attribute)
+            is_code = callable(static) or isinstance(static, property | classmethod | staticmethod)
+            if not (is_code or attribute.startswith("__") or hasattr(static, "__get__")):
+                continue
+            for value in ({"name": "numpy.add"}, None, 1):
+                node = node_of(name, cls, {attribute: value})
+                checker = Checker([node], {}, lambda name: None, None)
+                with pytest.raises(RefusedError):
+                    check_object(checker, node, f"{name}.{attribute}")
+                n_refused += 1
+    assert n_refused > 10_000
+
+
+@pytest.mark.parametrize("dunder", DUNDERS)
+def test_no_class_has_a_dunder(dunder: str) -> None:
+    for name, cls in known_classes().items():
+        node = node_of(name, cls, {dunder: 1})
+        checker = Checker([node], {}, lambda name: None, None)
+        with pytest.raises(RefusedError):
+            check_object(checker, node, "root")
+
+
+def of_class(content: Content, name: str, cls: type) -> dict[str, object]:
+    if issubclass(cls, torch.nn.Module):
+        return module(content, name)
+    fields = field_names(cls)
+    if fields is None:
+        return content.add({"class": name, "state": {}})
+    return content.add({"class": name, "fields": dict.fromkeys(fields)})
+
+
+@pytest.mark.parametrize("where", ["root", pytest.param("attributes", marks=pytest.mark.slow)])
+def test_every_class_in_every_place(
+    where: str, honest: Honest, watcher: Watcher, tmp_path: Path
+) -> None:
+    """As an estimator, and as each attribute of a network and of a search."""
+    path = tmp_path / "model.sknn"
+    for name, cls in known_classes().items():
+        for holder in ("classifier",) if where == "root" else ("classifier", "search"):
+            content = honest[holder]
+            node = of_class(content, name, cls)
+            if where == "root":
+                content.document["parts"]["estimator"] = node
+                verdicts = [watcher.ask(path=str(written(content, path)), how="load")]
+            else:
+                verdicts = []
+                for thing in content.objects[:3]:
+                    for part in ("state", "fields", "modules"):
+                        for attribute in [*thing.get(part, {})]:
+                            before, thing[part][attribute] = thing[part][attribute], node
+                            written(content, path)
+                            verdicts.append(watcher.ask(path=str(path), how="load"))
+                            thing[part][attribute] = before
+            assert [each for each in verdicts if each.faults] == [], name
+
+
+KINDS: list[object] = [
+    None, True, 1, 2**62, 0.5, "text", [], [[]], {}, {"float": "nan"}, {"tuple": []}, {"set": []},
+    {"dict": []}, {"bunch": []}, {"objects": [[0], []]}, {"bytes": ""}, {"path": "x"},
+    {"name": "numpy.add"}, {"name": "sknn.NeuralClassifier"}, {"name": "os.system"},
+    {"torch.dtype": "float16"}, {"torch.device": "cuda"}, {"torch.Size": [1]},
+    {"numpy.dtype": "<f8"}, {"slice": [1, 2, 3]}, {"scalar": ["<f8", 1.0]}, {"object": 0},
+    {"object": 1}, {"object": 3}, {"object": -1}, {"history": [0, []]}, {"skops": "x"},
+    {"partial": [{"name": "torch.nn.Linear"}, {"tuple": []}, {"dict": []}]},
+    {"distribution": ["norm", {"tuple": []}, {"dict": []}]}, {"enum": [{"name": "x"}, "x"]},
+    {"RandomState": {"dict": []}}, {"element": None}, {"masked": [[], [], 0]}, {"floats": None},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, 100))]
+)
+def test_every_kind_of_node_in_every_place(
+    part: int, honest: Honest, watcher: Watcher, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.sknn"
+    cases = [
+        (name, place, kind)
+        for name in ("classifier", "search", "ensemble", "forecaster")
+        for place in places(honest[name].document)
+        if len(place) > 1
+        for kind in range(len(KINDS))
+    ]
+    random.Random(0).shuffle(cases)
+    for name, place, kind in cases[part::700]:
+        content = honest[name]
+        put(content.document, place, KINDS[kind])
+        verdict = watcher.ask(path=str(written(content, path)), how="load")
+        assert not verdict.faults, (name, place, KINDS[kind])
+
+
+@pytest.mark.parametrize(
+    "start", [0, *(pytest.param(start, marks=pytest.mark.slow) for start in range(200, 5000, 200))]
+)
+def test_random_changes_of_the_structure(start: int, watcher: Watcher, tmp_path: Path) -> None:
+    path = tmp_path / "model.sknn"
+    before = files_under(watcher.folder)
+    for seed in range(start, start + 200):
+        verdict = watcher.ask(path=str(path), seed=seed, how="mutation", limit=1)
+        assert not verdict.faults, seed
+        assert verdict.seconds < SECONDS, seed
+        assert verdict.mebibytes < MEBIBYTES, seed
+    assert files_under(watcher.folder) == before

@@ -36,6 +36,8 @@ import sknn.sequences
 import sknn.text
 from sknn.storage import ModelFileError
 from sknn.storage._known import _TABLES, _table
+from tests.storage.attacks import seal, unseal
+from tests.storage.mutations import Mutator
 
 # A model that was loaded may use much memory, and must not take that of the machine.
 ROOM = 6 * 2**30
@@ -162,6 +164,12 @@ def uses(model: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "predict", lambda: model.predict(inputs(model)[0])
 
 
+def some_uses(model: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield "repr", lambda: repr(model)
+    yield "predict", lambda: model.predict(inputs(model)[0])
+    yield "predict images", lambda: model.predict(inputs(model)[1])
+
+
 class Alarm:
     """Raises `Late` while a model is used."""
 
@@ -175,12 +183,12 @@ class Alarm:
 ALARM = Alarm()
 
 
-def use(model: Any, watch: Watch, seconds: float) -> str:
+def use(model: Any, watch: Watch, seconds: float, all_ways: bool) -> str:
     """Use a model in all ways; return what must not be."""
     signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     ALARM.is_set = True
     try:
-        for name, action in uses(model):
+        for name, action in uses(model) if all_ways else some_uses(model):
             try:
                 with watch.during(name):
                     action()
@@ -196,9 +204,9 @@ def use(model: Any, watch: Watch, seconds: float) -> str:
         watch.stage = ""
 
 
-def safely_used(model: Any, watch: Watch, seconds: float) -> str:
+def safely_used(model: Any, watch: Watch, seconds: float, *, all_ways: bool = True) -> str:
     try:
-        return use(model, watch, seconds)
+        return use(model, watch, seconds, all_ways)
     except Late:  # on the way out
         ALARM.is_set = False
         watch.stage = ""
@@ -211,7 +219,10 @@ def answer(watch: Watch, path: str, how: str, limit: float) -> dict[str, Any]:
     before = forget_peak()
     model: Any = None
     seconds = []
-    for stage, function in (("file_info", sknn.file_info), ("load", sknn.load)):
+    stages: list[tuple[str, Callable[[str], Any]]] = [("load", sknn.load)]
+    if how != "mutation":
+        stages.insert(0, ("file_info", sknn.file_info))
+    for stage, function in stages:
         start = time.process_time()
         try:
             with watch.during(stage):
@@ -228,7 +239,7 @@ def answer(watch: Watch, path: str, how: str, limit: float) -> dict[str, Any]:
     if found["outcome"] == "loaded" and not isinstance(model, BaseEstimator):
         found = {**found, "outcome": "is no estimator", "message": repr(type(model))}
     elif found["outcome"] == "loaded" and how != "load":
-        fault = safely_used(model, watch, limit)
+        fault = safely_used(model, watch, limit, all_ways=how == "use")
         if fault:
             found = {**found, "outcome": "fails in use", "message": fault}
     return found | {"events": watch.events}
@@ -259,14 +270,20 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stdout = io.StringIO()
     watch = Watch()
-    warm_up(Path(sys.argv[1]), watch)
+    folder = Path(sys.argv[1])
+    warm_up(folder, watch)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     out.write('"ready"\n')
     out.flush()
+    contents = [unseal(path) for path in sorted(folder.glob("*.sknn"))]
     for line in sys.stdin:
         request = json.loads(line)
+        if "seed" in request:
+            mutated = Mutator(contents, request["seed"])()
+            Path(request["path"]).write_bytes(seal(mutated))
+        signal.setitimer(signal.ITIMER_REAL, 0)
         result = answer(watch, request["path"], request.get("how", "use"), request.get("limit", 5))
         out.write(json.dumps(result) + "\n")
         out.flush()
