@@ -21,7 +21,8 @@ ESTIMATOR = "estimator"
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Save an estimator to one file, without any code in it.
 
-    The file has the parameters, the weights and all that training goes on from, as tensors
+    The file has the parameters (but `checkpoint`, which names a folder), the weights and all that
+    training goes on from, as tensors
     (safetensors) and plain data. Functions and classes of yours, such as a `module`, a `loss` or
     a callback, are saved by name. The file is written as a whole or not at all.
 
@@ -31,13 +32,14 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         One of sknn's, or a pipeline, a search or another meta-estimator of scikit-learn's with
         one in it. Steps of other packages are saved with skops.
     path : str or os.PathLike
-        The file, by custom with the ending ``.sknn``. One that exists is replaced.
+        The file, by custom with the ending ``.sknn``. One that exists is replaced, and keeps its
+        permissions.
 
     Raises
     ------
     TypeError
-        If `estimator` is none, or holds something that cannot be saved, such as a lambda; the
-        message says where.
+        If `estimator` is none, or holds something that cannot be saved, such as a lambda or an
+        attribute that its class does not have; the message says where.
     OSError
         If the file cannot be written, with its name; the previous file is intact.
 
@@ -78,8 +80,9 @@ def load(
 ) -> Any:
     """Load an estimator that :func:`save` has written, or a checkpoint.
 
-    Nothing in a file is run, whatever it holds. Its checksum tells whether it is whole; it does
-    not tell who has written it.
+    Nothing in a file is run, whatever it holds: all of it is checked before anything is made of it.
+    Its checksum tells whether it is whole; it does not tell who has written it. A file is in
+    memory once.
 
     Parameters
     ----------
@@ -156,6 +159,9 @@ class FileInfo(NamedTuple):
 
 def file_info(path: str | os.PathLike[str]) -> FileInfo:
     """Return what a file says about itself, without loading what is in it.
+
+    The header is read and checked as :func:`load` does, and so is what skops has written. The
+    tensors are not read, and so the checksum over them is not compared.
 
     Parameters
     ----------
