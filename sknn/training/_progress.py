@@ -18,6 +18,9 @@ from ._optimizers import optimizer_state, restore_optimizer_state
 if TYPE_CHECKING:
     from ._net import Net
 
+# What an optimizer is made with, and is no state: compiled code believes it.
+DECIDED = ("params", "fused", "foreach", "capturable", "differentiable")
+
 
 @dataclass
 class EpochSums:
@@ -135,6 +138,8 @@ def put_back(net: Net, progress: dict[str, Any], on_epoch: dict[str, Any]) -> No
     """
     device = next(net.module_.parameters()).device
     net.state.take_over(progress["state"], device)
+    if type(progress["n_epochs_run"]) is not int:
+        raise ValueError(f"{progress['n_epochs_run']!r} epochs were run")
     for name in ("order", "n_epochs_run", "converged", "stop_training"):
         setattr(net, name, progress[name])
     for _, callback in net.callbacks_:
@@ -177,7 +182,10 @@ def _put_back_optimizer(
     assert optimizer is not None
     restore_optimizer_state(optimizer, [_copied(state) for state in states])
     for group, stored in zip(optimizer.param_groups, groups, strict=True):
-        group.update({name: _on_device(value, device) for name, value in stored.items()})
+        for name, value in stored.items():
+            if name in DECIDED and (name == "params" or value is not group.get(name)):
+                raise ValueError(f"{name!r} of the optimizer is not what it was made with")
+            group[name] = _on_device(value, device)
 
 
 def _copied(state: dict[str, Any]) -> dict[str, Any]:

@@ -977,3 +977,92 @@ def _(honest: Honest) -> Content:
         content, *((f"s{i}", {"skops": "archive"}) for i in range(20_000))
     )
     return content
+
+
+# ------------------------------------------------------------- what is done while an object is made
+
+ODD_MEMBERS: dict[str, Callable[[Content], Node]] = {
+    "scalers": lambda c: [scaler(c), scaler(c)],
+    "themselves": lambda c: [{"object": 0}],
+    "none": lambda c: [],
+    "nothing": lambda c: [None, None],
+    "one of another size": lambda c: [c.document["parts"]["estimator"], scaler(c)],
+    "a dict": lambda c: {"dict": [["a", scaler(c)]]},
+}
+
+for title, make in ODD_MEMBERS.items():
+
+    @gadget(f"an ensemble with {title} as members")
+    def _(honest: Honest, make: Callable[[Content], Node] = make) -> Content:
+        content = honest["ensemble"]
+        content.named("NeuralRegressor")["state"]["_members"] = make(content)
+        return content
+
+
+ODD_THRESHOLDS: dict[str, Callable[[Content], Node]] = {
+    "a module": linear,
+    "modules in modules": lambda c: sequential(c, sequential(c, linear(c)), linear(c)),
+    "an estimator": scaler,
+    "a function": lambda c: name("sklearn.metrics.r2_score"),
+    "a class": lambda c: name("sklearn.pipeline.Pipeline"),
+    "texts": lambda c: ["a", "b"],
+    "nan": lambda c: c.array(np.full(5, np.nan)),
+    "nothing": lambda c: None,
+    "two dimensions": lambda c: c.array(np.zeros((3, 3))),
+    "a parameter of a network": lambda c: {
+        "tensor": c.named("Linear")["parameters"]["weight"]["tensor"]
+    },
+}
+
+for title, make in ODD_THRESHOLDS.items():
+
+    @gadget(f"an isotonic regression with {title} as thresholds")
+    def _(honest: Honest, make: Callable[[Content], Node] = make) -> Content:
+        content = honest["classifier"]
+        thresholds = make(content)
+        return root_of(
+            content,
+            obj(
+                content, "sklearn.isotonic.IsotonicRegression", y_min=None, y_max=None,
+                increasing=True, out_of_bounds="nan", X_thresholds_=thresholds,
+                y_thresholds_=thresholds, X_min_=0.0, X_max_=1.0, increasing_=True,
+            ),
+        )  # fmt: skip
+
+
+@gadget("a random number of pooling that is far out")
+def _(honest: Honest) -> Content:
+    content = honest["classifier"]
+    samples = content.tensor(np.full((6, 1, 2), 2.9e9))
+    pool = module(
+        content, "torch.nn.FractionalMaxPool2d", buffers={"_random_samples": samples},
+        state={"kernel_size": 2, "return_indices": False, "output_size": 1,
+               "output_ratio": None},
+    )  # fmt: skip
+    shape = module(
+        content, "torch.nn.Unflatten", state={"dim": 1, "unflattened_size": {"tuple": [1, 2, 2]}}
+    )
+    content.named("NeuralClassifier")["state"]["module_"] = sequential(content, shape, pool)
+    return content
+
+
+for n in (2**62, 2**62 - 2**20, 2**63 - 1, -(2**62), 2**32 + 1):
+
+    @gadget(f"a convolution with a dilation of {n}")
+    def _(honest: Honest, n: int = n) -> Content:
+        content = honest["classifier"]
+        conv = module(
+            content, "torch.nn.Conv1d", trainable=["weight"],
+            parameters={"weight": content.tensor(np.ones((1, 1, 3))), "bias": None},
+            state={
+                "in_channels": 1, "out_channels": 1, "kernel_size": {"tuple": [3]},
+                "stride": {"tuple": [1]}, "padding": {"tuple": [0]}, "dilation": {"tuple": [n]},
+                "transposed": False, "output_padding": {"tuple": [0]}, "groups": 1,
+                "padding_mode": "zeros", "_reversed_padding_repeated_twice": [0, 0],
+            },
+        )  # fmt: skip
+        shape = module(
+            content, "torch.nn.Unflatten", state={"dim": 1, "unflattened_size": {"tuple": [1, 4]}}
+        )
+        content.named("NeuralClassifier")["state"]["module_"] = sequential(content, shape, conv)
+        return content

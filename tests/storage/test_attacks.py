@@ -8,10 +8,12 @@ model's, and loading ends with an estimator or an error that names the file, wit
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import random
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +22,13 @@ import pytest
 import skops.io
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import sknn
+from sknn.storage import ModelFileError
 from sknn.storage._checking import Checker, RefusedError
 from sknn.storage._encoding import field_names
 from sknn.storage._known import _TABLES, _table
@@ -245,3 +250,54 @@ def test_random_changes_of_the_structure(start: int, watcher: Watcher, tmp_path:
         assert verdict.seconds < SECONDS, seed
         assert verdict.mebibytes < MEBIBYTES, seed
     assert files_under(watcher.folder) == before
+
+
+# ---------------------------------------------------------------------------------- checkpoints
+
+
+def group_of(content: Content) -> list[list[object]]:
+    """Return the names and values of an optimizer's group, in a checkpoint."""
+    progress = dict(content.document["parts"]["progress"]["dict"])
+    (group,) = progress["groups"]
+    return group["dict"]
+
+
+@pytest.mark.parametrize("name", ["params", "fused", "foreach", "capturable"])
+def test_a_checkpoint_does_not_decide_what_an_optimizer_updates(name: str, tmp_path: Path) -> None:
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    model = sknn.NeuralClassifier((4,), max_iter=2, random_state=0, checkpoint=tmp_path)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    path = tmp_path / "checkpoint.sknn"
+    content = unseal(path)
+    group = [each for each in group_of(content) if each[0] != name]
+    value = [content.tensor(np.zeros(1))] if name == "params" else "yes"
+    group_of(content)[:] = [*group, [name, value]]
+    written(content, path)
+    with pytest.raises(ModelFileError, match="is not what it was made with"):
+        model.fit(X, y)
+
+
+PROGRESS = [
+    "weights", "trainable", "state", "optimizer", "groups", "generators", "order", "n_epochs_run",
+    "converged", "stop_training", "callbacks", "epoch",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRESS)
+def test_a_checkpoint_that_lies_is_refused_or_harmless(name: str, tmp_path: Path) -> None:
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    model = sknn.NeuralClassifier((4,), max_iter=2, random_state=0, checkpoint=tmp_path)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    path = tmp_path / "checkpoint.sknn"
+    original = unseal(path)
+    for value in (None, 1, -1, 2**62, "x", [], [1], {"dict": []}, {"dict": [["x", 1]]}, [[]]):
+        content = original.copy()
+        for pair in content.document["parts"]["progress"]["dict"]:
+            if pair[0] == name:
+                pair[1] = value
+        written(content, path)
+        with contextlib.suppress(ModelFileError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y)
