@@ -133,6 +133,7 @@ def test_pipeline(grey_images: np.ndarray, labels: np.ndarray) -> None:
 def test_many_images_in_parts(method: str, grey_classifier: ConvClassifier) -> None:
     X = np.random.default_rng(0).random((70, 8, 6), dtype=np.float32)
     before, state = X.copy(), copy.deepcopy(grey_classifier.module_.state_dict())
+    grey_classifier.module_.zero_grad()  # training leaves some
     maps = saliency(grey_classifier, X, target=1, method=method)
     alone = saliency(grey_classifier, X[69:], target=1, method=method)
     assert_allclose(maps[69:], alone, atol=1e-6)
