@@ -1,5 +1,6 @@
 """Comparisons that several test files share."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,8 @@ def assert_equal_up_to_rounding(
     precision = np.finfo(expected.dtype if dtype is None else dtype).eps
     largest = float(np.abs(expected).max(initial=0.0))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=roundings * precision * largest)
+
+
+def case_name(value: Any) -> str:
+    """Return the name of a test's case, the same in every process: without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)

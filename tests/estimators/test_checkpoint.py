@@ -48,6 +48,7 @@ from sknn.sequences import (
 )
 from sknn.storage import ModelFileError, atomic_write, read_parts, write_parts
 from sknn.training import CHECKPOINT_FILE, _checkpoint
+from tests.helpers import case_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -865,7 +866,7 @@ def test_another_estimator_and_another_type_of_weights_are_refused(
         {"callbacks": [EpochTimer(), PrintLog(sink=len)]},
         {"callbacks": []},
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_what_changes_nothing_may_change(
     parameters: dict[str, Any], interrupted: Path, tmp_path: Path, capsys: Any

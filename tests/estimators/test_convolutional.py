@@ -18,6 +18,7 @@ from sknn import ConvClassifier, ConvRegressor, NeuralClassifier
 from sknn.estimators import _base
 from sknn.nn import AirbenchNetwork, ConvNetwork, ResidualNetwork
 from sknn.training import _inference
+from tests.helpers import case_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -82,7 +83,7 @@ def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
         {"learning_rate": "cosine"},
         {"precision": "bfloat16"},
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_digits_are_learned(parameters: dict[str, Any]) -> None:
     if "augment" in parameters:
@@ -219,7 +220,7 @@ REGRESSIONS = {
 }
 
 
-@pytest.mark.parametrize("unit", [(1e5, 0), (0.1, 0), (1, 1e5)], ids=str)
+@pytest.mark.parametrize("unit", [(1e5, 0), (0.1, 0), (1, 1e5)], ids=case_name)
 @pytest.mark.parametrize("name", REGRESSIONS)
 def test_a_regressor_does_not_depend_on_the_unit_of_the_targets(
     name: str, unit: tuple[float, float]
@@ -250,7 +251,7 @@ def test_the_scale_of_the_targets_stays_in_later_calls() -> None:
 SMALL_SHAPES = [(7, 7), (4, 4), (3, 5), (1, 64), (20, 1), (2, 100), (1, 1)]
 
 
-@pytest.mark.parametrize("shape", SMALL_SHAPES, ids=str)
+@pytest.mark.parametrize("shape", SMALL_SHAPES, ids=case_name)
 @pytest.mark.parametrize("architecture", ["plain", "resnet", "airbench"])
 def test_small_and_narrow_images_are_taken_alike_in_every_form(
     architecture: str, shape: tuple[int, int]
@@ -284,7 +285,7 @@ def test_architectures_with_stages_take_one_value_for_all_layers(
         ({"filters": (2,) * 5, "padding": "valid", "pooling": None}, "convolution 4 .* 2x2 pixels"),
         ({"kernel_size": (3, 11), "padding": 1, "pooling": None}, "convolution 2 .* 8x8 pixels"),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_a_network_that_leaves_no_pixel_names_the_layer(
     parameters: dict[str, Any], message: str
@@ -339,7 +340,7 @@ def test_a_module_of_the_users_own_may_ask_for_features_of_flat_rows_only() -> N
 
 
 @pytest.mark.parametrize("chunk", [1, 300, 10**9])
-@pytest.mark.parametrize("parameters", [{}, {"test_time_augment": "flip"}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, {"test_time_augment": "flip"}], ids=case_name)
 def test_predictions_in_chunks_are_those_at_once(
     parameters: dict[str, Any], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -483,7 +484,7 @@ def test_auto_batches_are_an_eightieth_of_the_images_within_bounds(
         (100, {"max_iter": 3}, 3),
         (100, {"solver": "lbfgs"}, 200),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_auto_epochs_are_eight_or_three_hundred_updates(
     n_samples: int, parameters: dict[str, Any], n_epochs: int
@@ -523,7 +524,7 @@ def test_many_images_get_a_hidden_layer(n_images: int) -> None:
         ({"normalization": None}, False),
         ({"normalization": None, "architecture": "airbench"}, False),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_automatic_normalization_is_that_of_batches(
     parameters: dict[str, Any], normalized: bool
@@ -685,7 +686,7 @@ def test_lbfgs_finds_a_minimum() -> None:
         ({"dropout": (0, 0, 0.1)}, "dropout"),
         ({"architecture": "resnet", "dropout": 0.1}, "dropout"),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_lbfgs_refuses_what_changes_the_loss(parameters: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} changes the loss .* solver='lbfgs' cannot"):

@@ -29,6 +29,7 @@ from sknn.sequences import (
     StepRegressor,
 )
 from sknn.testing import estimators_to_check
+from tests.helpers import case_name
 
 PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
 ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
@@ -283,7 +284,7 @@ def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
         ({"device": "nonsense"}, "device='nonsense'"),
         ({"module": lambda: 3}, "module returned int"),
     ],
-    ids=str,
+    ids=case_name,
 )
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_bad_value_inside_is_refused_by_name(
@@ -298,7 +299,7 @@ def test_a_bad_value_inside_is_refused_by_name(
         ({"activation": ("relu", "tanh", "relu")}, "activation has 3 values for {layers}"),
         ({"dropout": (0.1,)}, "dropout has 1 values for {layers}"),
     ],
-    ids=str,
+    ids=case_name,
 )
 @pytest.mark.parametrize("estimator", LAYERED)
 def test_a_sequence_of_another_length_is_refused_by_name(
@@ -308,7 +309,7 @@ def test_a_sequence_of_another_length_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "bad", [{"activation": ("relu", "tanh")}, {"dropout": (0.1, 0.2)}], ids=str
+    "bad", [{"activation": ("relu", "tanh")}, {"dropout": (0.1, 0.2)}], ids=case_name
 )
 @pytest.mark.parametrize("estimator", SERIES)
 def test_series_families_take_one_value_for_all_layers(estimator: Any, bad: dict[str, Any]) -> None:
@@ -378,7 +379,7 @@ def test_a_bad_value_of_the_last_layer_is_refused_by_name(
         ({"image_shape": (4, 1.0)}, "image_shape"),
         ({"image_shape": "44"}, "image_shape"),
     ],
-    ids=str,
+    ids=case_name,
 )
 @pytest.mark.parametrize("estimator", CONVOLUTIONAL)
 def test_a_bad_value_of_a_convolution_is_refused_by_name(
@@ -403,7 +404,7 @@ def test_a_bad_value_of_a_convolution_is_refused_by_name(
         ({"stride": (1, -1)}, "stride must be > 0"),
         ({"stride": (1, None)}, "stride must be > 0"),
     ],
-    ids=str,
+    ids=case_name,
 )
 @pytest.mark.parametrize("estimator", SERIES)
 def test_a_bad_value_of_a_stem_is_refused_by_name(

@@ -29,6 +29,7 @@ from sknn.sequences import (
     StepClassifier,
     StepRegressor,
 )
+from tests.helpers import case_name
 
 ESTIMATORS = [
     StepClassifier,
@@ -184,7 +185,7 @@ def test_values_may_have_several_columns() -> None:
         ([np.zeros((2, 2)), np.zeros((2, 3))], True, r"y\[1\] has shape \(2, 3\), but y\[0\]"),
         (np.zeros((2, 3, 1, 1)), True, r"y\[0\] has shape \(3, 1, 1\)"),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_targets_that_are_none_are_refused(y: Any, numeric: bool, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -289,7 +290,7 @@ def test_every_documented_attribute_exists_after_fit_and_not_before(estimator: A
         ({"module": lambda: 3}, "module returned int"),
         ({"solver": "lbfgs", "dropout": 0.1}, "dropout changes the loss"),
     ],
-    ids=str,
+    ids=case_name,
 )
 @each_estimator
 def test_a_bad_value_inside_is_refused_by_name(estimator: Any, bad: Any, message: str) -> None:

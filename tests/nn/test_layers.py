@@ -7,6 +7,7 @@ import torch
 
 from sknn.nn import per_layer
 from sknn.nn.layers import Conv2d, Dropout, Linear
+from tests.helpers import case_name
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_the_error_says_what_the_layers_are() -> None:
         per_layer("stride", (1, 2), 3, "convolutions")
 
 
-@pytest.mark.parametrize("make", [lambda: Linear(3, 4), lambda: Conv2d(2, 3, 3)], ids=str)
+@pytest.mark.parametrize("make", [lambda: Linear(3, 4), lambda: Conv2d(2, 3, 3)], ids=case_name)
 def test_layers_draw_no_numbers(make: Any) -> None:
     before = torch.random.get_rng_state()
     make()

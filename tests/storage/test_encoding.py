@@ -15,6 +15,7 @@ from torch import nn
 
 from sknn.storage import digest, read_parts, write_parts
 from sknn.storage._encoding import LONG_LIST, Encoder
+from tests.helpers import case_name
 
 PLAIN: dict[str, Any] = {
     "nothing": None,
@@ -258,7 +259,7 @@ class Generates:
         (torch.eye(3).to_sparse(), "layout torch.sparse_coo"),
         (np.zeros(2, [("a", int)]), "structured array"),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_what_cannot_be_saved_is_refused_with_its_place(
     value: Any, complaint: str, tmp_path: pathlib.Path

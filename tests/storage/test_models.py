@@ -45,6 +45,7 @@ from sknn.sequences import (
 from sknn.storage import ModelFileError, UntrustedError
 from sknn.testing import estimators_to_check
 from sknn.text import Tokenizer
+from tests.helpers import case_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -87,7 +88,7 @@ def test_every_public_estimator_predicts_and_learns_on_the_same(tmp_path: Path) 
         {"random_state": np.random.RandomState(1)},
         {"module": nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))},
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_training_goes_on_after_loading_as_without_it(
     parameters: dict[str, Any], tmp_path: Path

@@ -35,6 +35,7 @@ from sknn.training._checkpoint import compare_fits
 from sknn.training._fingerprint import PIECE
 from sknn.training._progress import EpochSums
 from sknn.training._randomness import OwnGenerators
+from tests.helpers import case_name
 
 CPU = torch.device("cpu")
 rng = np.random.default_rng(0)
@@ -287,7 +288,7 @@ def describe(**changes: Any) -> dict[str, Any]:
         ),
         ({"data": {"X": "x", "y": "z"}}, ["other data (y)"]),
     ],
-    ids=str,
+    ids=case_name,
 )
 def test_fits_are_compared_part_by_part(changes: dict[str, Any], said: list[str]) -> None:
     assert compare_fits(describe(), describe(**changes)) == said

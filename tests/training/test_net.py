@@ -27,6 +27,7 @@ from skorch.callbacks import (
 )
 
 from sknn import NeuralClassifier, NeuralRegressor
+from tests.helpers import case_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -292,7 +293,7 @@ def test_early_stopping_takes_an_epoch_scoring_as_monitor() -> None:
 
 
 @pytest.mark.parametrize(
-    "monitor", ["valid_loss_best", "train_loss_best", None, lambda net: True], ids=str
+    "monitor", ["valid_loss_best", "train_loss_best", None, lambda net: True], ids=case_name
 )
 def test_checkpoints_hold_the_weights(monitor: Any, tmp_path: Path) -> None:
     checkpoint = Checkpoint(dirname=str(tmp_path), monitor=monitor)
