@@ -123,6 +123,24 @@ class Text:
             raise checker.refuse(place, f"is {node[:40]!r}, which it cannot be")
 
 
+class Whole:
+    """A whole number within limits.
+
+    Parameters
+    ----------
+    least, most : int
+        The limits.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least, self.most = least, most
+
+    def __call__(self, checker: Checker, node: Node, place: str) -> None:
+        """Raise RefusedError if the node is none."""
+        if type(node) is not int or not self.least <= node <= self.most:
+            raise checker.refuse(place, f"is no number from {self.least} to {self.most}")
+
+
 class Table:
     """A dict with texts as keys, or a Bunch.
 
@@ -291,6 +309,7 @@ PARAMETERS: dict[str, Kind] = {
 FITTED: dict[str, Kind] = {
     "_callback_fit_ctx": CONTEXT,
     "_metadata_request": One("request"),
+    "_n_threads": Whole(1, 1024),  # OpenMP ends the process for a number below
     "_response_method": RESPONSE,
     "_parent_callback_ctx": CONTEXT,
     "_skl_callbacks": CONTEXT,

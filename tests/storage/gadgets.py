@@ -1066,3 +1066,12 @@ for n in (2**62, 2**62 - 2**20, 2**63 - 1, -(2**62), 2**32 + 1):
         )
         content.named("NeuralClassifier")["state"]["module_"] = sequential(content, shape, conv)
         return content
+
+
+for n in (-1, 0, -(2**31), 2**31, 10**6, None, True):
+
+    @gadget(f"clusters that are counted by {n} threads")
+    def _(honest: Honest, n: Any = n) -> Content:
+        archive = Archive(honest.archives["clusters"])
+        archive.set("_n_threads", archive.json(n))
+        return archive.alone()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
+import json
 import random
 import re
 import shutil
@@ -26,6 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils import all_estimators
 
 import sknn
 from sknn.storage import ModelFileError
@@ -34,7 +37,7 @@ from sknn.storage._encoding import field_names
 from sknn.storage._known import _TABLES, _table
 from sknn.storage._schema import _parameter_names, check_object
 from tests.storage.attacks import Content, Watcher, files_under, places, put, seal, unseal
-from tests.storage.gadgets import DUNDERS, GADGETS, Honest, module
+from tests.storage.gadgets import DUNDERS, GADGETS, Archive, Honest, module
 
 GOLDEN = Path(__file__).parent / "golden" / "0.1.0"
 
@@ -250,6 +253,52 @@ def test_random_changes_of_the_structure(start: int, watcher: Watcher, tmp_path:
         assert verdict.seconds < SECONDS, seed
         assert verdict.mebibytes < MEBIBYTES, seed
     assert files_under(watcher.folder) == before
+
+
+def fitted_estimators(part: int) -> Iterator[tuple[str, bytes]]:
+    """Yield scikit-learn's estimators, fitted and stored by skops, that fit plain data so."""
+    X, y = np.random.default_rng(0).normal(size=(12, 4)), np.arange(12) % 2
+    texts = ["one text", "another one", "a third text here", "four"] * 3
+    for name, cls in all_estimators()[part::8]:
+        for data in (X, np.abs(X), texts):
+            with contextlib.suppress(Exception):
+                yield name, skops.io.dumps(cls().fit(data, y))
+                break
+
+
+def lies_about(array: np.ndarray) -> list[np.ndarray]:
+    lies = [array[..., :0], array.ravel()[:1], np.zeros(tuple(50 * n for n in array.shape))]
+    if array.dtype.kind == "f":
+        values = (np.nan, 1e300, -1e18)
+        return [*lies, *(np.full_like(array, each) for each in values), array.astype("f4")]
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+        return [*lies, *(np.full_like(array, each) for each in (10**8, 1))]
+    return lies
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(8))
+def test_what_fitted_estimators_say_of_themselves_ends_no_process(
+    part: int, watcher: Watcher, tmp_path: Path
+) -> None:
+    """Each array of scikit-learn's estimators is replaced, and each whole number."""
+    path = tmp_path / "model.sknn"
+    for name, dumped in fitted_estimators(part):
+        for attribute, node in Archive(dumped).attributes.items():
+            archive = Archive(dumped)
+            if node["__loader__"] == "NdArrayNode" and node.get("type") == "numpy":
+                array = np.load(io.BytesIO(archive.files[node["file"]]))
+                nodes = [archive.array(each) for each in (lies_about(array) if array.ndim else ())]
+            elif node["__loader__"] == "JsonNode" and type(json.loads(node["content"])) is int:
+                nodes = [archive.json(n) for n in (0, -1, 10**6, 2**31 - 1, -(2**31), 2**62)]
+            else:
+                continue
+            for each in nodes:
+                archive.set(attribute, each)
+                written(archive.alone(), path)
+                verdict = watcher.ask(path=str(path), how="light", limit=1)
+                assert not verdict.faults, (name, attribute, each)
 
 
 # ---------------------------------------------------------------------------------- checkpoints

@@ -154,7 +154,7 @@ def uses(model: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
                 yield name, lambda name=name, X=X: getattr(model, name)(X)
         if hasattr(model, "score"):
             yield "score", lambda X=X: model.score(X, y)
-    yield "repr", lambda: repr(model)
+    yield "transform", lambda: model.transform(inputs(model)[0])
     yield "html", lambda: model._repr_html_()
     yield "get_params", lambda: model.get_params()
     yield "clone", lambda: clone(model)
@@ -165,7 +165,7 @@ def uses(model: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def some_uses(model: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
-    yield "repr", lambda: repr(model)
+    yield "transform", lambda: model.transform(inputs(model)[0])
     yield "predict", lambda: model.predict(inputs(model)[0])
     yield "predict images", lambda: model.predict(inputs(model)[1])
 
