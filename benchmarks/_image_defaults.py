@@ -23,11 +23,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "default": {},
     "no hidden layer": {"hidden_layer_sizes": ()},
     "hidden layer": {"hidden_layer_sizes": (64,)},
-    "sharp targets": {"label_smoothing": 0.0},
     "plain": {  # as the tutorials have it: no normalization, a small rate, ten epochs
         "hidden_layer_sizes": (64,),
         "normalization": None,
-        "label_smoothing": 0.0,
         "solver": "adam",
         "alpha": 1e-4,
         "learning_rate_init": 0.003,

@@ -31,7 +31,6 @@ def _ours() -> Fit:
         classifier = ConvClassifier(
             **CIFAR_TUTORIAL.parameters,
             batch_size=BATCH_SIZE,
-            label_smoothing=0.0,
             solver="adam",
             alpha=1e-4,
             learning_rate="constant",

@@ -49,7 +49,6 @@ class _Ours:
         self.model = ConvClassifier(
             **problem.parameters,
             batch_size=batch_size,
-            label_smoothing=0.0,
             solver="adam",
             alpha=ALPHA,
             learning_rate="constant",
@@ -85,7 +84,6 @@ class _Loop:
             data.X,
             data.y,
             batch_size=batch_size,
-            label_smoothing=0.0,
             solver="adam",
             alpha=ALPHA,
             learning_rate=LEARNING_RATE,

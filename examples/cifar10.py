@@ -24,7 +24,6 @@ NETWORKS = {
         pooling=("max", "max", None),
         hidden_layer_sizes=(64,),
         normalization=None,
-        label_smoothing=0.0,
         solver="adam",
         alpha=1e-4,
         learning_rate_init=0.003,

@@ -54,7 +54,7 @@ def estimators_to_check() -> Iterator[Any]:
         "solver": "adam",
         "alpha": 1e-4,
     }
-    yield ConvClassifier(**conv, **checking, label_smoothing=0.0)
+    yield ConvClassifier(**conv, **checking)
     yield ConvRegressor(**conv, **checking)
     series: dict[str, Any] = {
         "hidden_size": 8,

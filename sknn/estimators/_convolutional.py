@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,7 +57,6 @@ FEWEST_EPOCHS = 8
 FEWEST_UPDATES = 300
 # Images from which on a hidden dense layer makes the plain network better.
 HIDDEN_LAYER_IMAGES = 1000
-LABEL_SMOOTHING = 0.05
 
 PADDINGS = ("valid", "same")
 POOLINGS = ("max", "average")
@@ -504,20 +503,6 @@ class ConvClassifier(ConvFamily, NeuralClassifierBase):
     >>> bool(classifier.score(X[1500:] / 16, y[1500:]) > 0.9)
     True
     """
-
-    label_smoothing: Any = parameter(
-        default="auto",
-        constraints=[StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        doc="""float or "auto"
-        Share of each target of "log_loss" that is spread evenly over the classes. "auto" is 0.05
-        for the built-in networks with that loss, which makes them more accurate and their
-        probabilities less extreme, and 0 else.""",
-    )
-
-    def _resolve_label_smoothing(self) -> float:
-        if self.label_smoothing != "auto":
-            return float(self.label_smoothing)
-        return LABEL_SMOOTHING if self.loss == "log_loss" and self.module is None else 0.0
 
 
 @declares_parameters

@@ -161,15 +161,11 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
                 stacklevel=2,
             )
 
-    def _resolve_label_smoothing(self) -> float:
-        """Return the share of each target that is spread over the classes."""
-        return self.label_smoothing
-
     def _make_loss(self, weighted: bool) -> Loss:
         return make_classification_loss(
             self.loss,
             self._targets.task,
-            label_smoothing=self._resolve_label_smoothing(),
+            label_smoothing=self.label_smoothing,
             weighted=weighted,
         )
 

@@ -42,8 +42,6 @@ def make(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
         "max_iter": 2,
         "random_state": 0,
     }
-    if estimator is ConvClassifier:
-        small["label_smoothing"] = 0.0
     return estimator(**(small | parameters))
 
 

@@ -59,10 +59,11 @@ def colour_classifier(colour_images: np.ndarray, labels: np.ndarray) -> ConvClas
 
 @pytest.fixture(scope="session")
 def binary_classifier(grey_images: np.ndarray, labels: np.ndarray) -> ConvClassifier:
-    classifier = ConvClassifier(
-        filters=(4,), hidden_layer_sizes=(64,), normalization=None, learning_rate_init=0.003
+    return fit(
+        ConvClassifier(filters=(4,), normalization=None),
+        grey_images,
+        np.where(labels > 0, "yes", "no"),
     )
-    return fit(classifier, grey_images, np.where(labels > 0, "yes", "no"))
 
 
 @pytest.fixture(scope="session")
