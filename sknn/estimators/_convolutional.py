@@ -53,7 +53,7 @@ from ._validation import one_or_several_columns, require_y
 WHITENING_IMAGES = 5000
 
 # The defaults, which `python -m benchmarks images-defaults` compares with others.
-FEWEST_EPOCHS = 8
+FEWEST_EPOCHS = 9
 FEWEST_UPDATES = 300
 # Images from which on a hidden dense layer makes the plain network better.
 HIDDEN_LAYER_IMAGES = 1000
@@ -201,7 +201,7 @@ class ConvFamily(LayeredEstimator):
         default="auto",
         constraints=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         doc="""int or "auto"
-        Largest number of epochs (of iterations for "lbfgs"). "auto" is 8, and for few images as
+        Largest number of epochs (of iterations for "lbfgs"). "auto" is 9, and for few images as
         many as give 300 updates of the weights; 200 for "lbfgs".""",
     )
 
