@@ -40,7 +40,6 @@ from ._images import (
     find_format,
     first_pixels,
     pixel_kind,
-    refuse_no_images,
 )
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
@@ -229,7 +228,6 @@ class ConvFamily(LayeredEstimator):
         return self._format.shape
 
     def _check_X(self, X: Any) -> np.ndarray:
-        refuse_no_images(X)
         if count_dimensions(X) > 2:
             X = check_images(X)
         elif hasattr(self, "n_features_in_"):
@@ -250,7 +248,6 @@ class ConvFamily(LayeredEstimator):
 
     def _check_first_X(self, X: Any) -> np.ndarray:
         """Validate training images, which say what later ones must look like."""
-        refuse_no_images(X)
         is_flat = count_dimensions(X) <= 2
         X = validate_data(self, X, dtype="numeric") if is_flat else check_images(X)
         found = find_format(X, self.image_shape, channels_first=self._channels_first)

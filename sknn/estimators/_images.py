@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -181,24 +180,6 @@ def _stack(X: Any) -> np.ndarray:
             "X cannot be made one array: images must all have one shape. Resize or pad them, and "
             f"stack them with numpy.stack. ({error})"
         ) from error
-
-
-def refuse_no_images(X: Any) -> None:
-    """Raise TypeError for names of files and for what gives images one after the other."""
-    if isinstance(X, Iterator):
-        raise TypeError(
-            f"X is a {type(X).__name__}, which can be gone through only once; pass an array, for "
-            "instance numpy.stack(list(X))."
-        )
-    first = X
-    if isinstance(X, list | tuple) or (hasattr(X, "dtype") and np.ndim(X) == 1):
-        first = next(iter(X), None)
-    if isinstance(first, str | bytes | os.PathLike):
-        raise TypeError(
-            f"X holds names such as {first!r}; pass the pixels. Read the files into an array of "
-            "shape (n_samples, height, width, channels), for instance by numpy.stack([numpy.asarray"
-            "(PIL.Image.open(name)) for name in names])."
-        )
 
 
 # ------------------------------------------------------------------------------------ pixel scale

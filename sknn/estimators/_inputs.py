@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,10 +29,10 @@ def array_like(value: Any, name: str) -> Any:
             value = [_array_of(each) if isinstance(each, torch.Tensor) else each for each in value]
         _refuse_files(value, name)
         return value
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | os.PathLike):
         raise TypeError(
-            f"{name} is the string {value[:60]!r}. Estimators take arrays: read the file first, "
-            "for instance with numpy.load or pandas.read_csv."
+            f"{name} is {str(value)[:60]!r}. Estimators take arrays: read the file first, for "
+            "instance with numpy.load or pandas.read_csv."
         )
     if isinstance(value, Mapping) and not hasattr(value, "shape"):  # as sparse "dok" has
         raise TypeError(
@@ -62,8 +63,11 @@ def _array_of(tensor: torch.Tensor) -> np.ndarray:
 
 def _refuse_files(values: Any, name: str) -> None:
     first = values[0] if len(values) else None
-    if name != "y" and isinstance(first, str) and first.lower().endswith(FILE_SUFFIXES):
-        raise ValueError(
+    is_file = isinstance(first, os.PathLike) or (
+        isinstance(first, str) and first.lower().endswith(FILE_SUFFIXES)
+    )
+    if name != "y" and is_file:
+        raise TypeError(
             f"{name} holds names of files, such as {str(first)!r}. Read them into one array first: "
             "numpy.stack([matplotlib.image.imread(name) for name in names]) for images of one size."
         )

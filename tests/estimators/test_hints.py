@@ -1,6 +1,7 @@
 """Errors that a stranger can act on: what was meant, which class, which input, which output."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,7 +207,8 @@ def test_what_is_no_array_is_refused_by_kind(estimator: Any, name: str) -> None:
         ({"a": X[:, 0]}, "a dict"),
         (loader, "a DataLoader"),
         (loader.dataset, "a TensorDataset"),
-        ("data.csv", "the string 'data.csv'"),
+        ("data.csv", "'data.csv'"),
+        (Path("data.csv"), "'data.csv'"),
     ):
         with pytest.raises(TypeError, match=f"{name} is {kind}|{name} is a {kind}"):
             clone(estimator).fit(**arguments | {name: value})
@@ -216,7 +218,7 @@ def test_what_is_no_array_is_refused_by_kind(estimator: Any, name: str) -> None:
 def test_names_of_files_are_no_images(estimator: Any) -> None:
     names = ["a.png", "b.JPG"] * 12
     for value in (names, np.array(names), np.array(names, object)):
-        with pytest.raises(ValueError, match=r"X holds names of files, such as 'a\.png'"):
+        with pytest.raises(TypeError, match=r"X holds names of files, such as 'a\.png'"):
             clone(estimator).fit(value, y)
 
 

@@ -231,7 +231,7 @@ def test_a_warm_start_goes_on() -> None:
     assert len(model.loss_curve_) == 10
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:y has values beyond")
 def test_values_that_overflow_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match="StandardScaler"):
         NeuralRegressor(solver="lbfgs", random_state=0).fit(X_diabetes, y_diabetes * 1e200)
