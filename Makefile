@@ -3,7 +3,7 @@
 #   make demo TORCH=cpu               torch without CUDA, which saves gigabytes on Linux
 #   make test PYTHON=python3.13       another interpreter
 #   make test PIP_FLAGS="..."         more options for pip, say another package index
-#   make test PYTEST_FLAGS="-k gelu"  more options for pytest
+#   make test PYTEST_FLAGS="-k gelu"  more options for pytest; "-n 0" is a single process
 
 TORCH ?=
 PYTHON ?= python3
@@ -66,11 +66,14 @@ venv: $(INSTALLED)
 demo: $(INSTALLED)
 	$(BIN)/python examples/tour.py
 
+# One process a core. Threads of torch's that wait without spinning leave the cores to the others.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_FLAGS)
+	$(PYTEST) -m 'not slow' $(PYTEST_FLAGS)
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(PYTEST) $(PYTEST_FLAGS)
 
 # Old packages call what newer ones have deprecated.
 test-lowest: $(LOWEST)/.installed
