@@ -41,6 +41,7 @@ from ._images import (
     first_pixels,
     pixel_kind,
 )
+from ._inputs import array_like
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
 from ._series import weighted_statistics
@@ -276,7 +277,7 @@ class ConvFamily(LayeredEstimator):
 
     def _as_images(self, X: Any) -> Tensor:
         """Return X as the network gets it, of shape (n, channels, height, width)."""
-        X = self._check_X(X)
+        X = self._check_X(array_like(X, "X"))
         parameter = next(self.module_.parameters())
         return self._make_rows(X, parameter.device, parameter.dtype).slice(0, len(X))
 
@@ -311,7 +312,7 @@ class ConvFamily(LayeredEstimator):
         dtype: torch.dtype,
     ) -> ImageNetwork:
         network = getattr(self, f"_build_{self.architecture}")(n_outputs, len(data.X))
-        if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
+        if isinstance(self, NeuralRegressorBase) and self._can_scale_outputs():
             scale = Unstandardize(torch.zeros(n_outputs), torch.ones(n_outputs))
             network.layers.add_module("scale", scale)
         own = {"plain": "glorot", "resnet": "he", "airbench": "dirac"}[self.architecture]

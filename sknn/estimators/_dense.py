@@ -10,7 +10,7 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.nn import DenseNetwork, EnsembleNetwork, make_regression_loss
+from sknn.nn import DenseNetwork, EnsembleNetwork
 
 from ._base import TrainingData
 from ._ensemble import EnsembleEstimator
@@ -78,8 +78,7 @@ class DenseFamily(EnsembleEstimator, LayeredEstimator):
         if self.module is None:
             warn_of_inputs(X)
         # links such as the exponential reach large numbers soon, directions have no length
-        is_regressor = isinstance(self, NeuralRegressorBase) and self.loss != "cosine"
-        if is_regressor and make_regression_loss(self.loss).out_activation == "identity":
+        if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
             warn_of_targets(targets)
 
     def _module_arguments(self) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_array
 
-from sknn.training import BYTE_MAXIMUM
+from sknn.training import BYTE_MAXIMUM, number_range, row_parts
 
 # Pixels from 0 to 1, or standardized ones, stay far below; those from 0 to 255 do not.
 UNSCALED_PIXELS = 50
@@ -24,8 +23,6 @@ TELLING_SHARE = 0.05
 UNUSUAL, OTHER_SCALE = 1, 10
 # Rows of fewer values are hardly images.
 FEWEST_PIXELS = 32
-# Images that are looked at together for NaN, infinity and large values.
-BYTES_AT_ONCE = 2**24
 
 
 class ImageFormat(NamedTuple):
@@ -171,8 +168,6 @@ def check_images(X: Any) -> np.ndarray:
 
 
 def _stack(X: Any) -> np.ndarray:
-    if isinstance(X, torch.Tensor):
-        return X.detach().cpu().numpy()
     try:
         return np.asarray(X)
     except ValueError as error:
@@ -206,7 +201,7 @@ def first_pixels(X: np.ndarray) -> dict[str, Any]:
     kind = pixel_kind(X.dtype)
     if kind == "bytes":
         return {"pixels": kind, "low": 0.0, "high": float(BYTE_MAXIMUM)}
-    low, high = _range(X)
+    low, high = _finite_range(X)
     # pixels that are standardized one by one may be large too, where they hardly vary
     if high > UNSCALED_PIXELS and low >= 0:
         described = f"up to {high:g}"
@@ -258,7 +253,7 @@ def check_same_pixels(X: np.ndarray, fitted: ImageFormat) -> None:
             UserWarning,
             stacklevel=2,
         )
-    low, high = _range(X)
+    low, high = _finite_range(X)
     if fitted.pixels == "unknown":
         return
     if fitted.divides(kind) and low >= 0 and high <= BYTE_MAXIMUM:
@@ -294,25 +289,14 @@ def _describe(fitted: ImageFormat) -> str:
     return f"{fitted.pixels} from {fitted.low:g} to {fitted.high:g}"
 
 
-def _parts(X: np.ndarray) -> Generator[np.ndarray]:
-    """Cut into parts that are looked at one after the other, so that files are not read at once."""
-    step = max(1, BYTES_AT_ONCE // max(X[0].nbytes, 1))
-    for start in range(0, len(X), step):
-        yield np.asarray(X[start : start + step])
-
-
-def _range(X: np.ndarray) -> tuple[float, float]:
+def _finite_range(X: np.ndarray) -> tuple[float, float]:
     """Return the smallest and the largest pixel."""
-    low, high = math.inf, -math.inf
-    for part in _parts(X):
-        # NaN and infinity survive minimum and maximum
-        smallest, largest = float(part.min()), float(part.max())
-        if not (math.isfinite(smallest) and math.isfinite(largest)):
-            raise ValueError(
-                "Input X contains NaN or infinity; images must be finite. Look at "
-                "numpy.isfinite(X), and fill or drop what is missing."
-            )
-        low, high = min(low, smallest), max(high, largest)
+    low, high = number_range(X)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            "Input X contains NaN or infinity; images must be finite. Look at numpy.isfinite(X), "
+            "and fill or drop what is missing."
+        )
     return low, high
 
 
@@ -323,14 +307,14 @@ def _is_mostly_outside(
     if found[0] >= limits[0] and found[1] <= limits[1]:
         return False
     n_outside = n_nonzero = 0
-    for part in _parts(X):
+    for part in row_parts(X):
         n_outside += int(np.count_nonzero((part < limits[0]) | (part > limits[1])))
         n_nonzero += int(np.count_nonzero(part))
     return n_outside > TELLING_SHARE * n_nonzero
 
 
 def _has_fractions(X: np.ndarray) -> bool:
-    return X.dtype.kind == "f" and any(bool(np.any(part % 1)) for part in _parts(X))
+    return X.dtype.kind == "f" and any(bool(np.any(part % 1)) for part in row_parts(X))
 
 
 # ------------------------------------------------------------------------------------------ shapes

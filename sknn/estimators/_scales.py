@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from sknn.nn import ClassificationLoss, Loss
-from sknn.training import NUMBERS_AT_ONCE, Batch
+from sknn.training import Batch, number_range
 
 # Beyond these, Adam's default steps of 0.001 are too large for X, and too small for y.
 LARGE_INPUTS = 1000.0
@@ -50,13 +50,12 @@ def warn_of_targets(targets: np.ndarray) -> None:
 
 
 def largest_magnitude(values: np.ndarray) -> float:
-    """Return the largest absolute value, gone through in parts."""
+    """Return the largest absolute value; 0 for types that have none beyond 255."""
     kind = values.dtype
     if not values.size or kind.kind == "b" or (kind.kind in "iu" and kind.itemsize == 1):
-        return 0.0  # no more than 255
-    rows = max(NUMBERS_AT_ONCE // max(values[0].size, 1), 1)
-    parts = [values[start : start + rows] for start in range(0, len(values), rows)]
-    return max(max(-float(part.min()), float(part.max())) for part in parts)
+        return 0.0
+    low, high = number_range(values)
+    return max(-low, high)
 
 
 def warn_if_useless(

@@ -292,7 +292,7 @@ class SeriesFamily(LayerOptions):
         """Return what scales the outputs of regressors to the targets."""
         if not isinstance(self, NeuralRegressorBase) or not self.standardize:
             return None
-        if not self._has_outputs_in_units_of_y():
+        if not self._can_scale_outputs():
             return None
         return Unstandardize(*_tensors(weighted_statistics(data.targets, data.sample_weight)))
 

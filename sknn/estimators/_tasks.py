@@ -364,8 +364,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         targets = y.reshape(-1, 1) if y.ndim == 1 else y
         if targets.dtype.kind != "f":
             targets = targets.astype(np.float64)
-        elif targets.dtype.itemsize > 8:
-            targets = narrowed(targets, "y")
+        targets = narrowed(targets, "y")
         if continued and targets.shape[1] != self.n_outputs_:
             raise ValueError(
                 f"y has {targets.shape[1]} target(s), but the regressor was fitted with "
@@ -383,14 +382,17 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         return make_regression_loss(self.loss, quantile=self.quantile, weighted=weighted)
 
     def _has_outputs_in_units_of_y(self) -> bool:
-        """Say whether the network's outputs are in the targets' units, so that they can be scaled.
+        """Say whether the network's outputs are in the targets' units.
 
-        What a callable makes of its outputs is unknown, links change the unit, and "cosine"
-        compares directions alone, so that the length of the outputs means nothing.
+        Links change the unit, and "cosine" compares directions alone.
         """
-        if callable(self.loss) or self.loss == "cosine":
-            return False
-        return make_regression_loss(self.loss).out_activation == "identity"
+        return (
+            self.loss != "cosine" and make_regression_loss(self.loss).out_activation == "identity"
+        )
+
+    def _can_scale_outputs(self) -> bool:
+        """Say whether outputs can be scaled to the targets; what a callable does is unknown."""
+        return not callable(self.loss) and self._has_outputs_in_units_of_y()
 
     def _decide(self, outputs: Tensor) -> Tensor:
         return self._loss.activate(outputs)

@@ -53,12 +53,12 @@ def torch_type(X: Any) -> Any:
         # what int64 cannot hold is rounded, as the network will round it anyway
         wraps = X.dtype.itemsize == 8 and X.size and X.max() > np.iinfo(np.int64).max
         return X.astype(np.float64 if wraps else np.int64)
-    if X.dtype == np.longdouble and X.dtype.itemsize > 8:
-        if sparse.issparse(X):
-            X = X.copy()
-            X.data = narrowed(X.data)
-            return X
+    if not sparse.issparse(X):
         return narrowed(X)
+    data = narrowed(X.data)
+    if data is not X.data:
+        X = X.copy()
+        X.data = data
     return X
 
 

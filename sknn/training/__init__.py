@@ -6,7 +6,16 @@ from . import _skorch  # noqa: F401 - before others import skorch
 
 from skorch.history import History
 
-from ._batches import NUMBERS_AT_ONCE, Batch, Inputs, Rows, Samples, make_rows, narrowed
+from ._batches import (
+    Batch,
+    Inputs,
+    Rows,
+    Samples,
+    make_rows,
+    narrowed,
+    number_range,
+    row_parts,
+)
 from ._callback_state import callback_parameters, stateful, stored_callback
 from ._callbacks import (
     EpochBar,
@@ -46,7 +55,6 @@ __all__ = [
     "BYTE_MAXIMUM",
     "CHECKPOINT_FILE",
     "HORIZON_SCHEDULES",
-    "NUMBERS_AT_ONCE",
     "SOLVERS",
     "Batch",
     "Checkpoint",
@@ -86,6 +94,7 @@ __all__ = [
     "make_rows",
     "make_step",
     "narrowed",
+    "number_range",
     "own_generators",
     "predict_outputs",
     "prediction_device",
@@ -93,6 +102,7 @@ __all__ = [
     "r2",
     "resolve_device",
     "resolve_precision",
+    "row_parts",
     "rows_at_once",
     "sample_tokens",
     "stack_key",

@@ -196,8 +196,7 @@ def as_tensor(array: np.ndarray, dtype: torch.dtype | None = None, name: str = "
     ValueError
         If numbers are beyond the range of `dtype`.
     """
-    if array.dtype == np.longdouble and array.dtype.itemsize > 8:
-        array = narrowed(array, name)
+    array = narrowed(array, name)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # negative strides, and the fields of packed structured arrays
@@ -210,8 +209,22 @@ def as_tensor(array: np.ndarray, dtype: torch.dtype | None = None, name: str = "
     return torch.from_numpy(array)
 
 
-# Numbers that are looked at together for their range.
-NUMBERS_AT_ONCE = 2**22
+# Bytes that are looked at together, so that files on the disk are not read at once.
+BYTES_AT_ONCE = 2**24
+
+
+def row_parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut an array, which has numbers, into parts that are looked at one after the other."""
+    rows = max(BYTES_AT_ONCE // max(array[0].nbytes, 1), 1)
+    for start in range(0, len(array), rows):
+        yield np.asarray(array[start : start + rows])
+
+
+def number_range(array: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and the largest number; not finite if one of the numbers is not."""
+    # NaN and infinity survive NumPy's minimum and maximum, unlike Python's
+    ranges = [(float(part.min()), float(part.max())) for part in row_parts(array)]
+    return float(np.min(ranges)), float(np.max(ranges))
 
 
 def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
@@ -236,17 +249,14 @@ def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
     most = torch.finfo(dtype).max
     if array.dtype.kind != "f" or float(np.finfo(array.dtype).max) <= most or not array.size:
         return
-    rows = max(NUMBERS_AT_ONCE // max(array[0].size, 1), 1)
-    for start in range(0, len(array), rows):
-        part = array[start : start + rows]
-        low, high = float(part.min()), float(part.max())
-        largest = low if abs(low) > high else high
-        if abs(largest) > most:
-            kind = str(dtype).removeprefix("torch.")
-            raise ValueError(
-                f"{name} has the value {largest:g}, which is beyond {kind}, in which the network "
-                f"computes ({most:.1e} at most). Scale {name}, or set precision='float64'."
-            )
+    low, high = number_range(array)
+    largest = low if abs(low) > high else high
+    if abs(largest) > most:
+        kind = str(dtype).removeprefix("torch.")
+        raise ValueError(
+            f"{name} has the value {largest:g}, which is beyond {kind}, in which the network "
+            f"computes ({most:.1e} at most). Scale {name}, or set precision='float64'."
+        )
 
 
 def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
@@ -254,20 +264,22 @@ def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
 
     Parameters
     ----------
-    array : ndarray of longdouble
-        Validated numbers.
+    array : ndarray
+        Validated numbers; returned as they are unless their type is wider than float64.
     name : str, default="X"
         What the array is to the user.
 
     Returns
     -------
-    ndarray of float64
+    ndarray
 
     Raises
     ------
     ValueError
         If numbers are beyond the range of float64.
     """
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 8:
+        return array
     with np.errstate(over="ignore"):
         cast = array.astype(np.float64)
     if not np.isfinite(cast).all():

@@ -16,9 +16,9 @@ from sklearn.datasets import load_digits
 
 import sknn
 from sknn import ConvClassifier, ConvRegressor
-from sknn.estimators import _convolutional, _images
+from sknn.estimators import _convolutional
 from sknn.estimators._images import ImageFormat, count_dimensions
-from sknn.training import ImageRows
+from sknn.training import ImageRows, _batches
 
 HEIGHT, WIDTH = 8, 6
 rng = np.random.default_rng(0)
@@ -277,7 +277,7 @@ UNSCALED: dict[str, np.ndarray] = {
 def test_pixels_that_are_not_scaled_are_warned_of(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_images, "BYTES_AT_ONCE", 500)  # also in the last of several parts
+    monkeypatch.setattr(_batches, "BYTES_AT_ONCE", 500)  # also in the last of several parts
     model = make(image_shape=(8, 6))
     with pytest.warns(UserWarning, match=r"look like pixels that are not scaled.*X / 255"):
         model.fit(UNSCALED[name], y)
@@ -364,7 +364,7 @@ BAD_IMAGES: dict[str, tuple[Any, str]] = {
 def test_what_cannot_be_images_is_refused_by_fit(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_images, "BYTES_AT_ONCE", 500)  # also in the last of several parts
+    monkeypatch.setattr(_batches, "BYTES_AT_ONCE", 500)  # also in the last of several parts
     X, message = BAD_IMAGES[name]
     for estimator in (ConvClassifier, ConvRegressor):
         model = make(estimator)
