@@ -1,6 +1,11 @@
-"""Comparisons that several test files share."""
+"""Comparisons and runs that several test files share."""
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,3 +43,23 @@ def assert_equal_up_to_rounding(
 def case_name(value: Any) -> str:
     """Return the name of a test's case, the same in every process: without addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)
+
+
+def run_python(
+    code: str,
+    *arguments: str,
+    flags: Sequence[str] = ("-W", "ignore"),
+    timeout: float = 120,
+    **environment: str,
+) -> str:
+    """Run a script in a new interpreter, which has to succeed, and return what it prints."""
+    run = subprocess.run(
+        [sys.executable, *flags, "-c", textwrap.dedent(code), *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout

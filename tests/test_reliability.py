@@ -44,6 +44,7 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.training import CHECKPOINT_FILE, _checkpoint
+from tests.helpers import run_python
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = ignore_convergence
@@ -65,19 +66,6 @@ def weights_of(model: Any) -> list[np.ndarray]:
 def assert_bit_equal(first: Any, second: Any) -> None:
     for one, other in zip(weights_of(first), weights_of(second), strict=True):
         assert_array_equal(one, other)
-
-
-def run_python(code: str, timeout: float = 120, **environment: str) -> str:
-    """Run a script in a new interpreter, return what it prints."""
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 # ------------------------------------------------------------------------------------- contract

@@ -487,9 +487,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             else:
                 arguments = self._module_arguments() | {"n_outputs": n_outputs}
                 module = build_user_module(self.module, arguments)
-        if not isinstance(
-            self.module, torch.nn.Module
-        ):  # whose layers may be frozen in either mode
+        if not isinstance(self.module, torch.nn.Module):  # layers of an instance keep their modes
             module.eval()
         self.n_iter_ = 0
         self.module_ = module.to(device=device, dtype=weight_dtype)
@@ -750,7 +748,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             module = self._prediction_module()
             with self._prediction_threads(len(rows), rows.device):
                 outputs = predict_outputs(module, rows, self._compute_dtype, chunk_rows)
-        self._check_outputs(outputs)
+        self._refuse_overflow(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
 
     def _prediction_threads(
@@ -760,7 +758,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         # a step of training computes about three times as much
         return threads_for(n_rows * self._work.flops / 3, device)
 
-    def _check_outputs(self, outputs: Tensor) -> None:
+    def _refuse_overflow(self, outputs: Tensor) -> None:
         """Refuse to answer with numbers that have overflowed."""
         if bool(outputs.isfinite().all()):
             return

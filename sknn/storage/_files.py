@@ -259,10 +259,7 @@ class ModelFile:
                 tensors[name] = _empty(info)
                 content = bytes_of(tensors[name])
                 for start in range(0, len(content), PIECE):
-                    piece = content[start : start + PIECE]
-                    if self._file.readinto(piece) != len(piece):
-                        raise _altered(self.name)
-                    whole.update(zlib.crc32(piece).to_bytes(4, "little"))
+                    self._read_piece(content[start : start + PIECE], whole)
         self._compare(whole)
         if not all(is_boolean(each) for each in tensors.values() if each.dtype == torch.bool):
             raise ModelFileError(f"{self.name}: the file has booleans that are neither 0 nor 1.")
@@ -285,11 +282,9 @@ class ModelFile:
             for info in self.infos.values():
                 left = info.n_bytes
                 while left:
-                    n_read = self._file.readinto(piece[: min(left, PIECE)])
-                    if n_read != min(left, PIECE):
-                        raise _altered(self.name)
-                    whole.update(zlib.crc32(piece[:n_read]).to_bytes(4, "little"))
-                    left -= n_read
+                    n_bytes = min(left, PIECE)
+                    self._read_piece(piece[:n_bytes], whole)
+                    left -= n_bytes
         self._compare(whole)
 
     def read_bytes(self, name: str) -> bytes:
@@ -329,6 +324,12 @@ class ModelFile:
     def _begin_checksum(self) -> Any:
         blank = self._header.replace(self._checksum, NO_CHECKSUM.encode())
         return hashlib.blake2b(blank, digest_size=32)
+
+    def _read_piece(self, piece: memoryview, whole: Any) -> None:
+        """Fill a piece with what comes next in the file, and add it to the checksum."""
+        if self._file.readinto(piece) != len(piece):
+            raise _altered(self.name)
+        whole.update(zlib.crc32(piece).to_bytes(4, "little"))
 
     def _compare(self, whole: Any) -> None:
         if whole.hexdigest().encode() != self._checksum:

@@ -12,7 +12,7 @@ from sknn.nn.defaults import own_defaults
 
 from ._decoding import Trusted
 from ._files import ModelFileError
-from ._parts import read_parts, write_parts
+from ._parts import StoredFile, read_parts, write_parts
 
 ESTIMATOR = "estimator"
 
@@ -134,8 +134,7 @@ def load(
             state["device"] = device
 
     with read_parts(path) as stored:
-        if ESTIMATOR not in stored.names:
-            raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")
+        _require_estimator(stored)
         return stored.decode(ESTIMATOR, trusted=trusted, on_object=move)
 
 
@@ -188,6 +187,11 @@ def file_info(path: str | os.PathLike[str]) -> FileInfo:
     'model'
     """
     with read_parts(path) as stored:
-        if ESTIMATOR not in stored.names:
-            raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")
+        _require_estimator(stored)
         return FileInfo(stored.kind, stored.versions, stored.untrusted(ESTIMATOR))
+
+
+def _require_estimator(stored: StoredFile) -> None:
+    """Refuse a file that holds no estimator."""
+    if ESTIMATOR not in stored.names:
+        raise ModelFileError(f"{stored.name} holds no estimator but {', '.join(stored.names)}.")

@@ -1,8 +1,6 @@
 """A fit has its own types and device, whatever the program has set for torch."""
 
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.nn.defaults import own_defaults
+from tests.helpers import run_python
 from tests.random_fits import (
     FITS,
     SHORT,
@@ -212,13 +211,6 @@ def test_tensors_that_others_make() -> None:
         assert torch.zeros(2, dtype=torch.float16).dtype == torch.float16
 
 
-def run_python(flag: str, program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, flag, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 PROGRAM = """
 import numpy as np
 from sknn import *
@@ -231,7 +223,7 @@ assert False, "assertions are off"
 
 
 def test_python_without_docstrings() -> None:
-    run_python("-OO", PROGRAM)
+    run_python(PROGRAM, flags=["-OO"])
 
 
 @pytest.mark.slow
@@ -247,4 +239,4 @@ images = np.random.default_rng(0).random((12, 8, 8))
 ConvClassifier(max_iter=2).fit(images, np.arange(12) % 2)
 RecurrentRegressor(max_iter=2).fit(np.ones((12, 5, 1)), np.arange(12.))
 """
-    run_python(flag, PROGRAM + program)
+    run_python(PROGRAM + program, flags=[flag])

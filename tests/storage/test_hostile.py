@@ -7,7 +7,6 @@ import pickle
 import struct
 import subprocess
 import sys
-import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ import sknn
 from sknn.storage import ModelFileError, write_parts
 from sknn.storage._encoding import Encoder
 from sknn.storage._files import MAX_HEADER, write_file
+from tests.helpers import run_python
 
 RNG = np.random.default_rng(0)
 
@@ -169,13 +169,6 @@ LOAD_UNDER_AUDIT = """
 """
 
 
-def run_python(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
 def test_nothing_in_other_kinds_of_files_is_run(tmp_path: Path) -> None:
     marker = tmp_path / "it ran"
     paths = []
@@ -183,7 +176,9 @@ def test_nothing_in_other_kinds_of_files_is_run(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.sknn"
         path.write_bytes(dump(Payload(marker)))
         paths.append(str(path))
-    output = run_python(LOAD_UNDER_AUDIT, str(tmp_path / "model"), " ".join(WATCHED), *paths)
+    output = run_python(
+        LOAD_UNDER_AUDIT, str(tmp_path / "model"), " ".join(WATCHED), *paths, flags=()
+    )
     assert output.strip() == f"refused {len(PAYLOADS)}"
     assert not marker.exists()
     assert not (tmp_path.parent.parent / "escaped").exists()
@@ -361,7 +356,7 @@ def test_hostile_headers_cost_neither_time_nor_memory(tmp_path: Path) -> None:
     with sparse.open("wb") as file:
         file.write(struct.pack("<Q", 2**39) + b"{")
         file.truncate(2**40)
-    output = run_python(LOAD_AND_MEASURE, *paths, str(sparse))
+    output = run_python(LOAD_AND_MEASURE, *paths, str(sparse), flags=())
     for path, line in zip([*paths, sparse], output.splitlines(), strict=True):
         seconds, mebibytes = map(float, line.split())
         assert mebibytes < 200, path
@@ -400,7 +395,7 @@ def test_a_full_disk_is_an_error_and_the_old_file_stays(tmp_path: Path) -> None:
             raise SystemExit("saved more than there is room for")
         assert (sknn.load(path).coefs_[0] == small.coefs_[0]).all()
     """
-    run_python(code, str(path))
+    run_python(code, str(path), flags=())
     assert os.listdir(tmp_path) == ["model.sknn"]
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,10 @@ import sknn
 from sknn.storage import ModelFileError, _files
 from sknn.storage._encoding import Encoder
 from sknn.storage._files import write_file
+from tests.helpers import run_python
 
 MEGABYTE = 2**20
 X, y = load_iris(return_X_y=True)
-
-
-def run_python(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 # --------------------------------------------------------------- small files that claim much
