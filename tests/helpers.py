@@ -5,7 +5,8 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,21 @@ def assert_equal_up_to_rounding(
 def case_name(value: Any) -> str:
     """Return the name of a test's case, the same in every process: without addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)
+
+
+def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what a function returns, or the type and the text of its exception.
+
+    The text is without the tracebacks that scikit-learn's list of failures has.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            lines = str(error).splitlines()
+            kept = [line for line in lines if not line.startswith((" ", "Traceback"))]
+            return type(error), "\n".join(kept)
 
 
 def run_python(

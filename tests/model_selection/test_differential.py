@@ -1,7 +1,5 @@
 """Random searches: whatever the settings, the outcome is that of scikit-learn's functions."""
 
-import warnings
-
 import joblib
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ import scipy.sparse as sp
 import sklearn.model_selection as reference
 from scipy.stats import loguniform
 from sklearn.decomposition import PCA
-from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
@@ -21,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 import sknn.model_selection as ours
 from sknn import NeuralClassifier, NeuralRegressor
+from tests.helpers import outcome
 
 # A stack and a single network round the same sums in different orders: about 1e-15 a step.
 RTOL = 1e-7
@@ -226,18 +224,6 @@ class Case:
 
 def score_twice(estimator, X, y):
     return estimator.score(X, y) + estimator.score(X, y)
-
-
-def outcome(function, *args, **options):
-    """Return what a function returns, or the kind and the text of its exception."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("ignore", FitFailedWarning)
-        try:
-            return function(*args, **options)
-        except Exception as error:
-            lines = str(error).splitlines()  # without tracebacks
-            return type(error), [line for line in lines if not line.startswith((" ", "Trace"))]
 
 
 def assert_same(actual, expected):

@@ -1,7 +1,5 @@
 """Fits that fail, and values that no parameter has: searches end as scikit-learn's do."""
 
-import warnings
-
 import numpy as np
 import pytest
 import sklearn.model_selection as reference
@@ -10,35 +8,27 @@ from skorch.callbacks import Callback
 
 import sknn.model_selection as ours
 from sknn import NeuralClassifier, NeuralRegressor
+from tests.helpers import outcome
 
 X = np.random.default_rng(0).normal(size=(24, 3))
 Y = np.arange(24) % 2
 
 
-def outcome(search, *data, **fit_params):
+def scores_of(search, *data, **fit_params):
     """Return the columns of scores, or the type and the text of the exception."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            results = search.fit(*data, **fit_params).cv_results_
-        except Exception as error:
-            return type(error), without_tracebacks(str(error))
-    return {name: column for name, column in results.items() if "_test_score" in name}
-
-
-def without_tracebacks(text):
-    """Leave out of scikit-learn's list of failures where they happened."""
-    lines = text.splitlines()
-    return "\n".join(line for line in lines if not line.startswith((" ", "Traceback")))
+    result = outcome(search.fit, *data, **fit_params)
+    if isinstance(result, tuple):
+        return result
+    return {name: column for name, column in result.cv_results_.items() if "_test_score" in name}
 
 
 def assert_same_outcome(estimator, grid, *data, fit_params=None, error_score=np.nan, **options):
     """Compare our search with scikit-learn's, and return what came of both."""
     options |= {"cv": 2, "refit": False, "error_score": error_score}
     fit_params = fit_params or {}
-    actual = outcome(ours.GridSearchCV(estimator, grid, **options), *data, **fit_params)
+    actual = scores_of(ours.GridSearchCV(estimator, grid, **options), *data, **fit_params)
     options["n_jobs"] = None
-    expected = outcome(reference.GridSearchCV(estimator, grid, **options), *data, **fit_params)
+    expected = scores_of(reference.GridSearchCV(estimator, grid, **options), *data, **fit_params)
     if isinstance(expected, tuple):
         assert actual == expected
     else:

@@ -23,6 +23,7 @@ from sklearn.model_selection import (
 
 import sknn.model_selection as ours
 from sknn import NeuralClassifier
+from tests.helpers import outcome
 
 pd = pytest.importorskip("pandas")
 
@@ -43,15 +44,9 @@ def scores_of(results):
     return {name: value for name, value in results.items() if "time" not in name}
 
 
-def outcome(function, *args, **options):
+def outcome_of(function, *args, **options):
     """Return what a function returns without times, or the type and the text of its exception."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            result = function(*args, **options)
-        except Exception as error:
-            lines = str(error).splitlines()  # without tracebacks
-            return type(error), [line for line in lines if not line.startswith((" ", "Trace"))]
+    result = outcome(function, *args, **options)
     result = getattr(result, "cv_results_", result)
     return scores_of(result) if isinstance(result, dict) else result
 
@@ -78,7 +73,7 @@ def assert_same_search(X=X, y=Y, estimator=None, grid=None, fit_params=None, **o
         search = module.GridSearchCV(
             estimator or network(), grid or {"alpha": [0.1, 1.0]}, refit=False, **made
         )
-        results.append(outcome(search.fit, X, y, **(fit_params or {})))
+        results.append(outcome_of(search.fit, X, y, **(fit_params or {})))
     assert_same(*results)
     return results[1]
 
@@ -169,7 +164,9 @@ def test_ranges_everywhere(tools, n_jobs, is_pipeline):
         ("cross_val_predict", {"cv": [(range(30, 60), range(30)), (range(30), range(30, 60))]}),
     ]:
         results = [
-            outcome(getattr(module, name), estimator, X, Y, n_jobs=jobs, **({"cv": cv} | options))
+            outcome_of(
+                getattr(module, name), estimator, X, Y, n_jobs=jobs, **({"cv": cv} | options)
+            )
             for module, jobs in ((ours, n_jobs), (reference, None))
         ]
         # which scikit-learn's cross_val_predict does not take
