@@ -108,7 +108,8 @@ def test_integrated_gradients_sum_up(
     maps = saliency(binary_classifier, grey_images, target="no", method="integrated_gradients")
     logits = binary_classifier.decision_function(grey_images)
     black = binary_classifier.decision_function(np.zeros((1, 8, 6)))
-    assert_allclose(maps.sum(axis=(1, 2)), black - logits, rtol=0.02, atol=1e-3)
+    # up to the steps of the integral, between which units of the network switch
+    assert_allclose(maps.sum(axis=(1, 2)), black - logits, rtol=0.02, atol=5e-3)
 
 
 def test_the_average_over_mirror_images(grey_images: np.ndarray, labels: np.ndarray) -> None:
