@@ -741,7 +741,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return the network's outputs, and the float type in which answers come back."""
         check_is_fitted(self)
         with self._own_defaults():
-            X = self._check_X(array_like(X, "X"))
+            X = self._check_given_X(X)
             parameter = next(self.module_.parameters())
             rows = self._make_rows(X, parameter.device, parameter.dtype)
             chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
@@ -750,6 +750,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 outputs = predict_outputs(module, rows, self._compute_dtype, chunk_rows)
         self._refuse_overflow(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
+
+    def _check_given_X(self, X: Any) -> Any:
+        """Return what a user passes to predictions as :meth:`_check_X` does, tensors as arrays."""
+        return self._check_X(array_like(X, "X"))
 
     def _prediction_threads(
         self, n_rows: int, device: torch.device

@@ -41,7 +41,6 @@ from ._images import (
     first_pixels,
     pixel_kind,
 )
-from ._inputs import array_like
 from ._layers import LayeredEstimator, positive_integers
 from ._parameters import declares_parameters, inherited, parameter
 from ._series import weighted_statistics
@@ -277,7 +276,7 @@ class ConvFamily(LayeredEstimator):
 
     def _as_images(self, X: Any) -> Tensor:
         """Return X as the network gets it, of shape (n, channels, height, width)."""
-        X = self._check_X(array_like(X, "X"))
+        X = self._check_given_X(X)
         parameter = next(self.module_.parameters())
         return self._make_rows(X, parameter.device, parameter.dtype).slice(0, len(X))
 

@@ -201,7 +201,7 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
         """
         check_is_fitted(self)
         with self._own_defaults():
-            X = self._check_X(X)
+            X = self._check_given_X(X)
             parameter = next(self.module_.parameters())
             rows = self._make_rows(X, parameter.device, parameter.dtype)
             n_steps = self.max_length

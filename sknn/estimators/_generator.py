@@ -18,6 +18,7 @@ from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
 from sknn.training import Ragged, SeriesRows, Work, sample_tokens, token_log_likelihood
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
+from ._inputs import array_like
 from ._parameters import declares_parameters, inherited, parameter
 from ._recurrent import RecurrentLayers, count_recurrent_flops
 from ._refusals import unchanged_if_refused
@@ -183,6 +184,7 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
 
     def _check_sequences(self, X: Any, *, reset: bool) -> Ragged:
         """Validate what the user gives."""
+        X = array_like(X, "X")
         if isinstance(X, list | tuple) and not len(X):
             raise ValueError("X is empty; at least one sequence is needed.")
         series = as_list_of_series(X)

@@ -15,6 +15,7 @@ from sknn.nn import Stem
 from sknn.training import Ragged
 
 from ._base import TrainingData
+from ._inputs import array_like
 from ._parameters import declares_parameters
 from ._recurrent import DirectedLayers
 from ._sequence_targets import SequenceTargets, check_step_targets
@@ -107,9 +108,9 @@ class StepTask(SequenceTargets, _Estimator):
     def _flat(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted answers of all steps, and their weights."""
         check_is_fitted(self)
-        series = self._check_X(X)
+        series = self._check_given_X(X)
         numeric = isinstance(self, NeuralRegressorBase)
-        true = check_step_targets(y, count_steps(series), numeric=numeric)
+        true = check_step_targets(array_like(y, "y"), count_steps(series), numeric=numeric)
         weights = self._check_weights("sample_weight", sample_weight, series)
         if weights is not None:
             weights = repeat_for_steps(series, weights)

@@ -237,6 +237,33 @@ def test_tensors_are_arrays_with_and_without_gradients(estimator: Any) -> None:
     assert clone(model).fit(tensor.bfloat16(), targets).predict(tensor.bfloat16()).shape == (24,)
 
 
+def test_series_are_tensors_too() -> None:
+    series = np.random.default_rng(0).normal(size=(12, 5, 2))
+    tensor = torch.tensor(series, requires_grad=True)
+    labels = np.arange(60).reshape(12, 5) % 2
+    model = StepClassifier(max_iter=1, random_state=0)
+    expected = clone(model).fit(series, labels)
+    fitted = clone(model).fit(tensor, torch.tensor(labels))
+    for X_given, y_given in ((series, labels), (tensor, torch.tensor(labels))):
+        assert_array_equal(fitted.predict(X_given), expected.predict(series))
+        assert fitted.score(X_given, y_given) == expected.score(series, labels)
+    translator = EncoderDecoderClassifier(max_iter=1, random_state=0)
+    translator.fit(series, [["a", "b"], ["b"]] * 6)
+    answers = [list(each) for each in translator.predict(series)]
+    assert [list(each) for each in translator.predict(tensor)] == answers
+    with pytest.raises(TypeError, match="read the file first"):
+        translator.predict("series.npy")
+
+
+def test_sequences_of_tokens_are_tensors_too() -> None:
+    tokens = np.random.default_rng(0).integers(5, size=(6, 20))
+    model = SequenceGenerator(max_iter=1, random_state=0)
+    expected = clone(model).fit(tokens).score(tokens)
+    fitted = clone(model).fit(torch.tensor(tokens))
+    assert fitted.score(torch.tensor(tokens)) == expected
+    assert fitted.score(list(torch.tensor(tokens))) == expected
+
+
 def test_tables_and_sparse_matrices_are_still_arrays() -> None:
     model = NeuralClassifier((3,), max_iter=1, random_state=0)
     expected = clone(model).fit(X, y).predict_proba(X)
