@@ -59,6 +59,8 @@ def assert_same(actual, expected):
         for name, value in expected.items():
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 np.testing.assert_allclose(actual[name], value, rtol=1e-9, err_msg=name)
+            else:
+                np.testing.assert_equal(actual[name], value, err_msg=name)
     elif isinstance(expected, np.ndarray):
         np.testing.assert_allclose(actual, expected, rtol=1e-9)
     else:
