@@ -28,7 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.nn import Loss
 from sknn.nn.defaults import own_defaults
-from sknn.storage import without_portable
+from sknn.storage import portable_state
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -858,7 +858,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         if "_state" in state:
             state["module_"] = portable_copy(self.module_)
             state["_state"] = self._state.on_cpu()
-        return without_portable(state)
+        return portable_state(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Put the network where the parameter `device` says, or on the CPU."""

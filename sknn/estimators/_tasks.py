@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from sknn.nn import (
     CLASSIFICATION_LOSSES,
+    PROBABILITY_ACTIVATIONS,
     REGRESSION_LOSSES,
     Loss,
     RegressionLoss,
@@ -47,7 +48,7 @@ def _has_probabilities(estimator: Any) -> bool:
     if isinstance(loss, str) and CLASSIFICATION_LOSSES[loss].defines_probabilities:
         return True
     if callable(loss):
-        if declared_activation(loss) in ("softmax", "logistic"):
+        if declared_activation(loss) in PROBABILITY_ACTIVATIONS:
             return True
         raise AttributeError(
             f"predict_proba is not available for the callable loss={loss!r}: nothing says whether "

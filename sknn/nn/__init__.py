@@ -13,6 +13,7 @@ from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import Embedding, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
+    PROBABILITY_ACTIVATIONS,
     REGRESSION_LOSSES,
     CallableLoss,
     ClassificationLoss,
@@ -43,6 +44,7 @@ __all__ = [
     "CLASSIFICATION_LOSSES",
     "INITIALIZATIONS",
     "POOLINGS",
+    "PROBABILITY_ACTIVATIONS",
     "REGRESSION_LOSSES",
     "Activation",
     "AirbenchNetwork",

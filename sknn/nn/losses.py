@@ -26,6 +26,7 @@ OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "exp": torch.exp,
     "expm1": torch.expm1,
 }
+PROBABILITY_ACTIVATIONS = ("softmax", "logistic")
 
 
 # Numbers that torch's vectorised loops take at once, two vectors of 64 bytes of float32.
@@ -478,7 +479,7 @@ class CallableLoss(Loss):
     @property
     def defines_probabilities(self) -> bool:  # type: ignore[override]
         """Whether the declared activation gives probabilities."""
-        return self.out_activation in ("softmax", "logistic")
+        return self.out_activation in PROBABILITY_ACTIVATIONS
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, of shape (batch,)."""
@@ -624,7 +625,7 @@ def make_regression_loss(
     """
     if not isinstance(loss, str):
         declared = declared_activation(loss)
-        if declared in ("softmax", "logistic"):
+        if declared in PROBABILITY_ACTIVATIONS:
             raise ValueError(
                 f"loss.out_activation={declared!r} is for classifiers; predictions of a regressor "
                 "are 'identity', 'exp' or 'expm1' of the outputs."

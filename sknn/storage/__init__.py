@@ -5,7 +5,7 @@ from ._encoding import digest
 from ._files import ModelFileError
 from ._models import FileInfo, file_info, load, save
 from ._parts import StoredFile, UntrustedError, read_parts, write_parts
-from ._portable import Portable, without_portable
+from ._portable import Portable, portable_state
 
 __all__ = [
     "FileInfo",
@@ -18,9 +18,9 @@ __all__ = [
     "file_info",
     "load",
     "naming",
+    "portable_state",
     "read_parts",
     "remove_leftovers",
     "save",
-    "without_portable",
     "write_parts",
 ]

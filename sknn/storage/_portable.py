@@ -94,7 +94,7 @@ class Portable:
             ) from error
 
 
-def without_portable(attributes: dict[str, Any]) -> dict[str, Any]:
+def portable_state(attributes: dict[str, Any]) -> dict[str, Any]:
     """Move what is more than numbers and texts into one :class:`Portable`.
 
     Parameters
