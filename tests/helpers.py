@@ -46,6 +46,13 @@ def case_name(value: Any) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a copy that cannot be written."""
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
 def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Return what a function returns, or the type and the text of its exception.
 

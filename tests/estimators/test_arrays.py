@@ -14,6 +14,7 @@ from sknn import ConvRegressor, NeuralClassifier, NeuralRegressor, RecurrentRegr
 from sknn.sequences import EncoderDecoderClassifier, StepRegressor
 from sknn.testing import estimators_to_check
 from sknn.training._batches import as_tensor, check_range
+from tests.helpers import read_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -34,12 +35,6 @@ def packed(array: np.ndarray) -> np.ndarray:
 def unaligned(array: np.ndarray) -> np.ndarray:
     flat = np.frombuffer(b"x" + np.ascontiguousarray(array).tobytes(), array.dtype, offset=1)
     return flat.reshape(array.shape)
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    array = array.copy()
-    array.flags.writeable = False
-    return array
 
 
 FORMS: dict[str, Callable[[np.ndarray], Any]] = {

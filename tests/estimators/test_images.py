@@ -19,6 +19,7 @@ from sknn import ConvClassifier, ConvRegressor
 from sknn.estimators import _convolutional
 from sknn.estimators._images import ImageFormat, count_dimensions
 from sknn.training import ImageRows, _batches
+from tests.helpers import read_only
 
 HEIGHT, WIDTH = 8, 6
 rng = np.random.default_rng(0)
@@ -47,12 +48,6 @@ def to_first(X: np.ndarray) -> np.ndarray:
 def save(X: np.ndarray, tmp_path: Any) -> np.ndarray:
     np.save(tmp_path / "X.npy", X)
     return np.load(tmp_path / "X.npy", mmap_mode="r")
-
-
-def read_only(X: np.ndarray) -> np.ndarray:
-    X = X.copy()
-    X.flags.writeable = False
-    return X
 
 
 # -------------------------------------------------------------------------- one image, many forms

@@ -24,6 +24,7 @@ from sknn.estimators._series import (
     weighted_statistics,
 )
 from sknn.training import Ragged
+from tests.helpers import read_only
 
 N, STEPS = 12, 6
 rng = np.random.default_rng(0)
@@ -63,12 +64,6 @@ def data_frames(series: Any) -> list[Any]:
 def save(X: np.ndarray, tmp_path: Any) -> np.ndarray:
     np.save(tmp_path / "X.npy", X)
     return np.load(tmp_path / "X.npy", mmap_mode="r")
-
-
-def read_only(X: np.ndarray) -> np.ndarray:
-    X = X.copy()
-    X.flags.writeable = False
-    return X
 
 
 # --------------------------------------------------------------------- the same series, many forms
