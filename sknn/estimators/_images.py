@@ -21,6 +21,9 @@ TELLING_SHARE = 0.05
 # Ranges of the training pixels by which others may lie outside: beyond the first they are warned
 # of, beyond the second they are of another scale.
 UNUSUAL, OTHER_SCALE = 1, 10
+# Share of the range that noise and resizing leave below 0, where pixels around 0 (from -1 to 1, or
+# standardized) leave more.
+SIGNED = 0.4
 # Rows of fewer values are hardly images.
 FEWEST_PIXELS = 32
 
@@ -279,7 +282,11 @@ def _check_range(X: np.ndarray, found: tuple[float, float], fitted: ImageFormat)
     is_smaller = not fitted.is_unit and fitted.low >= 0 and 0 < found[1] <= 1 and _has_fractions(X)
     if _is_mostly_outside(X, found, limits[1]) or (is_smaller and fitted.pixels == "integers"):
         raise ValueError(message)
-    if _is_mostly_outside(X, found, limits[0]) or is_smaller:
+    if fitted.low >= 0:
+        limits[0] = (lowest - SIGNED * span, limits[0][1])
+    # a single image may be bright
+    is_positive = fitted.low <= -SIGNED * span / 4 and found[0] >= 0 < found[1] and len(X) > 1
+    if _is_mostly_outside(X, found, limits[0]) or is_smaller or is_positive:
         warnings.warn(message, UserWarning, stacklevel=2)
 
 

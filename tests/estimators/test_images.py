@@ -471,6 +471,7 @@ SCALED = {
     "large floats": BYTES.astype(np.float64),
     "floats": COLOUR,
     "standardized": (COLOUR - 0.5) / 0.25,
+    "signed": COLOUR * 2 - 1,
 }
 
 
@@ -537,7 +538,15 @@ def test_pixels_of_another_scale_are_refused_wherever_they_come(fitted: str, giv
 
 @pytest.mark.parametrize(
     ("fitted", "given"),
-    [("bytes", "standardized"), ("floats", "standardized"), ("large floats", "floats")],
+    [
+        ("bytes", "standardized"),
+        ("floats", "standardized"),
+        ("large floats", "floats"),
+        ("bytes", "signed"),
+        ("floats", "signed"),
+        ("signed", "floats"),
+        ("standardized", "floats"),
+    ],
 )
 def test_pixels_that_may_be_of_another_scale_are_warned_of(fitted: str, given: str) -> None:
     model = quiet_fit(SCALED[fitted])
@@ -555,6 +564,9 @@ def test_dark_and_noisy_images_and_outliers_are_of_the_same_scale() -> None:
             model.predict(X)  # warnings are errors here
     model = quiet_fit(SCALED["integers"])
     model.predict(BYTES.astype(int) // 200)
+    model = quiet_fit(SCALED["signed"])
+    for X in (COLOUR[:1], COLOUR * 0, COLOUR * 2 - 0.99):
+        model.predict(X)
 
 
 def test_the_scale_goes_with_the_model(tmp_path: Path) -> None:
