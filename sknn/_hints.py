@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from sklearn.utils._available_if import _AvailableIfDescriptor
+
 Class = TypeVar("Class", bound=type)
 
 # Values of parameters by the names that they have elsewhere; those of a line are alternatives.
@@ -107,6 +109,23 @@ def explains_calls(cls: Class) -> Class:
         elif inspect.isfunction(getattr(member, "fn", None)):  # of scikit-learn's available_if
             member.fn = _explained(member.fn)
     return cls
+
+
+class _Available(_AvailableIfDescriptor):
+    """A method of scikit-learn's `available_if`, whose error says why the method is missing."""
+
+    def _check(self, obj: Any, owner: Any) -> None:
+        try:
+            super()._check(obj, owner)
+        except AttributeError as error:
+            if isinstance(error.__cause__, AttributeError):
+                raise error.__cause__ from None
+            raise
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[Callable[..., Any]], Any]:
+    """Hide a method for which `check` raises AttributeError; its text is what callers get."""
+    return lambda method: _Available(method, check, method.__name__)
 
 
 def require_call(instance: Any, name: str, *args: Any, **kwargs: Any) -> None:

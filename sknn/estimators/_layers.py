@@ -118,6 +118,8 @@ def positive_integers(name: str, value: Any) -> list[int]:
         If a number is not a positive integer.
     """
     numbers = list(value) if hasattr(value, "__iter__") else [value]
-    if any(not isinstance(number, Integral) or number <= 0 for number in numbers):
+    if not all(isinstance(number, Integral) for number in numbers):
+        raise ValueError(f"{name} must be a whole number or a list of them, got {value!r}.")
+    if any(number <= 0 for number in numbers):
         raise ValueError(f"{name} must be > 0, got {numbers}.")
     return [int(number) for number in numbers]

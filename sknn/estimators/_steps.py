@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sknn._hints import explains_calls
+from sknn._hints import available_if, explains_calls
 from sknn.nn import Stem
 from sknn.training import Ragged
 

@@ -12,11 +12,11 @@ import torch
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sknn._hints import available_if
 from sknn.nn import (
     CLASSIFICATION_LOSSES,
     PROBABILITY_ACTIVATIONS,
@@ -155,7 +155,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         last = [*self.module_.modules()][-1]
         if isinstance(self.loss, str) and returns_probabilities(outputs, last):
             warnings.warn(
-                f"module returns probabilities, as after a {self._loss.out_activation}, but "
+                f"module returns probabilities, as after {self._loss.out_activation}, but "
                 f"loss={self.loss!r} takes logits and applies that function itself, so that the "
                 "network learns slowly. Leave the last activation out.",
                 UserWarning,

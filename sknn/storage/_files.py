@@ -385,7 +385,7 @@ def _empty(info: TensorInfo) -> Tensor:
     try:
         return torch.empty(info.shape, dtype=info.dtype)
     except RuntimeError as error:  # torch's word for it
-        raise MemoryError(f"{info.n_bytes} bytes for a tensor cannot be had") from error
+        raise MemoryError(f"not enough memory for a tensor of {info.n_bytes:,} bytes") from error
 
 
 def read_entries(entries: dict[str, Any], size: int) -> dict[str, TensorInfo] | None:

@@ -52,14 +52,14 @@ class Values:
             return
         sorts = frozenset({"bunch"}) if tag == "bunch" else checker.leaf(tag, value, place)
         if not sorts & self.sorts:
-            raise checker.refuse(place, f"is of kind {min(sorts)!r}, which it cannot be")
+            raise checker.refuse(place, f"is of kind {min(sorts)!r}, which is not allowed there")
         if self.largest is not None:
             self._compare(checker, tag, value, place, self.largest)
 
     def _compare(self, checker: Checker, tag: str, value: Any, place: str, largest: int) -> None:
         """Refuse large numbers, and those that are not known before they are read."""
         if tag in ("ints", "element"):
-            raise checker.refuse(place, f"is of kind {tag!r}, which it cannot be")
+            raise checker.refuse(place, f"is of kind {tag!r}, which is not allowed there")
         number = value[1] if tag == "scalar" else value
         if tag in ("number", "scalar") and type(number) is int and abs(number) > largest:
             raise checker.refuse(place, f"is larger than {largest}")
@@ -74,7 +74,7 @@ class One(Values):
         """Raise RefusedError if the node is of another kind."""
         tag, _ = checker.tag(node, place)
         if tag in CONTAINERS:
-            raise checker.refuse(place, f"is of kind {tag!r}, which it cannot be")
+            raise checker.refuse(place, f"is of kind {tag!r}, which is not allowed there")
         super().__call__(checker, node, place)
 
 
@@ -97,7 +97,7 @@ class Choice:
             for each in checker.exactly(value, None, place):
                 self(checker, each, place)
         elif not any(type(value) is type(option) and value == option for option in self.options):
-            raise checker.refuse(place, f"is {str(value)[:40]!r}, which it cannot be")
+            raise checker.refuse(place, f"is {str(value)[:40]!r}, which is not allowed there")
 
 
 class Text:
@@ -120,7 +120,7 @@ class Text:
         if type(node) is not str:
             self.other(checker, node, place)
         elif len(node) > LONGEST_TEXT or not self.pattern.fullmatch(node):
-            raise checker.refuse(place, f"is {node[:40]!r}, which it cannot be")
+            raise checker.refuse(place, f"is {node[:40]!r}, which is not allowed there")
 
 
 class Whole:
@@ -531,7 +531,7 @@ def _module_attribute_kind(checker: Checker, found: SortedClass, name: str, plac
     if is_ours(found.cls) and bases == [nn.Module]:
         return OUR_MODULE_STATE
     if name not in _module_names(found.cls):
-        raise checker.refuse(place, f"has an attribute {name!r}, which is none of its class")
+        raise checker.refuse(place, f"has an attribute {name!r}, which its class does not have")
     return MODULE_STATE
 
 
@@ -571,7 +571,7 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
         return PARTS[cls.__name__][name]
     if "estimator" in found.sorts:
         if not (name.startswith("_") or name.endswith("_")):
-            raise checker.refuse(place, f"has an attribute {name!r}, which is none of its class")
+            raise checker.refuse(place, f"has an attribute {name!r}, which its class does not have")
         return OUR_ARGUMENT if is_ours(cls) else ARGUMENT
     if "splitter" in found.sorts:
         return REST["splitter"]

@@ -684,6 +684,10 @@ def test_callable_losses_equal_the_named_ones() -> None:
     own_classifier = NeuralClassifier((8,), loss=cross_entropy, max_iter=5, random_state=0)
     assert_same_weights(own_classifier.fit(X_wine, y_wine), named_classifier, atol=1e-12)
     assert not hasattr(own_classifier, "predict_proba")
+    with pytest.raises(AttributeError, match=r"callable loss=.*declare it: loss\.out_activation"):
+        own_classifier.predict_proba(X_wine)
+    with pytest.raises(AttributeError, match="lbfgs is not stochastic"):
+        NeuralRegressor(solver="lbfgs").partial_fit(X_wine, y_wine)
     assert_array_equal(own_classifier.predict(X_wine), named_classifier.predict(X_wine))
 
 
