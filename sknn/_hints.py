@@ -168,13 +168,13 @@ def _complaint(
         if unknown:
             hint = _keyword_hint(unknown[0], names, cls, name)
             return f"{called}() got an unexpected keyword argument {unknown[0]!r}.{hint}"
-        hint = ""
         if "too many positional" in str(error):
             kinds = [each.kind for each in signature.parameters.values()]
             n_positional = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) - 1
-            first = ", ".join(names[:n_positional]) or "no argument"
-            hint = f": {first} may come without a name, all others need theirs"
-        return f"{called}() {error}{hint}."
+            others = f"all but {', '.join(names[:n_positional])}" if n_positional > 0 else "all"
+            return f"{called}() got too many positional arguments. Pass {others} by name."
+        verb = "is" if str(error).startswith("missing") else "got"
+        return f"{called}() {verb} {error}."
     return None
 
 

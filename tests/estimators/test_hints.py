@@ -149,11 +149,13 @@ def test_errors_of_calls_name_the_class_that_was_called(cls: Any) -> None:
     for called in (cls, Mine):
         model = called()
         for call in (model.fit, model.predict, model.score):
-            with pytest.raises(TypeError, match=rf"^{called.__name__}\.\w+\(\) missing"):
+            with pytest.raises(TypeError, match=rf"^{called.__name__}\.\w+\(\) is missing"):
                 call()
         with pytest.raises(TypeError, match=rf"^{called.__name__}\(\) got an unexpected"):
             called(zebra=1)
-        with pytest.raises(TypeError, match=rf"^{called.__name__}\(\) too many positional"):
+        with pytest.raises(
+            TypeError, match=rf"^{called.__name__}\(\) got too many positional .* by name"
+        ):
             called(1, 2, 3, 4)
 
 
@@ -388,9 +390,8 @@ def cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def test_a_callable_loss_says_why_it_has_no_probabilities() -> None:
     model = NeuralClassifier(loss=lambda z, t: cross_entropy(z, t), max_iter=1).fit(X, y_three)
-    with pytest.raises(AttributeError) as caught:
+    with pytest.raises(AttributeError, match=r"declare it: loss\.out_activation = 'softmax'"):
         model.predict_proba(X)
-    assert "declare it: loss.out_activation = 'softmax'" in str(caught.value.__cause__)
 
 
 def test_a_callable_loss_may_declare_what_its_outputs_are() -> None:
@@ -447,5 +448,5 @@ def test_losses_of_torch_that_do_not_fit_are_refused(cls: Any, loss: Any, messag
 
 
 def test_a_generator_names_its_class() -> None:
-    with pytest.raises(TypeError, match=r"^SequenceGenerator\.fit\(\) missing"):
+    with pytest.raises(TypeError, match=r"^SequenceGenerator\.fit\(\) is missing"):
         SequenceGenerator().fit()
