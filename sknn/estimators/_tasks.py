@@ -51,13 +51,14 @@ def _has_probabilities(estimator: Any) -> bool:
         if declared_activation(loss) in PROBABILITY_ACTIVATIONS:
             return True
         raise AttributeError(
-            f"predict_proba is not available for the callable loss={loss!r}: nothing says whether "
-            "the network's outputs are logits of probabilities. If they are, declare it: "
+            "predict_proba and predict_log_proba are not available for the callable "
+            f"loss={loss!r}: nothing says whether the network's outputs are logits of "
+            "probabilities. If they are, declare it: "
             "loss.out_activation = 'softmax' for three or more classes, 'logistic' else."
         )
     raise AttributeError(
-        f"predict_proba is not available for loss={loss!r}, whose outputs are not probabilities; "
-        "use loss='log_loss', or CalibratedClassifierCV."
+        f"predict_proba and predict_log_proba are not available for loss={loss!r}, whose outputs "
+        "are not probabilities; use loss='log_loss', or CalibratedClassifierCV."
     )
 
 
