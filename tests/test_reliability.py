@@ -44,7 +44,7 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.training import CHECKPOINT_FILE, _checkpoint
-from tests.helpers import assert_equal_up_to_rounding, run_python
+from tests.helpers import run_python
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = ignore_convergence
@@ -533,7 +533,7 @@ def test_fits_in_threads_equal_the_serial_ones() -> None:
     with ThreadPoolExecutor(6) as pool:
         for result, serial in zip(pool.map(fit, range(6)), expected, strict=True):
             for one, other in zip(result, serial, strict=True):
-                assert_equal_up_to_rounding(one, other, roundings=1e5)
+                assert_array_equal(one, other)
     assert torch.get_num_threads() == before
 
 

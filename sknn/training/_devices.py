@@ -173,6 +173,9 @@ class _ThreadLimit(threading.local):
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
+        # A thread that asks for the first time takes over the process's number, whatever it has
+        # set for itself before: its first operation would undo `enter`.
+        torch.get_num_threads()
 
     def process_number(self) -> int:
         with self._lock:

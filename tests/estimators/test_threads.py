@@ -19,19 +19,9 @@ from sknn import (
     NeuralRegressor,
 )
 from sknn.model_selection import GridSearchCV as OurGridSearchCV
-from tests.helpers import assert_equal_up_to_rounding
 from tests.random_fits import FITS, SHORT, Dropping, X, labels, weights, y
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-# Which kernel multiplies matrices depends on memory addresses, on some processors; other random
-# numbers change the weights far more.
-SAME_NUMBERS = 1e5
-
-
-def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
-    assert_equal_up_to_rounding(actual, expected, roundings=SAME_NUMBERS)
 
 
 def fit_in_threads(names: list[str], n_threads: int) -> list[np.ndarray]:
@@ -44,7 +34,7 @@ def test_fits_in_threads_end_as_one_after_the_other() -> None:
     before = torch.get_rng_state()
     alone = {name: weights(FITS[name]()) for name in FITS}
     for name, found in zip(names, fit_in_threads(names, n_threads=4), strict=True):
-        assert_same(found, alone[name])
+        assert_array_equal(found, alone[name], err_msg=name)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -54,7 +44,7 @@ def test_eight_threads_of_eight_fits(name: str) -> None:
     before = torch.get_rng_state()
     alone = weights(FITS[name]())
     for found in fit_in_threads([name] * 64, n_threads=8):
-        assert_same(found, alone)
+        assert_array_equal(found, alone)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -90,7 +80,7 @@ def test_fits_whose_batches_alternate(parameters: dict[str, Any]) -> None:
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(fit, [Waiting(barrier)]) for _ in range(2)]
     for future in futures:
-        assert_same(future.result(), alone)
+        assert_array_equal(future.result(), alone)
 
 
 SEARCHED: dict[str, tuple[Any, dict[str, Any], Any]] = {
@@ -114,5 +104,5 @@ def test_searches_in_threads(name: str, search_class: Any) -> None:
     with joblib.parallel_backend("threading"):
         found = search(4)
     assert_array_equal(found.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
-    assert_same(weights(found.best_estimator_), weights(alone.best_estimator_))
+    assert_array_equal(weights(found.best_estimator_), weights(alone.best_estimator_))
     assert torch.equal(torch.get_rng_state(), before)

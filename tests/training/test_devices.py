@@ -145,6 +145,29 @@ def test_large_work_takes_the_cores_that_the_process_may_use(
     assert torch.get_num_threads() == 2
 
 
+def test_small_work_in_a_new_thread_keeps_its_thread_beside_large_work() -> None:
+    large_has_entered = threading.Event()
+    counts: list[int] = []
+
+    def work(has_entered: threading.Event) -> None:
+        with threads_for(SMALL, CPU):
+            has_entered.set()
+            large_has_entered.wait(10)
+            counts.append(torch.get_num_threads())  # the first question of the second thread
+
+    threads = []
+    for _ in range(2):
+        has_entered = threading.Event()
+        threads.append(threading.Thread(target=work, args=(has_entered,)))
+        threads[-1].start()
+        has_entered.wait(10)
+    with threads_for(LARGE, CPU):
+        large_has_entered.set()
+        for thread in threads:
+            thread.join(10)
+    assert counts == [1, 1]
+
+
 def test_large_work_in_a_new_thread_beside_small_work_has_all_threads() -> None:
     """Else sums would be added in another order, and weights would depend on what else runs."""
     counts: list[int] = []
