@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import html
+import math
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -764,7 +765,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _refuse_overflow(self, outputs: Tensor) -> None:
         """Refuse to answer with numbers that have overflowed."""
-        if bool(outputs.isfinite().all()):
+        # what is not finite makes the sum so; a sum alone may overflow
+        if math.isfinite(outputs.sum()) or bool(outputs.isfinite().all()):
             return
         # modules of the user's may rule classes out by -inf
         if self.module is not None and bool(outputs.clamp(min=0).isfinite().all()):
