@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ._saving import file_info, load, save
 from .estimators import (
     AttentionClassifier,
     AttentionRegressor,
@@ -12,7 +13,6 @@ from .estimators import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
-from .storage import file_info, load, save
 
 if TYPE_CHECKING:
     from .export import export_onnx, export_torch

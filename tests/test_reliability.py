@@ -43,7 +43,8 @@ from sknn import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
-from sknn.training import CHECKPOINT_FILE, _checkpoint
+from sknn.training import CHECKPOINT_FILE
+from sknn.training.checkpoints import _checkpoint
 from tests.helpers import run_python
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -987,7 +988,7 @@ KILLS = """
     from pathlib import Path
     import numpy as np
     from sknn import NeuralClassifier
-    from sknn.training import _checkpoint
+    from sknn.training.checkpoints import _checkpoint
 
     warnings.simplefilter("ignore")
     _checkpoint.LARGEST_SHARE = np.inf  # write after each epoch

@@ -2,15 +2,23 @@
 
 from sknn.training import Interrupted
 
-from ._attention import AttentionClassifier, AttentionRegressor
 from ._base import NeuralEstimator
-from ._convolutional import ConvClassifier, ConvRegressor
-from ._dense import NeuralClassifier, NeuralRegressor
-from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
-from ._generator import SequenceGenerator
-from ._recurrent import RecurrentClassifier, RecurrentRegressor
-from ._steps import StepClassifier, StepRegressor
 from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stack_key
+from .dense import NeuralClassifier, NeuralRegressor
+from .images import ConvClassifier, ConvRegressor
+from .sequences import (
+    EncoderDecoderClassifier,
+    EncoderDecoderRegressor,
+    SequenceGenerator,
+    StepClassifier,
+    StepRegressor,
+)
+from .series import (
+    AttentionClassifier,
+    AttentionRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 
 __all__ = [
     "AttentionClassifier",

@@ -1,6 +1,6 @@
 """What all estimators share: the one way through fit and predict.
 
-A family adds its module and its input convention (:mod:`sknn.estimators._dense`), a task adds
+A family adds its module and its input convention (:mod:`sknn.estimators.dense._dense`), a task adds
 its targets and losses (:mod:`sknn.estimators._tasks`). Think twice before adding to this class.
 """
 
@@ -27,6 +27,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sknn.data import (
+    Rows,
+    Samples,
+    fingerprint,
+    make_rows,
+    prediction_device,
+    resolve_device,
+    resolve_precision,
+    threads_for,
+)
 from sknn.nn import Loss
 from sknn.nn.defaults import own_defaults
 from sknn.storage import portable_state
@@ -38,28 +48,20 @@ from sknn.training import (
     MoveBar,
     Net,
     PrintEpochs,
-    Rows,
-    Samples,
     ScikitLearnCallbacks,
     Training,
     TrainingState,
     Work,
     check_callbacks,
     check_outputs,
-    fingerprint,
     forward,
     freeze_parameters,
     isolated_torch_rng,
     make_optimizer,
-    make_rows,
     make_step,
     own_generators,
     predict_outputs,
-    prediction_device,
-    resolve_device,
-    resolve_precision,
     rows_at_once,
-    threads_for,
     train_lbfgs,
 )
 

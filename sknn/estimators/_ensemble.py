@@ -23,6 +23,7 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from sknn.data import Rows, count_threads, resolve_device, threads_for
 from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
 from sknn.training import (
@@ -32,14 +33,10 @@ from sknn.training import (
     EpochBar,
     Interrupted,
     PrintEpochs,
-    Rows,
     ScikitLearnCallbacks,
     TrainingState,
-    count_threads,
     prepare_folder,
-    resolve_device,
     stack_key,
-    threads_for,
     train_stack,
 )
 

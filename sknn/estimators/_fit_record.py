@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from sknn.data import fingerprint
 from sknn.storage import digest
-from sknn.training import callback_parameters, fingerprint, stateful
+from sknn.training import callback_parameters, stateful
 
 if TYPE_CHECKING:
     from ._base import CheckedData, NeuralEstimator

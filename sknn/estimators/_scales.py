@@ -11,8 +11,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from sknn.data import Batch, number_range
 from sknn.nn import ClassificationLoss, Loss
-from sknn.training import Batch, number_range
 
 # Beyond these, Adam's default steps of 0.001 are too large for X, and too small for y.
 LARGE_INPUTS = 1000.0

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sknn._hints import available_if
+from sknn.data import narrowed
+from sknn.estimators.targets._labels import ClassTargets, class_factors
 from sknn.nn import (
     CLASSIFICATION_LOSSES,
     PROBABILITY_ACTIVATIONS,
@@ -27,11 +29,10 @@ from sknn.nn import (
     make_classification_loss,
     make_regression_loss,
 )
-from sknn.training import accuracy, decide_labels, decide_multiclass, narrowed, r2
+from sknn.training import accuracy, decide_labels, decide_multiclass, r2
 
 from ._base import NeuralEstimator
 from ._parameters import declares_parameters, parameter
-from ._targets import ClassTargets, class_factors
 
 
 def _has_batches(estimator: NeuralEstimator) -> bool:

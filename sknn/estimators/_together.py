@@ -13,12 +13,13 @@ from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
 from sknn._hints import require_call
+from sknn.data import threads_for
+from sknn.estimators.dense._dense import DenseFamily
 from sknn.nn import ACTIVATIONS
-from sknn.training import Interrupted, Training, threads_for, train_stack
+from sknn.training import Interrupted, Training, train_stack
 from sknn.training import stack_key as training_key
 
 from ._base import NeuralEstimator, PreparedFit, join_validation
-from ._dense import DenseFamily
 from ._layers import positive_integers
 
 

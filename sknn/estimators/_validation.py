@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import column_or_1d
 
-from sknn.training import narrowed
+from sknn.data import narrowed
 
 
 def require_y(y: Any, estimator: Any = None) -> None:

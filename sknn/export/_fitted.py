@@ -15,8 +15,8 @@ from torch import nn
 
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._modules import portable_copy
-from sknn.estimators._sequence_targets import SequenceTargets
 from sknn.estimators._tasks import NeuralClassifierBase
+from sknn.estimators.targets._sequences import SequenceTargets
 
 from ._columns import layers_of, steps_of, text_columns, undo, used_columns, words_of
 

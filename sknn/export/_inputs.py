@@ -11,12 +11,11 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from sknn.estimators._convolutional import ConvFamily
-from sknn.estimators._series import as_list_of_series, join_series
-from sknn.estimators._series_family import SeriesFamily
+from sknn.data import BYTE_MAXIMUM, Ragged
 from sknn.estimators._validation import torch_type
-from sknn.training import Ragged
-from sknn.training._images import BYTE_MAXIMUM
+from sknn.estimators.images._convolutional import ConvFamily
+from sknn.estimators.series._family import SeriesFamily
+from sknn.estimators.series._format import as_list_of_series, join_series
 
 from ._columns import has_encoders
 from ._fitted import FittedModel

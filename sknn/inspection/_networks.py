@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sknn.estimators._base import NeuralEstimator
-from sknn.estimators._series_family import SeriesFamily
+from sknn.estimators.series._family import SeriesFamily
 
 
 @dataclass(frozen=True)

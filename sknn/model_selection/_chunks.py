@@ -18,8 +18,8 @@ import torch
 from sklearn import config_context
 from sklearn.utils.validation import _num_samples
 
+from sknn.data import resolve_device
 from sknn.estimators import FitTask, Interrupted, bytes_per_fit, fit_together
-from sknn.training import resolve_device
 
 from ._calls import Call, Fit
 from ._data import DataCache

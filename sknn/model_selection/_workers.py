@@ -13,8 +13,8 @@ import torch
 from joblib.parallel import ParallelBackendBase
 from sklearn.utils.parallel import Parallel, delayed
 
+from sknn.data import threads_for
 from sknn.estimators import Interrupted, flops_per_fit
-from sknn.training import threads_for
 
 from ._calls import Call
 from ._chunks import Chunk, Results, portable_calls, run_chunk, run_chunk_elsewhere

@@ -336,8 +336,8 @@ def _all_of_room(room: str) -> dict[str, type]:
     """Return the classes that the modules of a room define, by their bare names."""
     package = importlib.import_module(room)
     classes: dict[str, type] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{room}.{info.name}")
+    for info in pkgutil.walk_packages(package.__path__, f"{room}."):
+        module = importlib.import_module(info.name)
         classes |= {
             name: value
             for name, value in vars(module).items()

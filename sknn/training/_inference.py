@@ -6,11 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknn.data import Ragged, Rows, step_positions, with_lengths
 from sknn.nn import LabelDecoder
 
-from ._batches import Rows
-from ._ragged import Ragged, step_positions
-from ._series import with_lengths
 from ._steps import autocast_for, forward
 
 # Rows that go through a network at once, at most. Each chunk waits for all threads several times,

@@ -12,7 +12,8 @@ from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from ._batches import Samples
+from sknn.data import Samples
+
 from ._net import DivergenceError, Net, add_penalty
 
 # Rows whose activations are in memory at once, at most.

@@ -19,24 +19,30 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
+from skorch.dataset import Dataset
 from torch import Tensor, nn
 
+from sknn.data import Batch, Samples
 from sknn.nn import Loss
 from sknn.nn.defaults import float32_everywhere
 from sknn.nn.randomness import Generators
+from sknn.training.checkpoints import Checkpoint, EpochSums
+from sknn.training.solvers import LearningRate, Plateau
 
-from ._batches import Batch, Samples
 from ._callbacks import tell
-from ._checkpoint import Checkpoint
-from ._progress import EpochSums
 from ._running_statistics import MOST_BATCHES, RunningStatistics
-from ._schedules import LearningRate
 from ._scores import Score
 from ._state import TrainingState
 from ._steps import Step, forward
-from ._stopping import Plateau
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+def as_dataset(samples: Samples) -> Dataset:
+    """Return rows and targets as the user gave them, for callbacks."""
+    if samples.subset is None:
+        return Dataset(samples.X, samples.y)
+    return Dataset(samples.X[samples.subset], samples.y[samples.subset])
 
 
 class DivergenceError(ValueError):
@@ -303,8 +309,8 @@ class Net(NeuralNet):
             state.best = self._snapshot() if self.early_stopping else None
         self.learning_rate.resume()
         on_epoch = {
-            "dataset_train": train.as_dataset() if self._shows_data else None,
-            "dataset_valid": validation.as_dataset() if self._shows_data and validation else None,
+            "dataset_train": as_dataset(train) if self._shows_data else None,
+            "dataset_valid": as_dataset(validation) if self._shows_data and validation else None,
         }
         return on_epoch
 

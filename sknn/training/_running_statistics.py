@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-from ._batches import Batch
+from sknn.data import Batch
 
 # Epochs of more batches leave a running average that is up to date.
 MOST_BATCHES = 100

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknn.data import DenseRows, Samples
 from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
 from sknn.nn.defaults import own_defaults
+from sknn.training.solvers import JointOptimizer
 
-from ._batches import DenseRows, Samples
 from ._net import Net
-from ._optimizers import JointOptimizer
 from ._randomness import OwnGenerators
 from ._scores import accuracies, accuracy
 

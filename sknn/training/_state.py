@@ -12,15 +12,14 @@ from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork
 from sknn.nn.backprop import flat_order
-
-from ._optimizers import (
+from sknn.training.solvers import (
+    Plateau,
     keys_of,
     optimizer_state,
     parameter_keys,
     parted_state,
     restore_optimizer_state,
 )
-from ._stopping import Plateau
 
 
 @dataclass

@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from sknn.data import Inputs
 from sknn.nn import DenseBackprop, Loss
-
-from ._batches import Inputs
 
 
 class Step(Protocol):

@@ -47,7 +47,8 @@ from sknn.sequences import (
     StepRegressor,
 )
 from sknn.storage import ModelFileError, atomic_write, read_parts, write_parts
-from sknn.training import CHECKPOINT_FILE, _checkpoint
+from sknn.training import CHECKPOINT_FILE
+from sknn.training.checkpoints import _checkpoint
 from tests.helpers import case_name
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

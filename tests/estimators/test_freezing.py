@@ -24,7 +24,7 @@ from sknn import (
 )
 from sknn.nn import DenseNetwork
 from sknn.training import SOLVERS
-from sknn.training._optimizers import make_optimizer
+from sknn.training.solvers._optimizers import make_optimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

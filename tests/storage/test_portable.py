@@ -66,7 +66,7 @@ def test_estimators_go_on_after_any_way(name: str) -> None:
 def test_only_types_of_ours_need_trust() -> None:
     model = sknn.NeuralClassifier(**SMALL).fit(X, y)
     assert skops.io.get_untrusted_types(data=skops.io.dumps(model)) == [
-        "sknn.estimators._dense.NeuralClassifier",
+        "sknn.estimators.dense._dense.NeuralClassifier",
         "sknn.storage._portable.Portable",
     ]
 

@@ -4,16 +4,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor, nn
 
+from sknn.data import ImageRows, Ragged, SeriesRows, make_rows
 from sknn.nn import valid_steps
-from sknn.training import (
-    ImageRows,
-    Ragged,
-    SeriesRows,
-    _inference,
-    make_rows,
-    predict_outputs,
-    rows_at_once,
-)
+from sknn.training import _inference, predict_outputs, rows_at_once
 from sknn.training._inference import (
     CHUNK_NUMBERS,
     CHUNK_NUMBERS_ON_ACCELERATORS,

@@ -12,8 +12,8 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sknn import AttentionClassifier, ConvClassifier, NeuralClassifier, RecurrentClassifier
+from sknn.data._samples import Batch
 from sknn.training import _running_statistics
-from sknn.training._batches import Batch
 from sknn.training._running_statistics import RunningStatistics
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -1,0 +1,46 @@
+"""Rows on their way to a device, with their targets and weights."""
+
+from ._devices import (
+    count_threads,
+    prediction_device,
+    resolve_device,
+    resolve_precision,
+    threads_for,
+)
+from ._fingerprint import fingerprint
+from ._images import BYTE_MAXIMUM, ImageRows
+from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts
+from ._ragged import Ragged, step_positions
+from ._rows import DenseRows, Inputs, Rows, SparseRows, make_rows
+from ._samples import Answers, Batch, Samples, StepAnswers
+from ._series import PairedRows, SeriesRows, with_lengths
+
+__all__ = [
+    "BYTE_MAXIMUM",
+    "Answers",
+    "Batch",
+    "DenseRows",
+    "ImageRows",
+    "Inputs",
+    "PairedRows",
+    "Ragged",
+    "Rows",
+    "Samples",
+    "SeriesRows",
+    "SparseRows",
+    "StepAnswers",
+    "as_tensor",
+    "check_range",
+    "count_threads",
+    "fingerprint",
+    "make_rows",
+    "narrowed",
+    "number_range",
+    "prediction_device",
+    "resolve_device",
+    "resolve_precision",
+    "row_parts",
+    "step_positions",
+    "threads_for",
+    "with_lengths",
+]

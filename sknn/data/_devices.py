@@ -1,0 +1,225 @@
+"""Where and in which precision a network runs, and on how many threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+import numpy as np
+import torch
+
+# Up to this number of samples, float64 input is computed in float64 on a CPU.
+FLOAT64_SAMPLES = 10_000
+
+# Below this number of floating point operations a step, a second thread costs more than it saves.
+SINGLE_THREAD_FLOPS = 6e6
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn the parameter `device` into a device that exists.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" (CUDA, then MPS, then CPU), or a torch device.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine or this build of torch lacks it.
+
+    Examples
+    --------
+    >>> from sknn.training import resolve_device
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a torch device; use 'auto', 'cpu', 'cuda', 'cuda:1', "
+            "'mps', ..."
+        ) from error
+    if resolved.type == "cuda":
+        count = torch.cuda.device_count()
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"device={device!r} was asked for, but torch finds no CUDA device here. Use "
+                "device='auto' or 'cpu', or install a CUDA build of torch and a driver."
+            )
+        if resolved.index is not None and resolved.index >= count:
+            raise ValueError(
+                f"device={device!r} does not exist: this machine has {count} CUDA device(s), "
+                f"'cuda:0' to 'cuda:{count - 1}'."
+            )
+        return resolved
+    if resolved.type == "meta":
+        raise ValueError("device='meta' holds no numbers; use 'auto', 'cpu' or 'cuda'.")
+    try:
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} was asked for, but is not available here: {error}"
+        ) from error
+    return resolved
+
+
+def prediction_device(device: str | torch.device) -> torch.device:
+    """Like :func:`resolve_device`, but the CPU where the device is missing.
+
+    For fitted networks that come from another machine: they predict wherever they are.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        The parameter `device`.
+
+    Returns
+    -------
+    torch.device
+    """
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
+
+
+def resolve_precision(
+    precision: str, X_dtype: np.dtype, n_samples: int, device: torch.device
+) -> tuple[torch.dtype, torch.dtype]:
+    """Turn the parameter `precision` into the weights' type and the products' type.
+
+    "auto" is float64 where scikit-learn computes in float64 (X neither float32 nor float16), the
+    samples are few and the device is a CPU: there it costs next to nothing. Else it is float32.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "float64", "bfloat16"}
+        The parameter.
+    X_dtype : numpy.dtype
+        Type of the input.
+    n_samples : int
+        Number of training samples.
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    weight_dtype, compute_dtype : torch.dtype
+        Different only for bfloat16, whose weights stay float32.
+    """
+    if precision == "float64" and device.type == "mps":
+        raise ValueError("precision='float64' does not exist on device 'mps'; use 'float32'.")
+    if precision == "auto":
+        small = n_samples <= FLOAT64_SAMPLES and device.type == "cpu"
+        precision = "float64" if small and X_dtype not in (np.float32, np.float16) else "float32"
+    if precision == "bfloat16":
+        return torch.float32, torch.bfloat16
+    dtype = torch.float64 if precision == "float64" else torch.float32
+    return dtype, dtype
+
+
+def count_threads() -> int:
+    """Return how many threads work may be shared among.
+
+    Returns
+    -------
+    int
+        torch's number, but no more than the cores that this process may use: those of its
+        affinity, and of the limits that a container (cgroup) or LOKY_MAX_CPU_COUNT sets.
+    """
+    return min(_thread_limit.process_number(), joblib.cpu_count())
+
+
+class _ThreadLimit(threading.local):
+    """Sets torch's number of threads while it is entered, in each thread by itself.
+
+    torch keeps the number once a thread and, as the start value of new threads, once a process.
+    A thread that starts while another one is limited would find 1 and restore 1: it goes by
+    what the process had before the first of them entered.
+    """
+
+    _lock = threading.RLock()
+    _process_users = 0
+    _process_before = 1
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        # A thread that asks for the first time takes over the process's number, whatever it has
+        # set for itself before: its first operation would undo `enter`.
+        torch.get_num_threads()
+
+    def process_number(self) -> int:
+        with self._lock:
+            return self._process_before if self._process_users else torch.get_num_threads()
+
+    def enter(self, *, is_small: bool) -> None:
+        cls = type(self)
+        if self.numbers and not is_small:  # within other work
+            number = self.numbers[-1]
+        else:
+            number = 1 if is_small else count_threads()
+        with self._lock:
+            if cls._process_users == 0:
+                cls._process_before = torch.get_num_threads()
+            cls._process_users += 1
+            self.numbers.append(number)
+            torch.set_num_threads(number)
+
+    def leave(self) -> None:
+        cls = type(self)
+        with self._lock:
+            cls._process_users -= 1
+            self.numbers.pop()
+            torch.set_num_threads(self.numbers[-1] if self.numbers else cls._process_before)
+
+    @classmethod
+    def reset(cls) -> None:
+        """Forget the threads that a fork has left behind."""
+        cls._lock, cls._process_users = threading.RLock(), 0
+
+
+_thread_limit = _ThreadLimit()
+
+
+def _after_fork_in_child() -> None:
+    """Use one thread: a forked child that uses its parent's thread pool waits for ever."""
+    _ThreadLimit.reset()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+@contextmanager
+def threads_for(flops: float, device: torch.device) -> Iterator[None]:
+    """Use one thread while the work of a step is small, else as many as there are cores to use.
+
+    Parameters
+    ----------
+    flops : float
+        Floating point operations of a step.
+    device : torch.device
+        Other devices than the CPU are left alone.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    _thread_limit.enter(is_small=flops < SINGLE_THREAD_FLOPS)
+    try:
+        yield
+    finally:
+        _thread_limit.leave()

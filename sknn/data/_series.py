@@ -1,0 +1,131 @@
+"""Series on the device, as batches that are padded no further than they need be."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._numbers import as_tensor
+from ._ragged import Ragged
+from ._rows import Inputs
+
+
+class SeriesRows:
+    """Series as tensors of shape (batch, steps, channels), or tokens of shape (batch, steps).
+
+    Series of equal length come out as one tensor. Others come out as a tensor that is zero behind
+    the end of each series, and their lengths.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, steps, channels) or (n_samples, steps), or Ragged
+        The series; one channel if the last dimension is missing.
+    device : torch.device
+        Where they go, in their own type.
+    dtype : torch.dtype
+        Type of the series that come out.
+    tokens : bool, default=False
+        Whether X holds tokens, which come out as integers.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray | Ragged,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        tokens: bool = False,
+    ) -> None:
+        self.device = device
+        self.dtype = dtype
+        self.tokens = tokens
+        self.lengths = X.lengths if isinstance(X, Ragged) else None
+        if isinstance(X, Ragged):
+            values = as_tensor(X.values, dtype)
+            # a last step of zeros, which padding points to
+            end = torch.zeros(1, *values.shape[1:], dtype=values.dtype)
+            self.tensor = torch.cat([values, end]).to(device)
+            self._starts = torch.from_numpy(X.starts).to(device)
+            self._lengths = torch.from_numpy(X.lengths).to(device)
+        else:
+            self.tensor = as_tensor(X, dtype).to(device)
+
+    def __len__(self) -> int:
+        return len(self.tensor) if self.lengths is None else len(self.lengths)
+
+    def take(self, index: Tensor) -> Inputs:
+        """Return the series with these numbers."""
+        if self.lengths is None:
+            return self._series(self.tensor.index_select(0, index))
+        starts, lengths = self._starts[index], self._lengths[index]
+        longest = int(lengths.max())
+        steps = torch.arange(longest, device=self.device)
+        end = len(self.tensor) - 1
+        where = torch.where(steps < lengths[:, None], starts[:, None] + steps, end)
+        padded = self.tensor.index_select(0, where.flatten())
+        return self._series(padded.view(*where.shape, *padded.shape[1:])), lengths
+
+    def slice(self, start: int, stop: int) -> Inputs:
+        """Return consecutive series."""
+        if self.lengths is None:
+            return self._series(self.tensor[start:stop])
+        return self.take(torch.arange(start, stop, device=self.device))
+
+    def _series(self, series: Tensor) -> Tensor:
+        if self.tokens:
+            return series.long()
+        series = series.to(self.dtype)
+        return series if series.ndim == 3 else series.unsqueeze(2)
+
+
+class PairedRows:
+    """Series, and beside each a sequence of tokens that a decoder reads.
+
+    They come out as four tensors: series, their lengths, tokens, their lengths.
+
+    Parameters
+    ----------
+    series : SeriesRows
+        The series.
+    tokens : Ragged
+        The tokens.
+    """
+
+    def __init__(self, series: SeriesRows, tokens: Ragged) -> None:
+        self.series = series
+        self.device, self.dtype = series.device, series.dtype
+        self.tokens = SeriesRows(tokens, series.device, series.dtype, tokens=True)
+        # what a pair costs; all of them may have the same
+        self.lengths: np.ndarray | None = tokens.lengths
+        if series.lengths is not None:
+            self.lengths = tokens.lengths + series.lengths
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the pairs with these numbers."""
+        return *with_lengths(self.series.take(index)), *with_lengths(self.tokens.take(index))
+
+    def slice(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        """Return consecutive pairs."""
+        return self.take(torch.arange(start, stop, device=self.device))
+
+
+def with_lengths(series: Inputs) -> tuple[Tensor, Tensor]:
+    """Return a batch of series and their lengths, where all are equal too.
+
+    Parameters
+    ----------
+    series : Tensor, or tuple of Tensor and Tensor
+        What :class:`SeriesRows` gives.
+
+    Returns
+    -------
+    series, lengths : Tensor
+    """
+    if isinstance(series, tuple):
+        return series[0], series[1]
+    n_series, n_steps = series.shape[:2]
+    return series, torch.full((n_series,), n_steps, device=series.device)

@@ -1,0 +1,5 @@
+"""Dense networks: a row a sample, a column a feature."""
+
+from ._dense import NeuralClassifier, NeuralRegressor
+
+__all__ = ["NeuralClassifier", "NeuralRegressor"]

@@ -1,0 +1,252 @@
+"""Dense networks: X has a row a sample and a column a feature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils.validation import validate_data
+from torch import Tensor, nn
+
+from sknn.estimators._base import TrainingData
+from sknn.estimators._ensemble import EnsembleEstimator
+from sknn.estimators._layers import LayeredEstimator
+from sknn.estimators._parameters import declares_parameters, inherited, parameter
+from sknn.estimators._scales import warn_of_inputs, warn_of_targets
+from sknn.estimators._tasks import (
+    LOSS_CONSTRAINTS,
+    LOSS_DOC,
+    NeuralClassifierBase,
+    NeuralRegressorBase,
+)
+from sknn.estimators._validation import one_or_several_columns, torch_type
+from sknn.nn import DenseNetwork, EnsembleNetwork
+
+# Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
+INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
+
+
+@declares_parameters
+class DenseFamily(EnsembleEstimator, LayeredEstimator):
+    """Input convention and network of the dense estimators.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    # positional, in the order of scikit-learn's MLP
+    hidden_layer_sizes: int | Sequence[int] | None = inherited(
+        LayeredEstimator, "hidden_layer_sizes", default=(100,), kw_only=False
+    )
+    activation: Any = inherited(LayeredEstimator, "activation", default="relu", kw_only=False)
+
+    _family_attributes: ClassVar[str] = """
+        coefs_ : list of ndarray of shape (fan_in, fan_out)
+            Weight matrices. On the CPU they are views: what is written into them takes effect.
+        intercepts_ : list of ndarray of shape (fan_out,)
+            Bias vectors.
+        n_layers_ : int
+            Number of layers, the input included.
+        n_features_in_ : int
+            Number of features.
+        estimators_ : list of estimators
+            The networks of an ensemble, each a fitted estimator of the same class; it exists with
+            ``n_estimators > 1`` only. `n_iter_` is the largest of theirs then, `t_` and
+            `n_parameters_` are sums, and `module_` averages their networks. The weights, the
+            losses, the scores and the history are those of ``estimators_[i]``, and asking the
+            ensemble for them is an AttributeError.
+        """
+
+    def __sklearn_tags__(self) -> Any:
+        """Add sparse matrices."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _check_X(self, X: Any) -> Any:
+        if self._needs_no_check(X):
+            return X
+        return torch_type(validate_data(self, X, reset=False, **INPUT_CHECKS))
+
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        is_regressor = isinstance(self, NeuralRegressorBase)
+        X, y = validate_data(
+            self, X, y, multi_output=True, y_numeric=is_regressor, reset=reset, **INPUT_CHECKS
+        )
+        return torch_type(X), one_or_several_columns(y)
+
+    def _warn_of_scales(self, X: Any, targets: Any) -> None:
+        if self.module is None:
+            warn_of_inputs(X)
+        # links such as the exponential reach large numbers soon, directions have no length
+        if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
+            warn_of_targets(targets)
+
+    def _module_arguments(self) -> dict[str, Any]:
+        return {"n_features_in": self.n_features_in_}
+
+    def _needs_no_check(self, X: Any) -> bool:
+        """Say whether validation would hand this X back as it is.
+
+        For the prediction of single rows, which validation makes take twice as long.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float64, np.float32)
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X.sum()))
+        )
+
+    def _build_network(
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
+    ) -> DenseNetwork:
+        sizes = self._hidden_layer_sizes()
+        return DenseNetwork(
+            data.X.shape[1],
+            sizes,
+            n_outputs,
+            activation=self.activation,
+            dropout=self._dropout_rates(len(sizes)),
+            normalization=self.normalization,
+            random_state=random_state,
+            dtype=dtype,
+        )
+
+    # ------------------------------------------------------------------------ fitted attributes
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weight matrices, of shape (fan_in, fan_out), from the first layer to the last."""
+        return [layer.weight.detach().cpu().numpy().T for layer in self._linear_layers()]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Bias vectors, of shape (fan_out,), from the first layer to the last."""
+        return [layer.bias.detach().cpu().numpy() for layer in self._linear_layers()]
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, the input included."""
+        if self._members is not None:
+            return self._members[0].n_layers_
+        return len(self._linear_layers()) + 1
+
+    def _linear_layers(self) -> list[nn.Linear]:
+        module = getattr(self, "module_", None)
+        if module is None:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        if isinstance(module, EnsembleNetwork):
+            raise AttributeError("each network of an ensemble has its own; see estimators_[i]")
+        if not isinstance(module, DenseNetwork):
+            raise AttributeError("only the built-in network has layers in this form; see module_")
+        return module.linear_layers
+
+
+@declares_parameters
+class NeuralClassifier(DenseFamily, NeuralClassifierBase):
+    """Multi-layer perceptron classifier on torch, in place of scikit-learn's MLPClassifier.
+
+    With equal parameters and `random_state` it goes through the same weights as
+    :class:`sklearn.neural_network.MLPClassifier`, and it has further activations, losses,
+    solvers, schedules, dropout, normalization, class weights, validation data, devices and
+    modules. Binary, multiclass and multilabel problems; dense and sparse input.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for multilabel problems the numbers of the labels.
+
+    See Also
+    --------
+    NeuralRegressor : The same network for regression.
+    sklearn.neural_network.MLPClassifier : The estimator that this one stands in for.
+
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
+    .. [2] D. Kingma and J. Ba, "Adam: A method for stochastic optimization", ICLR 2015,
+       arXiv:1412.6980.
+    .. [3] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
+       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sknn import NeuralClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = make_pipeline(
+    ...     StandardScaler(), NeuralClassifier(learning_rate_init=0.01, random_state=0)
+    ... )
+    >>> round(classifier.fit(X, y).score(X, y), 2)
+    0.99
+    >>> classifier.predict_proba(X[:2]).shape
+    (2, 3)
+
+    An ensemble of three networks, whose probabilities are averaged:
+
+    >>> ensemble = make_pipeline(
+    ...     StandardScaler(),
+    ...     NeuralClassifier(n_estimators=3, learning_rate_init=0.05, random_state=0),
+    ... )
+    >>> round(ensemble.fit(X, y).score(X, y), 2)
+    1.0
+    >>> len(ensemble[-1].estimators_)
+    3
+    """
+
+
+@declares_parameters
+class NeuralRegressor(DenseFamily, NeuralRegressorBase):
+    """Multi-layer perceptron regressor on torch, in place of scikit-learn's MLPRegressor.
+
+    With equal parameters and `random_state` it goes through the same weights as
+    :class:`sklearn.neural_network.MLPRegressor`, and it has further activations, losses,
+    solvers, schedules, dropout, normalization, validation data, devices and modules. One or
+    several targets; dense and sparse input.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    NeuralClassifier : The same network for classification.
+    sklearn.neural_network.MLPRegressor : The estimator that this one stands in for.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from sknn import NeuralRegressor
+    >>> X, y = make_regression(n_samples=200, n_features=5, random_state=0)
+    >>> regressor = NeuralRegressor(
+    ...     solver="lbfgs", hidden_layer_sizes=(20,), max_iter=1000, random_state=0
+    ... )
+    >>> round(regressor.fit(X, y / y.std()).score(X, y / y.std()), 2)
+    1.0
+    """
+
+    loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
+        default="squared_error", constraints=LOSS_CONSTRAINTS, doc=LOSS_DOC, kw_only=False
+    )

@@ -1,0 +1,5 @@
+"""Convolutional networks for images."""
+
+from ._convolutional import ConvClassifier, ConvRegressor
+
+__all__ = ["ConvClassifier", "ConvRegressor"]

@@ -1,0 +1,477 @@
+"""The input convention of the image estimators: which arrays are images, and of which shape."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from sknn.data import BYTE_MAXIMUM, number_range, row_parts
+
+# Pixels from 0 to 1, or standardized ones, stay far below; those from 0 to 255 do not.
+UNSCALED_PIXELS = 50
+# Share of the pixels other than 0 that tells a scale: fewer are outliers, which standardized
+# columns that hardly vary have.
+TELLING_SHARE = 0.05
+# Ranges of the training pixels by which others may lie outside: beyond the first they are warned
+# of, beyond the second they are of another scale.
+UNUSUAL, OTHER_SCALE = 1, 10
+# Share of the range that noise and resizing leave below 0, where pixels around 0 (from -1 to 1, or
+# standardized) leave more.
+SIGNED = 0.4
+# Rows of fewer values are hardly images.
+FEWEST_PIXELS = 32
+
+
+class ImageFormat(NamedTuple):
+    """What the images of a fitted estimator look like.
+
+    Attributes
+    ----------
+    height, width, channels : int
+        Their size.
+    is_guess : bool
+        Whether it was guessed from the length of flat rows.
+    pixels : {"bytes", "integers", "floats", "unknown"}
+        Type of the pixels that the estimator was fitted with. Booleans are integers; files of
+        version 0.1.0 do not say.
+    low, high : float
+        The range of those that are no bytes.
+    """
+
+    height: int
+    width: int
+    channels: int
+    is_guess: bool = False
+    pixels: str = "unknown"
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.height, self.width, self.channels
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether the network gets numbers from 0 to about 1, as bytes become."""
+        return self.pixels in ("bytes", "unknown") or (self.low >= 0 and self.high <= 2)
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width} pixels with {self.channels} channel(s)"
+
+    def divides(self, kind: str) -> bool:
+        """Say whether pixels of a type are divided by 255.
+
+        Equal integers are equal pixels, whatever their type; bytes are an image from 0 to 1 to
+        a network that was fitted with floats in that range.
+
+        Parameters
+        ----------
+        kind : {"bytes", "integers", "floats"}
+            Type of the pixels.
+
+        Returns
+        -------
+        bool
+        """
+        if kind == "bytes":
+            return self.pixels != "integers" and self.is_unit
+        return kind == "integers" and self.pixels == "bytes"
+
+
+def pixel_kind(dtype: np.dtype) -> str:
+    """Return the kind of a type of pixels: "bytes", "booleans", "integers" or "floats".
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        The type.
+
+    Returns
+    -------
+    str
+    """
+    if dtype == np.uint8:
+        return "bytes"
+    return {"b": "booleans", "i": "integers", "u": "integers"}.get(dtype.kind, "floats")
+
+
+def count_dimensions(X: Any) -> int:
+    """Count the dimensions of an array-like; sparse matrices and tables have two.
+
+    Parameters
+    ----------
+    X : array-like
+        The input.
+
+    Returns
+    -------
+    int
+        At least 3 for arrays and lists of images of different shapes.
+    """
+    if not hasattr(X, "dtype") and hasattr(X, "shape"):  # a table
+        return len(X.shape)
+    try:
+        array = X if hasattr(X, "shape") else np.asarray(X)
+    except ValueError:  # lists of different lengths
+        return 3
+    if len(array.shape) == 1 and array.dtype == object:
+        first: Any = next(iter(array), None)
+        return 3 if np.ndim(first) > 1 else 1
+    return len(array.shape)
+
+
+def check_images(X: Any) -> np.ndarray:
+    """Turn images of three or four dimensions into an array of numbers.
+
+    Nothing is copied or cast that need not be: bytes stay bytes, memory-mapped files stay on the
+    disk.
+
+    Parameters
+    ----------
+    X : array-like
+        The images.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If the array is empty, not numeric, not finite, or has other dimensions.
+    """
+    if not isinstance(X, np.ndarray):
+        X = _stack(X)
+    if X.dtype == object:
+        raise ValueError(
+            "X is an array of objects; images must be numbers and all have one shape. Resize or "
+            "pad them, and stack them with numpy.stack."
+        )
+    if X.ndim not in (3, 4):
+        raise ValueError(
+            f"X has shape {X.shape}, which is {X.ndim} dimensions; images have the shape "
+            "(n_samples, height, width) or (n_samples, height, width, channels), or come as flat "
+            "rows of shape (n_samples, n_pixels)."
+        )
+    if 0 in X.shape:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) (shape={X.shape}) while a minimum of 1 is "
+            "required: no dimension of the images may be 0."
+        )
+    if X.dtype.kind not in "fbui":
+        X = check_array(X, ensure_2d=False, allow_nd=True, ensure_all_finite=False)
+    return X
+
+
+def _stack(X: Any) -> np.ndarray:
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            "X cannot be made one array: images must all have one shape. Resize or pad them, and "
+            f"stack them with numpy.stack. ({error})"
+        ) from error
+
+
+# ------------------------------------------------------------------------------------ pixel scale
+
+
+def first_pixels(X: np.ndarray) -> dict[str, Any]:
+    """Find the scale of training pixels, and warn where they seem not to be scaled.
+
+    Parameters
+    ----------
+    X : ndarray
+        Images or flat rows.
+
+    Returns
+    -------
+    dict
+        `pixels`, `low` and `high` of :class:`ImageFormat`.
+
+    Raises
+    ------
+    ValueError
+        If a pixel is NaN or infinite.
+    """
+    kind = pixel_kind(X.dtype)
+    if kind == "bytes":
+        return {"pixels": kind, "low": 0.0, "high": float(BYTE_MAXIMUM)}
+    low, high = _finite_range(X)
+    # pixels that are standardized one by one may be large too, where they hardly vary
+    if high > UNSCALED_PIXELS and low >= 0:
+        described = f"up to {high:g}"
+    elif _is_mostly_outside(X, (low, high), (-UNSCALED_PIXELS, UNSCALED_PIXELS)):
+        described = f"from {low:g} to {high:g}"
+    else:
+        described = ""
+    if described:
+        warnings.warn(
+            f"X has values {described}, which look like pixels that are not scaled, and "
+            "networks learn badly from large numbers. Pass them as uint8, which is divided by "
+            "255 batch by batch, or scale them, for instance X / 255.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return {"pixels": "floats" if kind == "floats" else "integers", "low": low, "high": high}
+
+
+def check_same_pixels(X: np.ndarray, fitted: ImageFormat) -> None:
+    """Compare the scale of pixels with that of the training pixels.
+
+    Pixels of the same numbers in another type are taken for the same pixels, with a warning
+    where that is new; those of another scale are refused.
+
+    Parameters
+    ----------
+    X : ndarray
+        Images or flat rows.
+    fitted : ImageFormat
+        What the estimator was fitted with.
+
+    Raises
+    ------
+    ValueError
+        If a pixel is NaN or infinite, or if the pixels are of another scale.
+    """
+    kind = pixel_kind(X.dtype)
+    if kind == "bytes":
+        if fitted.divides(kind):
+            return
+        if fitted.pixels == "floats" and fitted.low < 0:
+            raise ValueError(
+                f"X holds bytes (uint8), but the estimator was fitted with {_describe(fitted)}. "
+                "Bring X to that scale."
+            )
+        warnings.warn(
+            f"X holds bytes (uint8), but the estimator was fitted with {_describe(fitted)}: the "
+            "bytes are taken as they are and not divided by 255.",
+            UserWarning,
+            stacklevel=2,
+        )
+    low, high = _finite_range(X)
+    if fitted.pixels == "unknown":
+        return
+    if fitted.divides(kind) and low >= 0 and high <= BYTE_MAXIMUM:
+        warnings.warn(
+            f"X holds integers of type {X.dtype}, but the estimator was fitted with bytes "
+            "(uint8): they are divided by 255 as bytes are. Pass X.astype(numpy.uint8).",
+            UserWarning,
+            stacklevel=2,
+        )
+        return
+    _check_range(X, (low, high), fitted)
+
+
+def _check_range(X: np.ndarray, found: tuple[float, float], fitted: ImageFormat) -> None:
+    """Refuse pixels of another scale, and warn of unusual ones."""
+    message = (
+        f"X has values from {found[0]:g} to {found[1]:g}, but the estimator was fitted with "
+        f"{_describe(fitted)}. Scale X as the images in fit were scaled."
+    )
+    lowest, highest = (0.0, 1.0) if fitted.is_unit else (fitted.low, fitted.high)
+    span = (highest - lowest) or max(abs(highest), 1.0)
+    limits = [(lowest - n * span, highest + n * span) for n in (UNUSUAL, OTHER_SCALE)]
+    is_smaller = not fitted.is_unit and fitted.low >= 0 and 0 < found[1] <= 1 and _has_fractions(X)
+    if _is_mostly_outside(X, found, limits[1]) or (is_smaller and fitted.pixels == "integers"):
+        raise ValueError(message)
+    if fitted.low >= 0:
+        limits[0] = (lowest - SIGNED * span, limits[0][1])
+    # a single image may be bright
+    is_positive = fitted.low <= -SIGNED * span / 4 and found[0] >= 0 < found[1] and len(X) > 1
+    if _is_mostly_outside(X, found, limits[0]) or is_smaller or is_positive:
+        warnings.warn(message, UserWarning, stacklevel=2)
+
+
+def _describe(fitted: ImageFormat) -> str:
+    if fitted.pixels == "bytes":
+        return "bytes (uint8), which become numbers from 0 to 1"
+    return f"{fitted.pixels} from {fitted.low:g} to {fitted.high:g}"
+
+
+def _finite_range(X: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and the largest pixel."""
+    low, high = number_range(X)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            "Input X contains NaN or infinity; images must be finite. Look at numpy.isfinite(X), "
+            "and fill or drop what is missing."
+        )
+    return low, high
+
+
+def _is_mostly_outside(
+    X: np.ndarray, found: tuple[float, float], limits: tuple[float, float]
+) -> bool:
+    """Say whether more than a few of the pixels other than 0 are outside of the limits."""
+    if found[0] >= limits[0] and found[1] <= limits[1]:
+        return False
+    n_outside = n_nonzero = 0
+    for part in row_parts(X):
+        n_outside += int(np.count_nonzero((part < limits[0]) | (part > limits[1])))
+        n_nonzero += int(np.count_nonzero(part))
+    return n_outside > TELLING_SHARE * n_nonzero
+
+
+def _has_fractions(X: np.ndarray) -> bool:
+    return X.dtype.kind == "f" and any(bool(np.any(part % 1)) for part in row_parts(X))
+
+
+# ------------------------------------------------------------------------------------------ shapes
+
+
+def find_format(
+    X: np.ndarray, image_shape: Sequence[int] | None, *, channels_first: bool
+) -> ImageFormat:
+    """Say what the images are that an array holds.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, pixels), (n, height, width) or (n, height, width, channels)
+        Images or flat rows.
+    image_shape : sequence of int or None
+        The parameter `image_shape`: height and width, and channels if there are several.
+    channels_first : bool
+        Whether four dimensions are (n, channels, height, width).
+
+    Returns
+    -------
+    ImageFormat
+
+    Raises
+    ------
+    ValueError
+        If X and `image_shape` contradict each other.
+    """
+    wanted = _check_image_shape(image_shape)
+    if X.ndim == 2:
+        return _format_of_rows(X.shape[1], wanted)
+    found = _format_of_images(X.shape, channels_first)
+    if X.ndim == 4:
+        _warn_of_channels(X.shape, channels_first)
+    if wanted is not None and found.shape[: len(wanted)] != wanted:
+        raise ValueError(
+            f"X of shape {X.shape} holds images of {found}, but image_shape={image_shape!r}. Leave "
+            "image_shape out where X is not flat."
+        )
+    return found
+
+
+def _check_image_shape(image_shape: Any) -> tuple[int, ...] | None:
+    if image_shape is None:
+        return None
+    sizes = tuple(image_shape)
+    if len(sizes) not in (2, 3) or any(
+        not isinstance(size, Integral) or size < 1 for size in sizes
+    ):
+        raise ValueError(
+            f"image_shape={image_shape!r} must be (height, width) or (height, width, channels), "
+            "each at least 1."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _format_of_rows(n_pixels: int, wanted: tuple[int, ...] | None) -> ImageFormat:
+    if wanted is None:
+        side = math.isqrt(n_pixels)
+        if side * side == n_pixels:
+            return ImageFormat(side, side, 1, is_guess=True)
+        _warn_of_strip(n_pixels)
+        return ImageFormat(1, n_pixels, 1, is_guess=True)
+    height, width, channels = (*wanted, 1)[:3]
+    if height * width * channels != n_pixels:
+        factors = "*".join(str(size) for size in wanted)
+        hint = ""
+        if len(wanted) == 2 and n_pixels % (height * width) == 0:
+            hint = f" For {n_pixels // (height * width)} channels write "
+            hint += f"image_shape=({height}, {width}, {n_pixels // (height * width)})."
+        raise ValueError(
+            f"X has rows of {n_pixels} values, but image_shape={wanted} needs "
+            f"{factors} = {height * width * channels}.{hint}"
+        )
+    return ImageFormat(height, width, channels)
+
+
+def _warn_of_strip(n_pixels: int) -> None:
+    """Say that rows that might be rectangles are read as strips."""
+    is_prime = all(n_pixels % height for height in range(2, math.isqrt(n_pixels) + 1))
+    if is_prime or n_pixels < FEWEST_PIXELS:
+        return  # a strip is all that they can be
+    side = math.isqrt(n_pixels // 3)
+    is_colour = 3 * side * side == n_pixels and side > 1
+    hint = f"({side}, {side}, 3)" if is_colour else "(height, width)"
+    warnings.warn(
+        f"X has rows of {n_pixels} values, which is not the area of a square: they are read as "
+        f"strips of 1x{n_pixels} pixels. Pass image_shape={hint}, or image_shape=(1, {n_pixels}) "
+        "for strips.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _format_of_images(shape: tuple[int, ...], channels_first: bool) -> ImageFormat:
+    if len(shape) == 3:
+        return ImageFormat(shape[1], shape[2], 1)
+    if channels_first:
+        return ImageFormat(shape[2], shape[3], shape[1])
+    return ImageFormat(shape[1], shape[2], shape[3])
+
+
+def _warn_of_channels(shape: tuple[int, ...], channels_first: bool) -> None:
+    """Warn where the dimension of the channels seems to be at the other end."""
+    first, second, third = shape[1:]
+    # read as channels, and what would be the channels in the other order
+    read, other = (first, third) if channels_first else (third, first)
+    rest = (read, second)
+    is_colour = other in (1, 3)
+    is_square = 3 * other <= min(rest) and max(rest) <= 2 * min(rest)
+    if read <= 4 or second <= 4 or not (is_colour or is_square):
+        return
+    found = _format_of_images(shape, channels_first)
+    end, other_end = ("first", "last") if channels_first else ("last", "first")
+    warnings.warn(
+        f"X of shape {shape} is read as images of {found.height}x{found.width} pixels with "
+        f"{found.channels} channels. If the channels come {other_end}, set "
+        f"data_format='channels_{other_end}', else ignore this: they are taken to come {end}.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def check_same_format(X: np.ndarray, fitted: ImageFormat, *, channels_first: bool) -> None:
+    """Raise ValueError if images are not what the estimator was fitted with.
+
+    Parameters
+    ----------
+    X : ndarray
+        Images, or flat rows of them.
+    fitted : ImageFormat
+        What the estimator was fitted with.
+    channels_first : bool
+        As in :func:`find_format`.
+    """
+    height, width, channels = fitted.shape
+    single = (channels, height, width) if channels_first else (height, width, channels)
+    is_single = X.shape in (single, (height, width))
+    hint = " For a single image pass X[numpy.newaxis]." if is_single else ""
+    if X.ndim == 2:
+        if X.shape[1] != height * width * channels:
+            raise ValueError(
+                f"X has rows of {X.shape[1]} values, but the estimator was fitted with images of "
+                f"{fitted}, which are {height * width * channels}. A single image needs a "
+                "first dimension of 1: X[numpy.newaxis]."
+            )
+        return
+    found = _format_of_images(X.shape, channels_first)
+    if found.shape != fitted.shape:
+        raise ValueError(
+            f"X of shape {X.shape} holds images of {found}, but the estimator was fitted with "
+            f"images of {fitted}.{hint}"
+        )

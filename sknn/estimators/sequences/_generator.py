@@ -1,0 +1,417 @@
+"""Generators of token sequences."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sknn._validation import validated
+from sknn.data import Ragged, SeriesRows
+from sknn.estimators._base import NeuralEstimator, PreparedFit, TrainingData
+from sknn.estimators._inputs import array_like
+from sknn.estimators._parameters import declares_parameters, inherited, parameter
+from sknn.estimators._refusals import unchanged_if_refused
+from sknn.estimators._training_parameters import refuse_with_lbfgs
+from sknn.estimators.series._format import (
+    as_list_of_series,
+    check_series_array,
+    check_tokens,
+    join_series,
+)
+from sknn.estimators.series._recurrent import RecurrentLayers, count_recurrent_flops
+from sknn.estimators.targets._sequences import LabelSequences
+from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
+from sknn.training import Work, sample_tokens, token_log_likelihood
+
+
+@declares_parameters
+class SequenceGenerator(LabelSequences, NeuralEstimator):
+    """Recurrent network that learns what token comes next, and writes sequences of its own.
+
+    A language model: of texts as characters or words (:class:`sknn.text.Tokenizer` makes tokens
+    of them and texts of what is sampled), or of any sequences of integers from 0. X is a list
+    (or one-dimensional object array) of arrays of tokens, or an array of shape (n_samples,
+    n_steps): many short sequences, whose ends are learned too, or a few long ones, which are
+    trained on in windows. Losses and scores in `history_` count the ends as tokens;
+    :meth:`score` and :meth:`perplexity` do not.
+
+    `early_stopping` without `X_val` sets windows aside, not sequences. A `module` of the user's
+    is called with `n_tokens` and `n_outputs`, which is one more, if it takes them, and maps a
+    batch of tokens of shape (n_windows, n_steps), and their lengths where they differ, to
+    outputs of shape (sum of the lengths, n_outputs). To sample and to score it has to be a
+    ``sknn.nn.SeriesNetwork`` with a recurrent encoder that reads forwards.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    n_tokens_ : int
+        Number of tokens.
+    {attributes}
+
+    See Also
+    --------
+    sknn.text.Tokenizer : From texts to tokens and back.
+    EncoderDecoderClassifier : Sequences that answer others.
+
+    References
+    ----------
+    .. [1] A. Graves, "Generating sequences with recurrent neural networks", 2013,
+       arXiv:1308.0850.
+
+    Examples
+    --------
+    >>> from sknn.sequences import SequenceGenerator
+    >>> from sknn.text import Tokenizer
+    >>> texts = ["do re mi fa sol la ti"] * 20 + ["ti la sol fa mi re do"] * 20
+    >>> tokenizer = Tokenizer()
+    >>> X = tokenizer.fit_transform(texts)
+    >>> generator = SequenceGenerator(hidden_size=32, max_iter=60, random_state=0).fit(X)
+    >>> prompt = tokenizer.transform(["ti la"])[0]
+    >>> tokenizer.inverse_transform(generator.sample(prompt=prompt, random_state=0))[0]
+    'ti la sol fa mi re do'
+    >>> bool(generator.perplexity(X) < 1.5)
+    True
+    """
+
+    cell: str = inherited(RecurrentLayers, "cell", default="lstm")
+    hidden_size: int = parameter(
+        default=256,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Width of the recurrent states.""",
+    )
+    n_layers: int = parameter(
+        default=1,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Recurrent layers.""",
+    )
+    embedding_size: int = parameter(
+        default=64,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        How many numbers stand for a token in the network.""",
+    )
+    n_tokens: int | None = inherited(RecurrentLayers, "n_tokens", default=None)
+    dropout: float = parameter(
+        default=0.2,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
+        Probability with which a number is set to zero in training: between the recurrent layers
+        and before the output.""",
+    )
+    window: int = parameter(
+        default=128,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Longest piece of a sequence that is trained on at once: how far back a token's influence
+        is learned. Sampling and scores read sequences as a whole.""",
+    )
+    batch_size: int | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        doc="""int, "auto" or "all"
+        Windows a batch; "auto" is 16, or all where there are fewer, and "all" every window. Not
+        used by "lbfgs".""",
+    )
+    learning_rate: str = inherited(RecurrentLayers, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(RecurrentLayers, "learning_rate_init", default=0.005)
+    max_iter: int = inherited(RecurrentLayers, "max_iter", default=20)
+    max_grad_norm: float | None = inherited(RecurrentLayers, "max_grad_norm", default=1.0)
+
+    _family_attributes: ClassVar[str] = ""
+    _auto_float64: ClassVar[bool] = False
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+    ) -> Any:
+        """Learn what token comes next.
+
+        Ctrl-C ends the training, leaves the generator fitted with the weights so far, and is
+        raised again.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
+            Sequences of integer tokens from 0.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the sequences, not negative.
+        X_val : as X, default=None
+            Validation sequences, which are scored after every epoch.
+
+        Returns
+        -------
+        self : SequenceGenerator
+            The fitted generator.
+        """
+        with unchanged_if_refused(self):
+            prepared = self._prepare_windows(X, sample_weight, X_val)
+        return prepared.run()
+
+    def _prepare_windows(self, X: Any, sample_weight: Any, X_val: Any) -> PreparedFit:
+        """Validate and cut the sequences, and do everything else that comes before the training."""
+        continued = self.warm_start and hasattr(self, "module_")
+        sequences = self._check_sequences(X, reset=not continued)
+        weights = self._check_weights("sample_weight", sample_weight, sequences)
+        windows, parents = cut_windows(sequences, self.window, self.n_tokens_)
+        validation = None
+        if X_val is not None:
+            try:
+                held_out = self._check_sequences(X_val, reset=False)
+            except ValueError as error:
+                raise ValueError(f"X_val: {error}") from error
+            validation = (cut_windows(held_out, self.window, self.n_tokens_)[0], None, None)
+        return self._prepare(
+            windows, None, None if weights is None else weights[parents], validation=validation
+        )
+
+    # ------------------------------------------------------------------------ input and targets
+
+    def _check_sequences(self, X: Any, *, reset: bool) -> Ragged:
+        """Validate what the user gives."""
+        X = array_like(X, "X")
+        if isinstance(X, list | tuple) and not len(X):
+            raise ValueError("X is empty; at least one sequence is needed.")
+        series = as_list_of_series(X)
+        checked = check_series_array(X) if series is None else join_series(series)
+        if not isinstance(checked, Ragged):
+            checked = Ragged.from_list(list(checked))
+        if checked.values.ndim > 1 or checked.dtype.kind not in "biu":
+            raise ValueError(
+                "X needs sequences of integer tokens, of shape (n_tokens,), but the first is of "
+                f"type {checked.dtype} and shape {checked[0].shape}."
+            )
+        n_tokens = check_tokens(checked, self.n_tokens if reset else self.n_tokens_)
+        if reset:
+            self.n_tokens_: int = n_tokens
+        return checked
+
+    def _check_prompt(self, prompt: Any) -> np.ndarray:
+        tokens = np.asarray([] if prompt is None else prompt)
+        if tokens.ndim != 1 or (len(tokens) and tokens.dtype.kind not in "biu"):
+            raise ValueError(
+                "prompt needs integer tokens, of shape (n_prompt,), but it is of type "
+                f"{tokens.dtype} and shape {tokens.shape}."
+            )
+        unknown = tokens[(tokens < 0) | (tokens >= self.n_tokens_)]
+        if len(unknown):
+            raise ValueError(
+                f"prompt has the token {unknown[0]}, but there are {self.n_tokens_}, from 0 to "
+                f"{self.n_tokens_ - 1}."
+            )
+        return tokens.astype(np.int64)
+
+    def _check_X(self, X: Ragged) -> Ragged:
+        return X
+
+    def _check_X_y(self, X: Ragged, y: Any, *, reset: bool) -> tuple[Ragged, Ragged]:
+        """Part windows into what is read and what comes next."""
+        first = Ragged(np.delete(X.values, X.starts + X.lengths - 1), X.lengths - 1)
+        following = Ragged(np.delete(X.values, X.starts), X.lengths - 1)
+        return first, following
+
+    def _encode_targets(self, y: Ragged, *, continued: bool) -> Ragged:
+        return y
+
+    def _count_outputs(self, targets: Ragged) -> int:
+        return self.n_tokens_ + 1
+
+    def _check_warm_start(self, y: Ragged) -> None:
+        """Leave it to :meth:`_check_sequences`, which refuses new tokens."""
+
+    def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
+        return None if sample_weight is None else np.repeat(sample_weight, y.lengths)
+
+    # -------------------------------------------------------------------------------- network
+
+    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
+        return SeriesRows(X, device, dtype, tokens=True)
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(16, n_samples)
+        return super()._resolve_batch_size(n_samples)
+
+    def _module_arguments(self) -> dict[str, Any]:
+        return {"n_tokens": self.n_tokens_}
+
+    def _draws_torch_numbers(self) -> bool:
+        return bool(self.dropout) or super()._draws_torch_numbers()
+
+    def _build_network(
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
+    ) -> SeriesNetwork:
+        if self.dropout:
+            refuse_with_lbfgs(self.solver, "dropout", off=0)
+
+        def make_encoder(channels: int) -> RecurrentEncoder:
+            return RecurrentEncoder(
+                channels,
+                self.hidden_size,
+                n_layers=self.n_layers,
+                cell=self.cell,
+                dropout=self.dropout,
+            )
+
+        network = SeriesNetwork(
+            # a further one is the mark before the first token and behind the last
+            Embedding(self.n_tokens_ + 1, self.embedding_size),
+            self.embedding_size,
+            make_encoder,
+            n_outputs,
+            pooling=None,
+            dropout=self.dropout,
+        )
+        network.initialize(random_state)
+        return network
+
+    def _measure_work(self) -> Work:
+        layer_size = 4 * self.hidden_size * self.window
+        if self.module is not None:  # nobody knows
+            return Work(flops=float("inf"), layer_size=layer_size)
+        return Work(flops=count_recurrent_flops(self.module_), layer_size=layer_size)
+
+    # ------------------------------------------------------------------------ what it is for
+
+    @validated(
+        {
+            "n_samples": [Interval(Integral, 1, None, closed="left")],
+            "max_length": [Interval(Integral, 1, None, closed="left")],
+            "temperature": [Interval(Real, 0, None, closed="left")],
+            "random_state": ["random_state"],
+        }
+    )
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        prompt: Any = None,
+        max_length: int = 200,
+        temperature: float = 1.0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> np.ndarray:
+        """Write sequences, each token drawn with its probability after those before it.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of sequences.
+        prompt : array-like of int and shape (n_prompt,), default=None
+            Tokens that each sequence begins with; None begins where the training sequences do.
+        max_length : int, default=200
+            Tokens that are written at most, the prompt not counted; a sequence ends before if the
+            generator ends it.
+        temperature : float, default=1.0
+            By which logits are divided: below 1 likely tokens are drawn more often, and 0 always
+            takes the likeliest.
+        random_state : int, RandomState instance or None, default=None
+            Draws the tokens.
+
+        Returns
+        -------
+        object ndarray of shape (n_samples,)
+            An array of tokens for each sequence, the prompt included; empty where the generator
+            ends a sequence at once.
+        """
+        check_is_fitted(self)
+        begun = self._check_prompt(prompt)
+        rng = check_random_state(random_state)
+        written = sample_tokens(
+            self.module_,
+            np.append(self.n_tokens_, begun),
+            n_samples,
+            max_length=max_length,
+            temperature=temperature,
+            end=self.n_tokens_,
+            seed=rng.randint(np.iinfo(np.int32).max),
+        )
+        sequences = [np.concatenate([begun, each]) for each in written]
+        return Ragged.from_list(sequences).to_objects()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean logarithm of the probability of each token after those before it.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
+            Sequences.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        float
+            In natural units (nats); larger is better. The ends of the sequences are not counted.
+        """
+        check_is_fitted(self)
+        sequences = self._check_sequences(X, reset=False)
+        total = token_log_likelihood(self.module_, list(sequences), mark=self.n_tokens_)
+        return total / len(sequences.values)
+
+    def perplexity(self, X: Any) -> float:
+        """Return the perplexity ``exp(-score(X))``: between how many tokens it seems to choose.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps_i,), or array-like of shape (n_samples, n_steps)
+            Sequences.
+
+        Returns
+        -------
+        float
+            1 at best; the number of tokens for uniform probabilities.
+        """
+        return float(np.exp(-self.score(X)))
+
+
+def cut_windows(sequences: Ragged, window: int, mark: int) -> tuple[Ragged, np.ndarray]:
+    """Mark both ends of each sequence, and cut it into windows.
+
+    Parameters
+    ----------
+    sequences : Ragged
+        Tokens.
+    window : int
+        Tokens that a window predicts, at most. It has one more, and begins with the last token
+        of the one before.
+    mark : int
+        The token for both ends.
+
+    Returns
+    -------
+    windows : Ragged
+        Sequences of at most ``window + 1`` tokens.
+    parents : ndarray of int
+        The sequence that each window is from.
+    """
+    pieces, parents = [], []
+    for number, tokens in enumerate(sequences):
+        marked = np.concatenate([[mark], tokens, [mark]])
+        for start in range(0, len(marked) - 1, window):
+            pieces.append(marked[start : start + window + 1])
+            parents.append(number)
+    return Ragged.from_list(pieces), np.array(parents)

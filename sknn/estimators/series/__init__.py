@@ -1,0 +1,11 @@
+"""Recurrent and attention networks for series."""
+
+from ._attention import AttentionClassifier, AttentionRegressor
+from ._recurrent import RecurrentClassifier, RecurrentRegressor
+
+__all__ = [
+    "AttentionClassifier",
+    "AttentionRegressor",
+    "RecurrentClassifier",
+    "RecurrentRegressor",
+]

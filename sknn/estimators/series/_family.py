@@ -1,0 +1,388 @@
+"""What the estimators of series have in common: parameters, input, stem, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_y, check_array, validate_data
+from torch import nn
+
+from sknn.data import Ragged, SeriesRows
+from sknn.estimators._base import TrainingData
+from sknn.estimators._layers import HiddenLayers, LayerOptions, positive_integers
+from sknn.estimators._parameters import declares_parameters, inherited, parameter
+from sknn.estimators._tasks import NeuralRegressorBase
+from sknn.estimators._validation import one_or_several_columns, require_y, torch_type
+from sknn.estimators.images._format import count_dimensions
+from sknn.nn import (
+    ACTIVATIONS,
+    Embedding,
+    SeriesNetwork,
+    Standardize,
+    Stem,
+    Unstandardize,
+    per_layer,
+)
+from sknn.training import Work
+
+from ._format import (
+    SeriesFormat,
+    as_list_of_series,
+    channel_statistics,
+    check_series_array,
+    check_tokens,
+    count_channels,
+    join_series,
+    longest_series,
+    repeat_for_steps,
+    weighted_statistics,
+)
+
+# The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
+STEM_KERNELS = (7, 5, 3)
+STEM_STEPS = 32
+
+
+@declares_parameters
+class SeriesFamily(LayerOptions):
+    """Input convention and network of the series estimators.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    hidden_size: int = parameter(
+        default=64,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Width of the encoder's states (in each direction, where there are two).""",
+    )
+    n_layers: int = parameter(
+        default=1,
+        constraints=[Interval(Integral, 1, None, closed="left")],
+        doc="""int
+        Layers of the encoder.""",
+    )
+    embedding_size: int | None = parameter(
+        default=None,
+        constraints=[Interval(Integral, 1, None, closed="left"), None],
+        doc="""int or None
+        An int says that X holds tokens, integers from 0, and how many numbers stand for each in
+        the network: its embedding. None takes X as numbers.""",
+    )
+    n_tokens: int | None = parameter(
+        default=None,
+        constraints=[Interval(Integral, 1, None, closed="left"), None],
+        doc="""int or None
+        Number of tokens; None takes the largest one of the training data and one more.""",
+    )
+    standardize: bool = parameter(
+        default=True,
+        constraints=["boolean"],
+        doc="""bool
+        Whether the network subtracts the training data's mean from each channel and divides by
+        its standard deviation, and, in regressors whose predictions are the network's outputs as
+        they are, scales its outputs by those of the targets. Not used for tokens.""",
+    )
+    filters: Any = parameter(
+        default="auto",
+        constraints=[
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+            None,
+        ],
+        doc="""int, array-like of int, "auto" or None
+        Filters of each convolution of the stem, which comes before the encoder. "auto" is three
+        of `hidden_size` filters for numbers and none for tokens; None is no stem.""",
+    )
+    kernel_size: Any = parameter(
+        default="auto",
+        constraints=[
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
+        doc="""int, sequence of int or "auto"
+        Steps that the filters see; "auto" is 7, 5, and 3 from the third convolution on.""",
+    )
+    stride: Any = parameter(
+        default="auto",
+        constraints=[
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
+        doc="""int, sequence of int or "auto"
+        Steps from one position of a filter to the next; a convolution leaves ``ceil(n / stride)``
+        of n steps. With "auto" the convolutions together leave 32 to 63 steps of series that are
+        longer (judged by the median length), and all steps of others. A single convolution
+        with `stride` equal to `kernel_size` cuts series into patches.""",
+    )
+    activation: Any = parameter(
+        default="relu",
+        constraints=[StrOptions(set(ACTIVATIONS)), callable],
+        doc="""str or callable
+        Activation function of stem and dense layers (in the attention family also inside the
+        encoder): "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "celu", "selu",
+        "prelu", "gelu", "silu" (also "swish"), "mish", "softplus", "softsign", "relu6",
+        "hardtanh", "hardswish", or a callable that returns a :class:`torch.nn.Module`.""",
+    )
+    normalization: str | None = parameter(
+        default="batch",
+        constraints=[StrOptions({"batch", "layer"}), None],
+        doc="""{"batch", "layer"} or None
+        Normalization before each activation of stem and dense layers: over the batch (Ioffe and
+        Szegedy, 2015) or over the channels of each step (Ba et al., 2016).""",
+    )
+    dropout: float = parameter(
+        default=0.1,
+        constraints=[Interval(Real, 0, 1, closed="left")],
+        doc="""float
+        Probability with which a number is set to zero in training: between the encoder's layers
+        and before each dense layer.""",
+    )
+    batch_size: int | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        doc="""int, "auto" or "all"
+        Series a batch; "auto" is a tenth of the training series, but at least 16 and at most
+        128, and "all" every series. Not used by "lbfgs".""",
+    )
+    learning_rate: str = inherited(LayerOptions, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(LayerOptions, "learning_rate_init", default=0.003)
+    max_iter: int = inherited(LayerOptions, "max_iter", default=80)
+
+    _family_attributes: ClassVar[str] = """
+        n_features_in_ : int
+            Number of steps, if X was two-dimensional; else number of channels.
+        n_channels_ : int
+            Number of channels.
+        n_tokens_ : int or None
+            Number of tokens; None for series of numbers.
+        """
+    _auto_float64: ClassVar[bool] = False
+
+    def __sklearn_tags__(self) -> Any:
+        """Add series of several channels."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    # ---------------------------------------------------------------------------------- input
+
+    @property
+    def n_channels_(self) -> int:
+        """Number of channels."""
+        return self._fitted_format().channels
+
+    @property
+    def n_tokens_(self) -> int | None:
+        """Number of tokens; None for series of numbers."""
+        return self._fitted_format().n_tokens
+
+    def _fitted_format(self) -> SeriesFormat:
+        if "_format" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return self._format
+
+    def _check_X(self, X: Any) -> np.ndarray | Ragged:
+        series = as_list_of_series(X)
+        if series is not None:
+            checked = join_series(series)
+        elif count_dimensions(X) > 2:
+            checked = check_series_array(X)
+        elif self._format.n_steps is not None:
+            checked = torch_type(validate_data(self, X, reset=False, dtype="numeric"))
+        else:
+            checked = torch_type(check_array(X, dtype="numeric", input_name="X"))
+        if count_channels(checked) != self._format.channels:
+            raise ValueError(
+                f"X has {count_channels(checked)} channel(s), but the estimator was fitted with "
+                f"{self._format.channels}."
+            )
+        if self._format.n_tokens is not None:
+            check_tokens(checked, self._format.n_tokens)
+        return checked
+
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        require_y(y, self)
+        is_regressor = isinstance(self, NeuralRegressorBase)
+        y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
+        X = self._check_first_X(X) if reset else self._check_X(X)
+        check_consistent_length(X, y)
+        return X, one_or_several_columns(y)
+
+    def _check_first_X(self, X: Any) -> np.ndarray | Ragged:
+        """Validate training series, which say what later ones must look like."""
+        series = as_list_of_series(X)
+        n_steps = None
+        if series is not None or count_dimensions(X) > 2:
+            checked = check_series_array(X) if series is None else join_series(series)
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
+            self.n_features_in_ = count_channels(checked)
+        else:
+            checked = torch_type(validate_data(self, X, dtype="numeric"))
+            n_steps = checked.shape[1]
+        n_tokens = None
+        if self.embedding_size is not None:
+            n_tokens = check_tokens(checked, self.n_tokens)
+        elif self.n_tokens is not None:
+            raise ValueError(
+                f"n_tokens={self.n_tokens} is for X that holds tokens: set embedding_size, or "
+                "n_tokens=None for series of numbers."
+            )
+        self._format = SeriesFormat(
+            count_channels(checked), longest_series(checked), n_tokens, n_steps
+        )
+        return checked
+
+    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
+        return SeriesRows(X, device, dtype, tokens=self._format.n_tokens is not None)
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(max(n_samples // 10, 16), 128, n_samples)
+        return super()._resolve_batch_size(n_samples)
+
+    # -------------------------------------------------------------------------------- network
+
+    def _module_arguments(self) -> dict[str, Any]:
+        return {
+            "n_features_in": self.n_features_in_,
+            "n_channels": self._format.channels,
+            "n_tokens": self._format.n_tokens,
+        }
+
+    def _make_encoder(self, channels: int) -> nn.Module:
+        """Return the encoder for series of so many channels."""
+        raise NotImplementedError
+
+    def _step_weights(self, data: TrainingData) -> np.ndarray | None:
+        """Return how often each step of the training series counts."""
+        return None if data.sample_weight is None else repeat_for_steps(data.X, data.sample_weight)
+
+    def _network_options(self, data: TrainingData) -> dict[str, Any]:
+        """What the networks of all series estimators are built with."""
+        return {
+            "stem": self._make_stem(data.X),
+            "activation": self.activation,
+            "dropout": self._dropout_rates(1)[0],
+            "normalization": self.normalization,
+        }
+
+    def _make_input_layer(self, data: TrainingData) -> tuple[nn.Module, int]:
+        """Return what comes first, and the channels that it gives."""
+        if self._format.n_tokens is not None:
+            assert self.embedding_size is not None
+            return Embedding(self._format.n_tokens, self.embedding_size), self.embedding_size
+        channels = self._format.channels
+        if not self.standardize:
+            return nn.Identity(), channels
+        statistics = channel_statistics(data.X, self._step_weights(data))
+        return Standardize(*_tensors(statistics)), channels
+
+    def _make_output_layer(self, data: TrainingData) -> nn.Module | None:
+        """Return what scales the outputs of regressors to the targets."""
+        if not isinstance(self, NeuralRegressorBase) or not self.standardize:
+            return None
+        if not self._can_scale_outputs():
+            return None
+        return Unstandardize(*_tensors(weighted_statistics(data.targets, data.sample_weight)))
+
+    def _make_stem(self, X: np.ndarray | Ragged) -> Stem:
+        if self.filters is None:
+            return Stem()
+        if isinstance(self.filters, str):  # "auto"
+            n_convolutions = 0 if self._format.n_tokens is not None else len(STEM_KERNELS)
+            filters = [self.hidden_size] * n_convolutions
+        else:
+            filters = positive_integers("filters", self.filters)
+        n = len(filters)
+        kernels = [*STEM_KERNELS, *[STEM_KERNELS[-1]] * n][:n]
+        if not isinstance(self.kernel_size, str):
+            kernels = per_layer("kernel_size", self.kernel_size, n, "convolutions")
+        strides = self._automatic_strides(X, n)
+        if not isinstance(self.stride, str):
+            strides = per_layer("stride", self.stride, n, "convolutions")
+        return Stem(
+            filters,
+            positive_integers("kernel_size", kernels),
+            positive_integers("stride", strides),
+        )
+
+    def _automatic_strides(self, X: np.ndarray | Ragged, n_convolutions: int) -> list[int]:
+        """Halve the series as often as leaves `STEM_STEPS`, beginning with the first layers."""
+        lengths = X.lengths if isinstance(X, Ragged) else X.shape[1]
+        n_steps = int(np.median(lengths))
+        strides = [1] * n_convolutions
+        turn = 0
+        while n_convolutions and n_steps >= 2 * STEM_STEPS:
+            strides[turn % n_convolutions] *= 2
+            n_steps = -(-n_steps // 2)
+            turn += 1
+        return strides
+
+    def _measure_work(self) -> Work:
+        # the dense layers of an attention block are four times as wide as its states
+        layer_size = 4 * self.hidden_size * self._format.longest
+        if self.module is not None:  # nobody knows
+            return Work(flops=float("inf"), layer_size=layer_size)
+        return Work(flops=self._count_flops(), layer_size=layer_size)
+
+    def _count_flops(self) -> float:
+        """Return the operations of one series that run side by side."""
+        return 6.0 * self.n_parameters_ * self._format.longest
+
+
+@declares_parameters
+class SeriesHead(SeriesFamily, HiddenLayers):
+    """Series estimators whose networks end in pooling and dense layers.
+
+    Parameters
+    ----------
+    {parameters}
+    """
+
+    hidden_layer_sizes: int | Sequence[int] | None = parameter(
+        default=(),
+        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
+        doc="""int or array-like of int
+        Units of each hidden dense layer between the encoder and the output.""",
+    )
+
+    def _pooling(self) -> str | None:
+        """Return how states become one vector; None where each step has an answer."""
+        raise NotImplementedError
+
+    def _build_network(
+        self,
+        data: TrainingData,
+        n_outputs: int,
+        random_state: np.random.RandomState,
+        dtype: torch.dtype,
+    ) -> SeriesNetwork:
+        input_layer, channels = self._make_input_layer(data)
+        network = SeriesNetwork(
+            input_layer,
+            channels,
+            self._make_encoder,
+            n_outputs,
+            pooling=self._pooling(),
+            hidden_layer_sizes=self._hidden_layer_sizes(),
+            **self._network_options(data),
+            output_layer=self._make_output_layer(data),
+        )
+        network.initialize(random_state)
+        return network
+
+
+def _tensors(arrays: tuple[np.ndarray, ...]) -> list[torch.Tensor]:
+    return [torch.from_numpy(array) for array in arrays]

@@ -1,0 +1,1 @@
+"""Kinds of targets: labels, values, sequences of either."""

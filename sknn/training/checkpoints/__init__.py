@@ -1,0 +1,15 @@
+"""Checkpoints: training goes on after an interruption as if there had been none."""
+
+from ._callback_state import callback_parameters, stateful, stored_callback
+from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
+from ._progress import EpochSums
+
+__all__ = [
+    "CHECKPOINT_FILE",
+    "Checkpoint",
+    "EpochSums",
+    "callback_parameters",
+    "prepare_folder",
+    "stateful",
+    "stored_callback",
+]

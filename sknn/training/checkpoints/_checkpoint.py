@@ -1,0 +1,299 @@
+"""Checkpoints: training goes on after an interruption as if there had been none."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sknn.storage import ModelFileError, read_parts, remove_leftovers, write_parts
+
+from ._progress import progress_of, put_back
+
+if TYPE_CHECKING:
+    from sknn.training._net import Net
+
+CHECKPOINT_FILE = "checkpoint.sknn"
+
+KIND = "checkpoint"
+
+# What writing after epochs may take: this share of the time, and so many seconds beside that, so
+# that each epoch of a short fit is kept.
+LARGEST_SHARE = 0.01
+ALLOWANCE = 0.25
+
+
+class Checkpoint:
+    """The file in which a fit keeps how far it has come.
+
+    It has three parts: "estimator", a copy that predicts with the weights so far; "fit", what
+    tells this fit from others; and "progress", all that the rest of the training depends on.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Where the file is or will be. The folder is made if it is missing, and files that a
+        killed process has left half-written are removed.
+    minutes : float
+        How often it is written within an epoch.
+    fit : dict
+        What tells this fit from others: "estimator", the class; "parameters", a pair of text and
+        digest for each; "data", a digest for each part; "start", a digest of what a warm start
+        goes on from, or None; and "weights", their type.
+    copy_estimator : callable
+        Returns a copy of the net's estimator that predicts with the weights so far.
+    n_together : int, default=1
+        Fits that are done at the same time, each with a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If the folder has the checkpoint of another fit, or the file is damaged.
+    OSError
+        If the folder cannot be made, or the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        minutes: float,
+        fit: dict[str, Any],
+        copy_estimator: Callable[[Net], Any],
+        *,
+        n_together: int = 1,
+    ) -> None:
+        self.path = Path(folder, CHECKPOINT_FILE).expanduser()
+        self.fit = fit
+        self.copy_estimator = copy_estimator
+        self.is_complete = False
+        self._interval = 60 * minutes
+        self._n_together = n_together
+        self._begun = self._last_write = time.monotonic()
+        self._seconds = 0.0  # that writing has taken
+        self._progress: dict[str, Any] | None = None
+        prepare_folder(os.path.expanduser(folder), CHECKPOINT_FILE)
+        if self.path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        with read_parts(self.path) as stored:
+            if stored.kind != KIND:
+                raise ValueError(
+                    f"{self.path} is no checkpoint, but a file of kind {stored.kind!r}. Name "
+                    "another folder, or move the file."
+                )
+            fit = stored.decode("fit")
+            self._refuse_other(fit)
+            self._warn_of_versions(stored.versions)
+            self.fit = fit
+            self._progress = stored.decode("progress")
+
+    def _refuse_other(self, fit: dict[str, Any]) -> None:
+        differences = compare_fits(fit, self.fit)
+        if differences:
+            raise ValueError(
+                f"checkpoint={str(self.path.parent)!r} is a folder with the checkpoint of another "
+                f"fit: {'; '.join(differences)}. A fit goes on only with the data and parameters "
+                f"that it was begun with. Name another folder, or delete {self.path} to train "
+                "anew. The fits of a search cannot share a folder: search with checkpoint=None."
+            )
+
+    def _warn_of_versions(self, versions: dict[str, str]) -> None:
+        if versions.get("torch") != torch.__version__:
+            warnings.warn(
+                f"{self.path} was written with torch {versions.get('torch')}, and this is torch "
+                f"{torch.__version__}. Training goes on, but its "
+                "weights may differ in the last digits from those without an interruption.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    @property
+    def is_within_epoch(self) -> bool:
+        """Whether training goes on in the middle of an epoch."""
+        return self._progress is not None and self._progress["epoch"] is not None
+
+    def begin_with(self, random_state: np.random.RandomState) -> None:
+        """Have a fit draw the numbers that it drew when it was begun.
+
+        Parameters
+        ----------
+        random_state : RandomState
+            The fit's generator, before it has drawn any; brought to where it was then.
+        """
+        if self._progress is None:
+            self.fit["random_state"] = copy.deepcopy(random_state)
+        else:
+            random_state.set_state(self.fit["random_state"].get_state(legacy=False))
+
+    def begin(self, net: Net, on_epoch: dict[str, Any]) -> None:
+        """Put a net to where it was interrupted, or write a first checkpoint.
+
+        Call it after `on_train_begin`. What cannot be written is found here and not hours later.
+
+        Parameters
+        ----------
+        net : Net
+            As new.
+        on_epoch : dict
+            The data as callbacks get them.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        TypeError
+            If there is something that cannot be stored.
+        """
+        progress, self._progress = self._progress, None
+        if progress is None:
+            self.write(net)
+            return
+        try:
+            put_back(net, progress, on_epoch)
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise ModelFileError(f"{self.path} cannot be resumed from: {error}") from error
+        self.is_complete = net.is_done
+
+    def is_due(self) -> bool:
+        """Say whether the last checkpoint is older than it should be."""
+        return time.monotonic() - self._last_write >= self._interval
+
+    def after_epoch(self, net: Net) -> None:
+        """Write, unless writing has taken much of the time already.
+
+        Parameters
+        ----------
+        net : Net
+            Between two epochs.
+        """
+        now = time.monotonic()
+        allowed = ALLOWANCE + LARGEST_SHARE * (now - self._begun)
+        if self._n_together * self._seconds <= allowed or now - self._last_write >= self._interval:
+            self.write(net)
+
+    def write(self, net: Net) -> None:
+        """Store how far a net has come, in place of the last checkpoint.
+
+        Parameters
+        ----------
+        net : Net
+            Between two batches or two epochs.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; the last checkpoint is intact.
+        TypeError
+            If there is something that cannot be stored.
+        """
+        start = time.monotonic()
+        with net.predicting():
+            parts = {
+                "estimator": self.copy_estimator(net),
+                "fit": self.fit,
+                "progress": progress_of(net),
+            }
+            write_parts(self.path, parts, kind=KIND)
+        self._last_write = time.monotonic()
+        self._seconds += self._last_write - start
+
+    def complete(self, net: Net) -> None:
+        """Store that the training is over.
+
+        Parameters
+        ----------
+        net : Net
+            With its final weights.
+        """
+        if not self.is_complete:
+            self.write(net)
+            self.is_complete = True
+
+
+def prepare_folder(folder: str | os.PathLike[str], file: str) -> None:
+    """Make a folder, and remove from it what a killed process has left half-written.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder.
+    file : str
+        Name of the file that is to be written there.
+    """
+    if not os.fspath(folder):
+        raise ValueError("checkpoint is an empty string; name a folder, or use None.")
+    os.makedirs(folder, exist_ok=True)
+    remove_leftovers(folder, file)
+
+
+def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """Say in what two fits differ.
+
+    Parameters
+    ----------
+    there, here : dict
+        Descriptions, as :class:`Checkpoint` takes them: that in the file and the present one.
+
+    Returns
+    -------
+    list of str
+        Empty if they are the same.
+    """
+    if there["estimator"] != here["estimator"]:
+        return [f"of a {there['estimator']}, not of a {here['estimator']}"]
+    absent = ("absent", "")
+    differences = [
+        _say_values(name, there["parameters"].get(name, absent), value)
+        for name, value in here["parameters"].items()
+        if not _is_same(there["parameters"].get(name, absent), value)
+    ]
+    other = [name for name in here["data"] if there["data"].get(name) != here["data"][name]]
+    if other:
+        differences.append(f"other data ({', '.join(other)})")
+    if there["weights"] != here["weights"]:
+        differences.append(
+            f"weights of type {there['weights']}, here {here['weights']} (precision and device "
+            "decide)"
+        )
+    if there["start"] != here["start"]:
+        differences.append(
+            f"it began with {_say_start(there['start'])}, this one with "
+            f"{_say_start(here['start'])} (warm_start; `sklearn.base.clone` makes an estimator "
+            "that begins anew)"
+        )
+    return differences
+
+
+def _is_same(there: tuple[str, str], here: tuple[str, str]) -> bool:
+    """Say whether a parameter has the same value, numbers being compared by value."""
+    if there[1] == here[1]:
+        return True
+    try:
+        return float(there[0]) == float(here[0])
+    except ValueError:
+        return False
+
+
+def _say_values(name: str, there: tuple[str, str], here: tuple[str, str]) -> str:
+    if there[0] != here[0]:
+        return f"{name}={there[0]} there and {here[0]} here"
+    return f"{name}={there[0]} has another content there ({there[1][:8]}) than here ({here[1][:8]})"
+
+
+def _say_start(start: str | None) -> str:
+    return "new weights" if start is None else f"the weights of an earlier fit ({start[:8]})"

@@ -1,0 +1,29 @@
+"""Optimizers, schedules and stopping."""
+
+from ._optimizers import (
+    SOLVERS,
+    JointOptimizer,
+    keys_of,
+    make_optimizer,
+    optimizer_state,
+    parameter_keys,
+    parted_state,
+    restore_optimizer_state,
+)
+from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
+from ._stopping import Plateau
+
+__all__ = [
+    "HORIZON_SCHEDULES",
+    "SOLVERS",
+    "JointOptimizer",
+    "LearningRate",
+    "Plateau",
+    "inverse_scaling",
+    "keys_of",
+    "make_optimizer",
+    "optimizer_state",
+    "parameter_keys",
+    "parted_state",
+    "restore_optimizer_state",
+]

@@ -1,0 +1,168 @@
+"""Learning rate schedules by name.
+
+A schedule with a horizon gives the factor by which the peak learning rate is multiplied as a
+function of the progress, from 0 at the first batch to 1 after `max_iter` epochs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from sknn.training._state import TrainingState
+
+
+def cosine(progress: float) -> float:
+    """Half a cosine from 1 to 0 (Loshchilov and Hutter, 2017, arXiv:1608.03983)."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def one_cycle(progress: float) -> float:
+    """Rise from 1/25 to 1 over 30 % of the training, then fall to 1e-4 / 25.
+
+    Both are half cosines (Smith and Topin, 2018, arXiv:1708.07120; numbers of fast.ai).
+    """
+    start, rise = 1 / 25, 0.3
+    if progress < rise:
+        return start + (1 - start) * (1 - cosine(progress / rise))
+    return start * 1e-4 + (1 - start * 1e-4) * cosine((progress - rise) / (1 - rise))
+
+
+def warmup_cosine(progress: float) -> float:
+    """Rise linearly from 0 over 5 % of the training, then fall as half a cosine to 0."""
+    warmup = 0.05
+    return progress / warmup if progress < warmup else cosine((progress - warmup) / (1 - warmup))
+
+
+def step(progress: float) -> float:
+    """Divide by ten after one and after two thirds of the training."""
+    return 0.1 ** min(int(3 * progress), 2)
+
+
+HORIZON_SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": cosine,
+    "one_cycle": one_cycle,
+    "warmup_cosine": warmup_cosine,
+    "step": step,
+}
+
+# "adaptive" divides the rate by this number on a plateau, until the rate is this small.
+ADAPTIVE_DIVISOR = 5.0
+ADAPTIVE_MINIMUM = 1e-6
+
+
+def inverse_scaling(learning_rate: float, n_samples_seen: int, power_t: float) -> float:
+    """Return ``learning_rate / (t + 1)^power_t``, t the number of samples seen.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The initial learning rate.
+    n_samples_seen : int
+        Samples seen so far, repetitions included.
+    power_t : float
+        The exponent.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from sknn.training import inverse_scaling
+    >>> inverse_scaling(0.1, 99, 0.5)
+    0.01
+    """
+    return learning_rate / (n_samples_seen + 1) ** power_t
+
+
+class LearningRate:
+    """Sets the learning rate of an optimizer, and keeps it in the training state.
+
+    Parameters
+    ----------
+    schedule : str
+        The parameter `learning_rate`: "constant", "invscaling", "adaptive", or a key of
+        `HORIZON_SCHEDULES`.
+    initial : float
+        The learning rate, or the peak of the schedule.
+    optimizer : torch.optim.Optimizer or None
+        None for a solver without a learning rate.
+    state : TrainingState
+        Counts samples and batches; keeps the rate between calls.
+    power_t : float
+        Exponent of "invscaling".
+    horizon : int
+        Epochs after which a schedule with a horizon ends.
+    """
+
+    def __init__(
+        self,
+        schedule: str,
+        initial: float,
+        optimizer: torch.optim.Optimizer | None,
+        state: TrainingState,
+        *,
+        power_t: float,
+        horizon: int,
+    ) -> None:
+        self.schedule = schedule
+        self.initial = initial
+        self.optimizer = optimizer
+        self.state = state
+        self.power_t = power_t
+        self.horizon = horizon
+        self.has_horizon = schedule in HORIZON_SCHEDULES
+
+    @property
+    def now(self) -> float:
+        """The optimizer's present learning rate."""
+        return self.optimizer.param_groups[0]["lr"]  # type: ignore[union-attr]
+
+    def _set(self, rate: float) -> None:
+        self.state.learning_rate = rate
+        self.optimizer.param_groups[0]["lr"] = rate  # type: ignore[union-attr]
+
+    def resume(self) -> None:
+        """Go on with the rate that the last call ended with."""
+        if self.optimizer is not None and self.state.learning_rate is not None:
+            self._set(self.state.learning_rate)
+
+    def before_batch(self, steps_per_epoch: int) -> None:
+        """Follow a schedule with a horizon.
+
+        Parameters
+        ----------
+        steps_per_epoch : int
+            Batches an epoch.
+        """
+        if self.has_horizon:
+            progress = min(self.state.n_steps / (steps_per_epoch * self.horizon), 1.0)
+            self._set(self.initial * HORIZON_SCHEDULES[self.schedule](progress))
+
+    def after_epoch(self) -> None:
+        """Follow "invscaling"."""
+        if self.schedule == "invscaling":
+            self._change_sgd(inverse_scaling(self.initial, self.state.n_samples_seen, self.power_t))
+
+    def lower(self) -> bool:
+        """Divide an "adaptive" rate on a plateau.
+
+        Returns
+        -------
+        bool
+            False if the schedule is another one, or the rate is as small as it may be.
+        """
+        if self.schedule != "adaptive" or self.now <= ADAPTIVE_MINIMUM:
+            return False
+        self._change_sgd(self.now / ADAPTIVE_DIVISOR)
+        return True
+
+    def _change_sgd(self, rate: float) -> None:
+        """Change the rate of :class:`SGD`, whose velocity stays what it was."""
+        self.state.learning_rate = rate
+        self.optimizer.change_learning_rate(rate)  # type: ignore[union-attr]
