@@ -27,6 +27,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sknn._parameters import declares_parameters
 from sknn.data import (
     Rows,
     Samples,
@@ -68,7 +69,6 @@ from sknn.training import (
 from ._fit_record import describe_fit
 from ._inputs import array_like
 from ._modules import build_user_module, portable_copy
-from ._parameters import declares_parameters
 from ._refusals import CALLBACK_CONTEXTS, unchanged_if_refused
 from ._scales import warn_if_useless
 from ._training_parameters import TrainingParameters

@@ -23,6 +23,7 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from sknn._parameters import declares_parameters, parameter
 from sknn.data import Rows, count_threads, resolve_device, threads_for
 from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
@@ -41,7 +42,6 @@ from sknn.training import (
 )
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
-from ._parameters import declares_parameters, parameter
 from ._refusals import remember
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sknn._parameters import declares_parameters, parameter
 from sknn.nn import ACTIVATIONS, per_layer
 
 from ._base import NeuralEstimator
-from ._parameters import declares_parameters, parameter
 from ._training_parameters import refuse_with_lbfgs
 
 

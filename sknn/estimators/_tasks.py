@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sknn._hints import available_if
+from sknn._parameters import declares_parameters, parameter
 from sknn.data import narrowed
 from sknn.estimators.targets._labels import ClassTargets, class_factors
 from sknn.nn import (
@@ -32,7 +33,6 @@ from sknn.nn import (
 from sknn.training import accuracy, decide_labels, decide_multiclass, r2
 
 from ._base import NeuralEstimator
-from ._parameters import declares_parameters, parameter
 
 
 def _has_batches(estimator: NeuralEstimator) -> bool:

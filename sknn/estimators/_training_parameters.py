@@ -13,9 +13,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
 from sknn._documentation import LinksToDocumentation
+from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.training import HORIZON_SCHEDULES, SOLVERS
-
-from ._parameters import ExplainedParameters, declares_parameters, parameter
 
 
 @declares_parameters

@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
 from sknn._documentation import LinksToDocumentation
+from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators import NeuralRegressor
-from sknn.estimators._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators._refusals import unchanged_if_refused
 
 from ._intervals import (

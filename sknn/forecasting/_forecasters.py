@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sknn.estimators._parameters import declares_parameters, parameter
+from sknn._parameters import declares_parameters, parameter
 
 from ._base import Forecaster
 from ._quantiles import quantile_regressor

@@ -10,10 +10,10 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._base import TrainingData
 from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._layers import LayeredEstimator
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._scales import warn_of_inputs, warn_of_targets
 from sknn.estimators._tasks import (
     LOSS_CONSTRAINTS,

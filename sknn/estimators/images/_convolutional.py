@@ -15,10 +15,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_y, validate_data
 from torch import Tensor, nn
 
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.data import ImageRows, Samples
 from sknn.estimators._base import CheckedData, TrainingData
 from sknn.estimators._layers import LayeredEstimator, positive_integers
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators._validation import one_or_several_columns, require_y

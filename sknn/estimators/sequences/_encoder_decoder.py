@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.data import PairedRows, Ragged
 from sknn.estimators._base import TrainingData
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
 from sknn.estimators.series._format import as_list_of_series, join_series
 from sknn.estimators.series._recurrent import RecurrentLayers

@@ -13,11 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import validated
 from sknn.data import Ragged, SeriesRows
 from sknn.estimators._base import NeuralEstimator, PreparedFit, TrainingData
 from sknn.estimators._inputs import array_like
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._refusals import unchanged_if_refused
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators.series._format import (

@@ -10,10 +10,10 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from sknn._hints import available_if, explains_calls
+from sknn._parameters import declares_parameters
 from sknn.data import Ragged
 from sknn.estimators._base import TrainingData
 from sknn.estimators._inputs import array_like
-from sknn.estimators._parameters import declares_parameters
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase, _has_probabilities
 from sknn.estimators._validation import require_y
 from sknn.estimators.series._family import SeriesHead

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
 from sknn.nn import POOLINGS, AttentionEncoder
 

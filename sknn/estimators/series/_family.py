@@ -13,10 +13,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_array, validate_data
 from torch import nn
 
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.data import Ragged, SeriesRows
 from sknn.estimators._base import TrainingData
 from sknn.estimators._layers import HiddenLayers, LayerOptions, positive_integers
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralRegressorBase
 from sknn.estimators._validation import one_or_several_columns, require_y, torch_type
 from sknn.estimators.images._format import count_dimensions

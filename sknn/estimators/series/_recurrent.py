@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from sknn.estimators._parameters import declares_parameters, inherited, parameter
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
 from sknn.nn import CELLS, POOLINGS, RecurrentEncoder
 
