@@ -31,24 +31,7 @@ STEPS = (*SCALERS, SimpleImputer, *ENCODERS, ColumnTransformer)
 
 
 def steps_of(name: str, step: Any) -> list[Any]:
-    """Return the fitted steps that a step of a pipeline consists of.
-
-    Parameters
-    ----------
-    name : str
-        The step's name.
-    step : estimator, "passthrough" or None
-        The step.
-
-    Returns
-    -------
-    list of estimators
-
-    Raises
-    ------
-    TypeError
-        If one of them cannot be exported.
-    """
+    """Return the fitted steps in a step of a pipeline; TypeError if one cannot be exported."""
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return []
     if type(step) is FunctionTransformer and step.func is None and step.inverse_func is None:
@@ -85,38 +68,16 @@ def _positional(transformer: ColumnTransformer) -> ColumnTransformer:
 
 
 class Part(NamedTuple):
-    """A part of a ColumnTransformer.
-
-    Attributes
-    ----------
-    steps : list of estimators
-        What its columns go through.
-    indices : list of int
-        Its columns.
-    outputs : slice
-        What becomes of them, among all outputs.
-    weight : float or None
-        What the outputs are multiplied by.
-    """
+    """A part of a ColumnTransformer."""
 
     steps: list[Any]
-    indices: list[int]
-    outputs: slice
-    weight: float | None
+    indices: list[int]  # of its columns
+    outputs: slice  # its place among all outputs
+    weight: float | None  # factor of the outputs
 
 
 def parts_of(transformer: ColumnTransformer) -> list[Part]:
-    """Return the parts, without those that drop their columns or have none.
-
-    Parameters
-    ----------
-    transformer : ColumnTransformer
-        Fitted.
-
-    Returns
-    -------
-    list of Part
-    """
+    """Return the parts of a ColumnTransformer, without those that have or keep no columns."""
     weights = transformer.transformer_weights or {}
     parts = []
     for name, step, _ in transformer.transformers_:
@@ -128,19 +89,7 @@ def parts_of(transformer: ColumnTransformer) -> list[Part]:
 
 
 def layers_of(step: Any, words: Sequence[str]) -> list[nn.Module]:
-    """Return modules that do what a fitted step does.
-
-    Parameters
-    ----------
-    step : estimator
-        One of `STEPS`.
-    words : sequence of str
-        The text that columns may hold.
-
-    Returns
-    -------
-    list of torch.nn.Module
-    """
+    """Return modules that do what a fitted step, one of `STEPS`, does."""
     if isinstance(step, ColumnTransformer):
         return [Columns(step, words)]
     if isinstance(step, SimpleImputer):
@@ -151,15 +100,7 @@ def layers_of(step: Any, words: Sequence[str]) -> list[nn.Module]:
 
 
 class Columns(nn.Module):
-    """The parts of a ColumnTransformer, side by side.
-
-    Parameters
-    ----------
-    transformer : ColumnTransformer
-        Fitted.
-    words : sequence of str
-        The text that columns may hold.
-    """
+    """The parts of a fitted ColumnTransformer, side by side."""
 
     def __init__(self, transformer: ColumnTransformer, words: Sequence[str]) -> None:
         super().__init__()
@@ -179,13 +120,7 @@ class Columns(nn.Module):
 
 
 class Imputation(nn.Module):
-    """What a SimpleImputer does with numbers; text is never missing.
-
-    Parameters
-    ----------
-    imputer : SimpleImputer
-        Fitted.
-    """
+    """What a fitted SimpleImputer does with numbers; text is never missing."""
 
     statistics: Tensor
 
@@ -212,15 +147,7 @@ class Imputation(nn.Module):
 
 
 class Encoding(nn.Module):
-    """What an encoder makes of categories: a table for each column.
-
-    Parameters
-    ----------
-    encoder : OneHotEncoder or OrdinalEncoder
-        Fitted.
-    words : sequence of str
-        The text that columns may hold.
-    """
+    """What a fitted encoder makes of categories: a table for each column."""
 
     def __init__(self, encoder: Any, words: Sequence[str]) -> None:
         super().__init__()
@@ -299,17 +226,7 @@ def is_text(categories: np.ndarray) -> bool:
 
 
 def words_of(steps: Sequence[Any]) -> list[str]:
-    """Return all text that the encoders among some steps know.
-
-    Parameters
-    ----------
-    steps : sequence of estimators
-        Fitted steps, see :func:`steps_of`.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return all text that the encoders among some steps know."""
     words: set[str] = set()
     for step in steps:
         if isinstance(step, ColumnTransformer):
@@ -321,17 +238,7 @@ def words_of(steps: Sequence[Any]) -> list[str]:
 
 
 def text_columns(steps: Sequence[Any]) -> set[int]:
-    """Return which input columns of some steps hold text.
-
-    Parameters
-    ----------
-    steps : sequence of estimators
-        Fitted steps.
-
-    Returns
-    -------
-    set of int
-    """
+    """Return which input columns of some steps hold text."""
     for step in steps:
         if isinstance(step, ENCODERS):
             return {i for i, each in enumerate(step.categories_) if is_text(each)}
@@ -344,41 +251,15 @@ def text_columns(steps: Sequence[Any]) -> set[int]:
 
 
 def used_columns(steps: Sequence[Any]) -> list[int]:
-    """Return which input columns of some steps are not dropped by the first of them.
-
-    Parameters
-    ----------
-    steps : sequence of estimators
-        Fitted steps, one at least.
-
-    Returns
-    -------
-    list of int
-    """
+    """Return which input columns of some steps are not dropped by the first of them."""
     if not isinstance(steps[0], ColumnTransformer):
         return list(range(steps[0].n_features_in_))
     return sorted({i for part in parts_of(steps[0]) for i in part.indices})
 
 
 def undo(step: Any, X: np.ndarray, words: Sequence[str], random: np.random.Generator) -> np.ndarray:
-    """Make up an input of a step whose output is like some rows.
-
-    Parameters
-    ----------
-    step : estimator
-        One of `STEPS`.
-    X : ndarray of shape (n_samples, n_outputs)
-        The rows, in which text is numbers.
-    words : sequence of str
-        The text that columns may hold.
-    random : numpy.random.Generator
-        Draws categories, and what the output does not tell.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features)
-    """
-    n = len(X)
+    """Make up an input of a step, (n, n_features), whose output is like X, (n, n_outputs)."""
+    n = len(X)  # `random` draws categories, and what the output does not tell
     if isinstance(step, ENCODERS):
         known = [_as_numbers(each, words) for each in step.categories_]
         return np.stack([random.choice(each, n) for each in known], 1)
@@ -404,17 +285,7 @@ def undo(step: Any, X: np.ndarray, words: Sequence[str], random: np.random.Gener
 
 
 def has_encoders(steps: Sequence[Any]) -> bool:
-    """Say whether there is an encoder among some steps.
-
-    Parameters
-    ----------
-    steps : sequence of estimators
-        Fitted steps.
-
-    Returns
-    -------
-    bool
-    """
+    """Say whether there is an encoder among some steps."""
     return any(
         any(has_encoders(part.steps) for part in parts_of(step))
         if isinstance(step, ColumnTransformer)

@@ -22,24 +22,7 @@ class ExportError(RuntimeError):
 
 
 def compare(model: FittedModel, X: np.ndarray, content: bytes, precision: str) -> None:
-    """Run an ONNX model, and compare its answers with the estimator's.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-    X : ndarray
-        Some samples.
-    content : bytes
-        The ONNX model.
-    precision : {"float32", "float64"}
-        In which it computes.
-
-    Raises
-    ------
-    ExportError
-        If onnxruntime cannot run the model, or the answers differ.
-    """
+    """Run an ONNX model; raise ExportError unless its answers for X are the estimator's."""
     answers = _run(content, runtime_inputs(model, X))
     numbers, labels = _expected(model, X)
     found = answers[-1]

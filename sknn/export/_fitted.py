@@ -26,20 +26,11 @@ OTHER_TEXT = "\0"
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted estimator on the CPU, and the steps that X goes through first.
+    """A fitted estimator on the CPU, and the steps that X goes through first."""
 
-    Where columns hold text, X is their numbers here: places in `words`.
-
-    Attributes
-    ----------
-    estimator : NeuralEstimator
-        A copy, which computes in the type of its weights.
-    steps : list of scikit-learn's estimators
-        In their order.
-    """
-
-    estimator: Any
-    steps: list[Any]
+    # Where columns hold text, X is their numbers in all methods: places in `words`.
+    estimator: Any  # a copy, which computes in the type of its weights
+    steps: list[Any]  # of scikit-learn's, in their order
 
     @property
     def is_classifier(self) -> bool:
@@ -106,24 +97,7 @@ class FittedModel:
 
 
 def take_apart(model: Any) -> FittedModel:
-    """Find the estimator in what the user passes.
-
-    Parameters
-    ----------
-    model : estimator, Pipeline or search
-        What is to be exported.
-
-    Returns
-    -------
-    FittedModel
-
-    Raises
-    ------
-    TypeError
-        If it is not one of this package's estimators, or a step before it cannot be exported.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Find the estimator and the steps before it in an estimator, a pipeline or a search."""
     if isinstance(model, BaseSearchCV):
         return take_apart(_best_estimator(model))
     if isinstance(model, Pipeline):

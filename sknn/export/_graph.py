@@ -29,22 +29,7 @@ DIMENSIONS = ("n", "n_steps")
 
 
 def label_tensor(classes: np.ndarray) -> Any:
-    """Return the labels as a tensor of ONNX's.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The labels.
-
-    Returns
-    -------
-    onnx.TensorProto
-
-    Raises
-    ------
-    TypeError
-        If ONNX has no tensors of their type.
-    """
+    """Return labels, (n_classes,), as an onnx.TensorProto; TypeError if ONNX lacks their type."""
     is_text = classes.dtype.kind == "U" or all(isinstance(label, str) for label in classes)
     is_number = classes.dtype.kind in "biuf" and classes.dtype.itemsize <= 8
     if not (is_text or is_number):
@@ -58,15 +43,7 @@ def label_tensor(classes: np.ndarray) -> Any:
 
 
 def look_up_labels(model: Any, classes: np.ndarray) -> None:
-    """Make labels of the class indices that a graph returns first.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        The model, which is changed.
-    classes : ndarray of shape (n_classes,)
-        The labels.
-    """
+    """Make labels of the class indices that a model returns first, in place."""
     onnx = require("onnx", extra="export")
     graph = model.graph
     output = graph.output[0]
@@ -79,17 +56,7 @@ def look_up_labels(model: Any, classes: np.ndarray) -> None:
 
 
 def look_up_words(model: Any, names: list[str], words: list[str]) -> None:
-    """Make inputs of text of those that are places of words.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        The model, which is changed.
-    names : list of str
-        Names of the inputs.
-    words : list of str
-        The words; others are number -1.
-    """
+    """Have some inputs of a model take words instead of their places, -1 for others; in place."""
     onnx = require("onnx", extra="export")
     nodes = []
     for value in model.graph.input:
@@ -113,15 +80,7 @@ def look_up_words(model: Any, names: list[str], words: list[str]) -> None:
 
 
 def rename(graph: Any, old: str, new: str) -> None:
-    """Give a value that nodes compute another name.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-        The graph, which is changed.
-    old, new : str
-        The names.
-    """
+    """Rename a value that nodes of a graph compute or take, in place."""
     for node in graph.node:
         for names in (node.input, node.output):
             for i, name in enumerate(names):
@@ -130,18 +89,7 @@ def rename(graph: Any, old: str, new: str) -> None:
 
 
 def compute_in_float32(model: Any) -> bool:
-    """Cast around the operators that onnxruntime does not have in float64.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        The model, which is changed.
-
-    Returns
-    -------
-    bool
-        Whether there were any.
-    """
+    """Cast around operators that lack float64, in place; say whether there were any."""
     onnx = require("onnx", extra="export")
     doubles = _names_of_doubles(onnx, model)
     nodes: list[Any] = []
@@ -187,13 +135,7 @@ def _names_of_doubles(onnx: Any, model: Any) -> set[str]:
 
 
 def tidy(model: Any) -> None:
-    """Name the dimensions, and remove what torch notes of each node: source files, for instance.
-
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        The model, which is changed.
-    """
+    """Name the dimensions, and remove what torch notes of each node (source files); in place."""
     graph = model.graph
     del graph.value_info[:]
     for each in (model, graph, *graph.node, *graph.input, *graph.output):

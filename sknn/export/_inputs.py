@@ -38,28 +38,14 @@ SAMPLE_STEPS = 40
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What X looks like.
+    """What X looks like."""
 
-    Attributes
-    ----------
-    sample : ndarray
-        Some rows.
-    fewest_steps : int or None
-        From how many steps on X may have any number of them; None where it is fixed.
-    """
-
-    sample: np.ndarray
-    fewest_steps: int | None
+    sample: np.ndarray  # some rows
+    fewest_steps: int | None  # X may have so many steps or more; None: their number is fixed
 
 
 class AsRows(nn.Module):
-    """Rows on their way into a dense network.
-
-    Parameters
-    ----------
-    dtype : torch.dtype
-        Type of the network.
-    """
+    """Rows on their way into a dense network of type `dtype`."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -71,26 +57,14 @@ class AsRows(nn.Module):
 
 
 class AsImages(nn.Module):
-    """Images on their way into the network, as :class:`sknn.training.ImageRows` has it.
-
-    Parameters
-    ----------
-    dtype : torch.dtype
-        Type of the network.
-    image_shape : tuple of int
-        Height, width and channels.
-    channels_first : bool
-        Whether the channels come first in X.
-    divided : sequence of torch.dtype
-        Types of pixels that are divided by 255.
-    """
+    """Images on their way into the network, as :class:`sknn.data.ImageRows` has it."""
 
     def __init__(
         self,
         dtype: torch.dtype,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, int, int],  # height, width, channels
         channels_first: bool,
-        divided: Sequence[torch.dtype] = (torch.uint8,),
+        divided: Sequence[torch.dtype] = (torch.uint8,),  # types of pixels divided by 255
     ) -> None:
         super().__init__()
         self.dtype = dtype
@@ -110,15 +84,7 @@ class AsImages(nn.Module):
 
 
 class AsSeries(nn.Module):
-    """Series on their way into the network, as :class:`sknn.training.SeriesRows` has it.
-
-    Parameters
-    ----------
-    dtype : torch.dtype
-        Type of the network.
-    tokens : bool
-        Whether X holds tokens.
-    """
+    """Series on their way into the network, as :class:`sknn.data.SeriesRows` has it."""
 
     def __init__(self, dtype: torch.dtype, tokens: bool) -> None:
         super().__init__()
@@ -134,17 +100,7 @@ class AsSeries(nn.Module):
 
 
 def input_layer(model: FittedModel) -> nn.Module:
-    """Return what turns X into what the network takes.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Return the module that turns X into the network's input."""
     estimator, dtype = model.estimator, model.estimator._compute_dtype
     if isinstance(estimator, ConvFamily):
         divides = estimator._format.divides
@@ -156,24 +112,7 @@ def input_layer(model: FittedModel) -> nn.Module:
 
 
 def find_format(model: FittedModel, X: Any) -> InputFormat:
-    """Say what X looks like, from the user's or from what the estimator was fitted with.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-    X : array-like or None
-        Some of the user's samples.
-
-    Returns
-    -------
-    InputFormat
-
-    Raises
-    ------
-    TypeError, ValueError
-        If X is not one array of numbers, or not what the estimator takes.
-    """
+    """Find out what X looks like, from the user's X or else from the estimator; check it."""
     estimator = model.estimator
     with quiet():  # columns have lost their names
         if X is None:
@@ -194,20 +133,7 @@ def _fewest_steps(estimator: Any, sample: np.ndarray) -> int | None:
 
 
 def runtime_inputs(model: FittedModel, X: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what an ONNX runtime gets for X.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-    X : ndarray
-        Some rows, in which text is numbers.
-
-    Returns
-    -------
-    dict of str to ndarray
-        By the names of the inputs: X, or its columns of shape (n, 1) where some hold text.
-    """
+    """Return an ONNX runtime's inputs by name: X, or columns of shape (n, 1) if some hold text."""
     if not model.text_columns:
         return {"X": X}
     table = model.as_given(X)

@@ -15,18 +15,7 @@ from ._traceable import traceable
 
 
 class Deployed(nn.Module):
-    """Preprocessing, input layer and network of a fitted estimator.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-
-    Attributes
-    ----------
-    output_names : tuple of str
-        Names of what `forward` returns.
-    """
+    """Preprocessing, input layer and network of a fitted estimator."""
 
     output_names: tuple[str, ...]
 
@@ -43,13 +32,7 @@ class Deployed(nn.Module):
 
 
 class DeployedClassifier(Deployed):
-    """Labels, and probabilities or decisions.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The classifier.
-    """
+    """Labels, and probabilities or decisions."""
 
     def __init__(self, model: FittedModel) -> None:
         super().__init__(model)
@@ -72,13 +55,7 @@ class DeployedClassifier(Deployed):
 
 
 class DeployedRegressor(Deployed):
-    """Predicted values.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The regressor.
-    """
+    """Predicted values."""
 
     output_names = ("prediction",)
 
@@ -89,15 +66,7 @@ class DeployedRegressor(Deployed):
 
 
 class OfTable(nn.Module):
-    """A module for a table whose columns come one by one, since they differ in type.
-
-    Parameters
-    ----------
-    module : Deployed
-        Takes the table as one tensor.
-    places : list of int
-        Which columns of the table come.
-    """
+    """A module for a table whose columns come one by one, since they differ in type."""
 
     def __init__(self, module: Deployed, places: list[int]) -> None:
         super().__init__()
@@ -114,18 +83,7 @@ class OfTable(nn.Module):
 
 
 def deployed(model: FittedModel) -> Any:
-    """Return the module of a classifier or of a regressor.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-
-    Returns
-    -------
-    DeployedClassifier, DeployedRegressor or OfTable
-        In evaluation mode.
-    """
+    """Return a module from X to answers, in evaluation mode."""
     kind = DeployedClassifier if model.is_classifier else DeployedRegressor
     module = kind(model)
     return (OfTable(module, model.used_columns) if model.text_columns else module).eval()

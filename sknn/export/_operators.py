@@ -22,12 +22,7 @@ OPERATORS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
 
 
 def translations() -> dict[Any, Callable[..., Any]]:
-    """Return what writes some operations to an ONNX graph, for torch's exporter.
-
-    Returns
-    -------
-    dict of torch.ops.OpOverload to callable
-    """
+    """Return the functions that write some of torch's operations to an ONNX graph, by operation."""
     recurrent = {operation: _recurrent(name) for name, operation in operations().items()}
     return {torch.ops.aten.log_sigmoid.default: _log_sigmoid(), **recurrent}
 

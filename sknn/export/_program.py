@@ -94,26 +94,7 @@ def export_torch(
 
 
 def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> ExportedProgram:
-    """Trace the module of an estimator for any number of samples, and of steps where it can be.
-
-    Parameters
-    ----------
-    model : FittedModel
-        The estimator.
-    module : torch.nn.Module
-        From X to answers.
-    found : InputFormat
-        What X looks like.
-
-    Returns
-    -------
-    torch.export.ExportedProgram
-
-    Raises
-    ------
-    ValueError
-        If the network cannot be traced.
-    """
+    """Trace the module of an estimator for any number of samples, and of steps where possible."""
     # of one sample torch would conclude that there is always one
     sample = torch.from_numpy(found.sample).repeat_interleave(2, 0)[:2]
     inputs: tuple[Tensor, ...] = (sample,)

@@ -13,15 +13,7 @@ Operation = tuple[Callable[[Tensor, Tensor], Tensor], Any]
 
 
 class Arithmetic(nn.Module):
-    """One operation between each row and a vector, in the rows' own type.
-
-    Parameters
-    ----------
-    operation : callable
-        Maps rows and vector to rows.
-    vector : array-like of shape (n_features,) or float
-        The second operand.
-    """
+    """One operation between each row and a vector, (n_features,), in the rows' own type."""
 
     vector: Tensor
 
@@ -44,17 +36,7 @@ class Floating(nn.Module):
 
 
 def scaling_layers(scaler: Any) -> list[nn.Module]:
-    """Return modules that do what a fitted scaler does.
-
-    Parameters
-    ----------
-    scaler : StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler
-        The scaler.
-
-    Returns
-    -------
-    list of torch.nn.Module
-    """
+    """Return modules that do what a fitted scaler does."""
     return [Floating(), *(Arithmetic(*each) for each in SCALERS[type(scaler)](scaler))]
 
 

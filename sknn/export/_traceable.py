@@ -25,18 +25,11 @@ MODES = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 
 
 class TraceableConvolution(nn.Module):
-    """A convolution of images of height 1, as one of series.
-
-    With images torch would decide from the number of steps how they lie in memory.
-
-    Parameters
-    ----------
-    convolution : torch.nn.Conv2d
-        The convolution, without padding.
-    """
+    """A convolution of images of height 1, without padding, as one of series."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
+        # with images torch would decide from the number of steps how they lie in memory
         self.weight, self.bias = convolution.weight, convolution.bias
         self.stride = convolution.stride[1]
 
@@ -47,13 +40,7 @@ class TraceableConvolution(nn.Module):
 
 
 class TraceableRecurrence(nn.Module):
-    """Recurrent layers of torch's, without dropout.
-
-    Parameters
-    ----------
-    layers : torch.nn.RNNBase
-        The layers, which return states as wide as they are hidden.
-    """
+    """Recurrent layers of torch's, without dropout, whose states are as wide as they are hidden."""
 
     def __init__(self, layers: nn.RNNBase) -> None:
         super().__init__()
@@ -92,12 +79,7 @@ class TraceableRecurrence(nn.Module):
 
 @cache
 def operations() -> dict[str, Any]:
-    """Return the operations, by the names that torch has for them.
-
-    Returns
-    -------
-    dict of str to torch.ops.OpOverload
-    """
+    """Return the operations, by torch's names for them."""
     library = torch.library.Library(LIBRARY, "DEF")
     for name in MODES:
         signature = str(_original(name)._schema).partition("(")[2]
@@ -135,34 +117,13 @@ def _shapes(
 
 
 def fewest_steps(network: nn.Module) -> int:
-    """Return how many steps leave two of them at least, for one is a special case to torch.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network.
-
-    Returns
-    -------
-    int
-    """
+    """Return how many steps leave at least two of them, for one is a special case to torch."""
     layers = (layer for layer in network.modules() if isinstance(layer, SeriesConvolution))
     return math.prod(layer.stride for layer in layers) + 1
 
 
 def traceable(network: nn.Module) -> nn.Module:
-    """Put layers that can be traced in the place of recurrent ones, and of a stem's convolutions.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network, which is changed.
-
-    Returns
-    -------
-    torch.nn.Module
-        The network.
-    """
+    """Replace recurrent layers and a stem's convolutions by traceable ones, in place."""
     for module in list(network.modules()):
         if isinstance(module, SeriesConvolution):
             module.conv = TraceableConvolution(module.conv)
@@ -173,18 +134,7 @@ def traceable(network: nn.Module) -> nn.Module:
 
 
 def with_own_operations(program: ExportedProgram) -> ExportedProgram:
-    """Put torch's own recurrent operations into a traced program, for use without this package.
-
-    Parameters
-    ----------
-    program : torch.export.ExportedProgram
-        The program, which is changed.
-
-    Returns
-    -------
-    torch.export.ExportedProgram
-        The program.
-    """
+    """Put torch's recurrent operations back into a traced program, which then runs without sknn."""
     originals = {operation: _original(name) for name, operation in operations().items()}
     for node in program.graph.nodes:
         node.target = originals.get(node.target, node.target)

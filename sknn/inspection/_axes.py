@@ -24,29 +24,7 @@ def picture_axes(
     n_lines: int = 0,
     has_heading: bool = False,
 ) -> np.ndarray:
-    """Return one Axes a picture, without ticks.
-
-    Parameters
-    ----------
-    n_pictures : int
-        How many are needed.
-    axes : Axes, array-like of Axes or None
-        The user's; None makes a figure.
-    n_columns : int or None, default=None
-        Columns of a new figure; None makes it about square.
-    width : float, default=1.0
-        Width of a picture in inches.
-    aspect : float, default=1.0
-        Height of a picture divided by its width.
-    n_lines : int, default=0
-        Lines of text above each picture.
-    has_heading : bool, default=False
-        Whether the figure will have a title.
-
-    Returns
-    -------
-    ndarray of shape (n_pictures,)
-    """
+    """Return one Axes a picture, (n_pictures,), without ticks: the user's, or a new figure's."""
     if axes is not None:
         chosen = given_axes(axes, n_pictures)
     else:
@@ -67,20 +45,7 @@ def picture_axes(
 
 
 def new_axes(n_rows: int, n_columns: int, figure_size: tuple[float, float]) -> np.ndarray:
-    """Make a figure.
-
-    Parameters
-    ----------
-    n_rows, n_columns : int
-        Its grid.
-    figure_size : tuple of float
-        Width and height in inches.
-
-    Returns
-    -------
-    ndarray of shape (n_rows * n_columns,)
-        The Axes, row by row.
-    """
+    """Make a figure, sizes in inches; return its Axes row by row, (n_rows * n_columns,)."""
     pyplot = require("matplotlib.pyplot", extra="plot")
     _, grid = pyplot.subplots(
         n_rows, n_columns, figsize=figure_size, squeeze=False, layout="constrained"
@@ -89,26 +54,7 @@ def new_axes(n_rows: int, n_columns: int, figure_size: tuple[float, float]) -> n
 
 
 def given_axes(axes: Any, n_needed: int) -> np.ndarray:
-    """Check the user's axes.
-
-    Parameters
-    ----------
-    axes : Axes or array-like of Axes
-        The user's.
-    n_needed : int
-        How many are needed.
-
-    Returns
-    -------
-    ndarray of shape (n_needed,)
-
-    Raises
-    ------
-    TypeError
-        If they are no Axes.
-    ValueError
-        If there are too few.
-    """
+    """Check the user's axes; return as many as are needed, (n_needed,)."""
     chosen = np.asarray(axes, dtype=object).ravel()
     strangers = [type(ax).__name__ for ax in chosen if not hasattr(ax, "imshow")]
     if strangers:
@@ -119,18 +65,7 @@ def given_axes(axes: Any, n_needed: int) -> np.ndarray:
 
 
 def value_scale(values: np.ndarray) -> dict[str, Any]:
-    """Choose colours for numbers: red and blue about a white zero, or light for large.
-
-    Parameters
-    ----------
-    values : ndarray
-        All that is shown in these colours.
-
-    Returns
-    -------
-    dict
-        Arguments of ``imshow``.
-    """
+    """Return arguments of ``imshow``: red and blue about a white zero, or light for large."""
     largest = float(np.abs(values).max()) or 1.0
     if values.min() < 0:
         return {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}

@@ -19,24 +19,7 @@ CLASS_NAMES = [Mapping, "array-like", None]
 
 
 def true_targets(X: Any, y: Any) -> np.ndarray | None:
-    """Check the true labels or values of images.
-
-    Parameters
-    ----------
-    X : array-like
-        The images.
-    y : array-like or None
-        Their labels or values.
-
-    Returns
-    -------
-    ndarray of shape (n,) or (n, n_outputs), or None
-
-    Raises
-    ------
-    ValueError
-        If there is not one for each image.
-    """
+    """Return the true labels or values of images, (n,) or (n, n_outputs); one for each image."""
     if y is None:
         return None
     check_consistent_length(X, y)
@@ -45,29 +28,15 @@ def true_targets(X: Any, y: Any) -> np.ndarray | None:
 
 
 class TargetNames:
-    """Names of labels and texts of values.
-
-    Parameters
-    ----------
-    class_names : mapping, sequence of str or None
-        A name for each label; a sequence has them in the order of the classes.
-    network : FittedNetwork or None
-        Knows the classes; without one they are 0, 1, 2, ...
-    y : ndarray or None
-        Labels or values, by which problems of several labels are recognised without a network.
-
-    Raises
-    ------
-    ValueError
-        If a sequence has not one name a class.
-    """
+    """Names of labels and texts of values."""
 
     def __init__(
         self,
-        class_names: Mapping[Any, str] | Sequence[str] | None,
+        class_names: Mapping[Any, str] | Sequence[str] | None,  # a sequence: in their order
         network: FittedNetwork | None,
         y: np.ndarray | None = None,
     ) -> None:
+        # without a network, y tells whether there are several labels, and classes are 0, 1, 2, ...
         if network is not None:
             self.has_classes = is_classifier(network.estimator)
             self.is_multilabel = (
@@ -117,21 +86,9 @@ def write_caption(
     names: TargetNames,
     predicted: Any,
     true: Any,
-    confidences: tuple[float, float] | None = None,
+    confidences: tuple[float, float] | None = None,  # probabilities of both
 ) -> None:
-    """Write the prediction above a picture, and the truth in a second line where it differs.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where.
-    names : TargetNames
-        The names of labels.
-    predicted, true : object or None
-        Label or value; None if it is not known.
-    confidences : tuple of float or None, default=None
-        Probabilities of both.
-    """
+    """Write the prediction above a picture, and the truth in a second line where it differs."""
     shares = ("", "") if confidences is None else tuple(f" ({each:.0%})" for each in confidences)
     if predicted is None or true is None:
         known = predicted if true is None else true

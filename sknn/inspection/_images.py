@@ -179,10 +179,7 @@ def _has_probabilities(network: FittedNetwork) -> bool:
 def _confidence_in_truth(
     network: FittedNetwork, X: Any, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities, of shape (n, n_classes), and that of the true label, (n,).
-
-    Without probabilities they are the network's outputs.
-    """
+    """Return probabilities (else outputs), (n, n_classes), and that of the true label, (n,)."""
     targets = network.estimator._targets.encode(y)
     if _has_probabilities(network):
         outputs = network.model.predict_proba(X)

@@ -17,21 +17,11 @@ from sknn.estimators.series._family import SeriesFamily
 
 @dataclass(frozen=True)
 class FittedNetwork:
-    """A fitted estimator, and the pipeline steps before it.
+    """A fitted estimator, and the pipeline steps before it."""
 
-    Attributes
-    ----------
-    model : estimator or Pipeline
-        What the user passed, which predicts for X as the user has it.
-    estimator : NeuralEstimator
-        The estimator at its end.
-    steps : tuple of Pipeline
-        What X goes through first.
-    """
-
-    model: Any
-    estimator: Any
-    steps: tuple[Pipeline, ...]
+    model: Any  # the user's estimator or Pipeline: predicts for the user's X
+    estimator: Any  # at its end
+    steps: tuple[Pipeline, ...]  # before it
 
     @property
     def module(self) -> nn.Module:
@@ -71,24 +61,7 @@ class FittedNetwork:
 
 
 def fitted_network(estimator: Any) -> FittedNetwork:
-    """Find the network in an estimator or a pipeline.
-
-    Parameters
-    ----------
-    estimator : estimator or Pipeline
-        What the user passed.
-
-    Returns
-    -------
-    FittedNetwork
-
-    Raises
-    ------
-    TypeError
-        If there is none of this package's estimators at the end.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
-    """
+    """Find the network in a fitted estimator of ours or a pipeline that ends in one."""
     last, steps = estimator, []
     while isinstance(last, Pipeline):
         if len(last) > 1:
@@ -105,22 +78,7 @@ def fitted_network(estimator: Any) -> FittedNetwork:
 
 
 def image_network(estimator: Any) -> FittedNetwork:
-    """Find the network as :func:`fitted_network` does, and see that it is one for images.
-
-    Parameters
-    ----------
-    estimator : estimator or Pipeline
-        What the user passed.
-
-    Returns
-    -------
-    FittedNetwork
-
-    Raises
-    ------
-    TypeError
-        If the estimator is not one for images.
-    """
+    """Find the network as :func:`fitted_network` does; TypeError if it is not one for images."""
     network = fitted_network(estimator)
     if not network.takes_images:
         raise TypeError(
@@ -138,24 +96,7 @@ def _name_type(estimator: Any, last: Any) -> str:
 
 
 def as_batch(network: FittedNetwork, image: Any) -> np.ndarray:
-    """Return a single image as a batch of one.
-
-    Parameters
-    ----------
-    network : FittedNetwork
-        The network that will get it.
-    image : array-like
-        ``X[i]`` or ``X[i : i + 1]`` of some X that `network.model` predicts for.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If there are several images.
-    """
+    """Return a single image, ``X[i]`` or ``X[i : i + 1]``, as a batch of one."""
     array = np.asarray(image)
     estimator = network.estimator
     height, width, channels = estimator.image_shape_

@@ -19,20 +19,7 @@ CHANNELS_THAT_CAN_BE_SHOWN = (1, 3, 4)
 
 
 def take(X: Any, rows: np.ndarray) -> Any:
-    """Return rows of an array, matrix or table.
-
-    Parameters
-    ----------
-    X : array-like
-        The samples.
-    rows : ndarray of int
-        Their numbers.
-
-    Returns
-    -------
-    array-like
-        Of the same kind.
-    """
+    """Return the given rows of an array, matrix or table."""
     return _safe_indexing(X, rows)
 
 
@@ -43,28 +30,7 @@ def as_pictures(
     image_shape: Sequence[int] | None = None,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Return X as pictures.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, n_pixels), (n, height, width) or (n, height, width, channels)
-        Images or flat rows.
-    network : FittedNetwork or None, default=None
-        Says what is not given here.
-    image_shape : sequence of int or None, default=None
-        Height, width and channels of flat rows.
-    data_format : {"channels_last", "channels_first"} or None, default=None
-        Order of the dimensions.
-
-    Returns
-    -------
-    ndarray of shape (n, height, width) or (n, height, width, channels)
-
-    Raises
-    ------
-    ValueError
-        If X does not hold images that can be shown.
-    """
+    """Return images or flat rows as pictures, (n, height, width[, channels])."""
     X = X.toarray() if issparse(X) else np.asarray(X)
     if X.ndim != 2:
         X = check_images(X)
@@ -104,19 +70,7 @@ def _shape_of_rows(n_pixels: int, network: FittedNetwork | None) -> tuple[int, .
 
 
 def brightness_range(pictures: np.ndarray) -> tuple[float, float]:
-    """Return the values that are shown as black and as white.
-
-    Bytes have 0 and 255, numbers between 0 and 1 these; others their minimum and maximum.
-
-    Parameters
-    ----------
-    pictures : ndarray
-        All pictures that share the scale.
-
-    Returns
-    -------
-    tuple of float
-    """
+    """Return the values that are shown as black and as white, from all pictures of one scale."""
     if pictures.dtype == np.uint8:
         return 0.0, 255.0
     low, high = float(pictures.min()), float(pictures.max())
@@ -126,17 +80,7 @@ def brightness_range(pictures: np.ndarray) -> tuple[float, float]:
 
 
 def show_picture(ax: Any, picture: np.ndarray, brightness: tuple[float, float]) -> None:
-    """Show one picture.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where.
-    picture : ndarray of shape (height, width) or (height, width, channels)
-        The picture.
-    brightness : tuple of float
-        See :func:`brightness_range`.
-    """
+    """Show one picture, (height, width) or (height, width, channels)."""
     low, high = brightness
     scaled = (np.asarray(picture, dtype=np.float64) - low) / (high - low)
     ax.imshow(scaled.clip(0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")

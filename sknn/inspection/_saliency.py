@@ -28,21 +28,11 @@ INTEGRATION_STEPS = 50
 
 
 class Method(NamedTuple):
-    """A method of captum.
+    """A method of captum."""
 
-    Attributes
-    ----------
-    name : str
-        Its class in ``captum.attr``.
-    options : dict
-        Arguments of ``attribute``.
-    over_channels : callable
-        Makes one number a pixel of numbers of shape (n, channels, height, width).
-    """
-
-    name: str
-    options: dict[str, Any]
-    over_channels: Callable[[Tensor], Tensor]
+    name: str  # of its class in ``captum.attr``
+    options: dict[str, Any]  # arguments of ``attribute``
+    over_channels: Callable[[Tensor], Tensor]  # (n, channels, height, width) -> (n, height, width)
 
 
 def _largest(numbers: Tensor) -> Tensor:
