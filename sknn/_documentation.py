@@ -1,9 +1,11 @@
-"""Where the documentation of an estimator is."""
+"""Where the documentation of an estimator is, and texts that stand in it."""
 
 from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -44,3 +46,13 @@ def declared_address() -> str:
         return ""
     labelled = (url.partition(",") for url in urls)
     return next((url.strip() for label, _, url in labelled if label == "Documentation"), "")
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return names as users write them, one after the other."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def paragraph(text: str) -> str:
+    """Return a text in lines that fit into the description of a parameter."""
+    return textwrap.fill(" ".join(text.split()), 92)

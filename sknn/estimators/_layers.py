@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, parameter
-from sknn.nn import ACTIVATIONS, per_layer
+from sknn.nn import ACTIVATIONS, describe_activations, per_layer
 
 from ._base import NeuralEstimator
 from ._training_parameters import refuse_with_lbfgs
@@ -48,11 +49,11 @@ class LayerOptions(NeuralEstimator):
     activation: Any = parameter(
         default="relu",
         constraints=[StrOptions(set(ACTIVATIONS)), callable, list, tuple],
-        doc="""str, callable or sequence of them
-        Activation function of the hidden layers: "identity", "logistic", "tanh", "relu",
-        "leaky_relu", "elu", "celu", "selu", "prelu", "gelu", "silu" (also "swish"), "mish",
-        "softplus", "softsign", "relu6", "hardtanh", "hardswish", or a callable that returns a
-        :class:`torch.nn.Module`. A sequence has one for each hidden layer.""",
+        doc="str, callable or sequence of them\n"
+        + paragraph(
+            f"""Activation function of the hidden layers: {describe_activations()}. A sequence
+            has one for each hidden layer."""
+        ),
     )
     dropout: float | Sequence[float] = parameter(
         default=0.0,

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sknn._documentation import quoted
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters, parameter
 from sknn.data import narrowed
@@ -27,6 +28,7 @@ from sknn.nn import (
     Loss,
     RegressionLoss,
     declared_activation,
+    describe_losses,
     make_classification_loss,
     make_regression_loss,
 )
@@ -63,6 +65,18 @@ def _has_probabilities(estimator: Any) -> bool:
     )
 
 
+CLASSIFICATION_LOSS_DOC = f"""{{{quoted(CLASSIFICATION_LOSSES)}}} or callable
+What training minimises:
+
+{describe_losses(CLASSIFICATION_LOSSES)}
+
+A callable gets the logits of shape (batch, n_outputs) and the targets (class indices of
+shape (batch,) for three or more classes, else 0 and 1 in the logits' shape) and returns the
+loss of each row. `predict_proba` exists for losses that define probabilities; a callable
+does if it has an attribute `out_activation`, "softmax" for three or more classes, else
+"logistic"."""
+
+
 @declares_parameters
 class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     """Base class of the classifiers.
@@ -75,14 +89,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
         default="log_loss",
         constraints=[StrOptions(set(CLASSIFICATION_LOSSES)), callable],
-        doc="""{"log_loss", "hinge", "squared_hinge", "squared_error", "focal"} or callable
-        What training minimises: cross-entropy; (squared) hinge, one class against the rest;
-        squared error of the probabilities (Brier score); or focal loss. A callable gets the
-        logits of shape (batch, n_outputs) and the targets (class indices of shape (batch,) for
-        three or more classes, else 0 and 1 in the logits' shape) and returns the loss of each
-        row. `predict_proba` exists for losses that define probabilities; a callable does if it
-        has an attribute `out_activation`, "softmax" for three or more classes, else "logistic".
-        """,
+        doc=CLASSIFICATION_LOSS_DOC,
     )
     label_smoothing: float = parameter(
         default=0.0,
@@ -329,13 +336,14 @@ def _in_type(outputs: Tensor, dtype: np.dtype) -> Tensor:
 
 # `loss` is declared twice, since it is positional in NeuralRegressor alone.
 LOSS_CONSTRAINTS: list[Any] = [StrOptions(set(REGRESSION_LOSSES)), callable]
-LOSS_DOC = """{"squared_error", "absolute_error", "huber", "log_cosh", "poisson", "gamma", \
-    "quantile", "mape", "msle", "cosine"} or callable
-    What training minimises, summed over outputs. "squared_error" and "msle" are half the squared
-    error of y and of ``log(1 + y)``, "poisson" and "gamma" half the deviance with an exponential
-    output, "huber" changes from square to absolute at 1. A callable gets outputs and targets,
-    both of shape (batch, n_outputs), and returns the loss of each row; its attribute
-    `out_activation`, "identity", "exp" or "expm1", makes predictions of outputs."""
+LOSS_DOC = f"""{{{quoted(REGRESSION_LOSSES)}}} or callable
+What training minimises, summed over outputs:
+
+{describe_losses(REGRESSION_LOSSES)}
+
+A callable gets outputs and targets, both of shape (batch, n_outputs), and returns the loss
+of each row; its attribute `out_activation`, "identity", "exp" or "expm1", makes predictions
+of outputs."""
 
 
 @declares_parameters

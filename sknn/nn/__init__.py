@@ -1,6 +1,6 @@
 """Torch modules and functions; no scikit-learn, no skorch."""
 
-from .activations import ACTIVATIONS, Activation, find_activation
+from .activations import ACTIVATIONS, Activation, describe_activations, find_activation
 from .airbench import AirbenchNetwork
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
@@ -20,6 +20,7 @@ from .losses import (
     Loss,
     RegressionLoss,
     declared_activation,
+    describe_losses,
     make_classification_loss,
     make_regression_loss,
 )
@@ -72,6 +73,8 @@ __all__ = [
     "Unstandardize",
     "ValueDecoder",
     "declared_activation",
+    "describe_activations",
+    "describe_losses",
     "find_activation",
     "make_augmentation",
     "make_classification_loss",

@@ -1,8 +1,4 @@
-"""Activation functions by name.
-
-Each name stands for a module factory and, where the derivative follows from the function's own
-output, for the pair of in-place functions that :class:`sknn.nn.DenseBackprop` needs.
-"""
+"""Activation functions by name: an entry in `ACTIVATIONS` is all that another one needs."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sknn._documentation import quoted
 from sknn._hints import did_you_mean
 
 aten = torch.ops.aten
@@ -21,76 +18,68 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Activation:
-    """A named activation function.
+    """A named activation function: a factory of its module, and its shortcuts.
 
-    Attributes
-    ----------
-    module : callable
-        Returns a new :class:`torch.nn.Module` that applies the function.
-    apply_ : callable or None
-        The function applied in place to a tensor of pre-activations.
-    backward : callable or None
-        ``backward(gradient, output)`` multiplies a gradient by the derivative, which it
-        computes from the function's output. None where the output does not determine it.
+    Shapes
+    ------
+    (...) -> (...)
     """
 
     module: Callable[[], nn.Module]
+    # The function in place, and backward(gradient, output), the gradient times the derivative as it
+    # follows from the output; None where it does not. DenseBackprop needs both.
     apply_: Callable[[Tensor], Tensor] | None = None
     backward: Callable[[Tensor, Tensor], Tensor] | None = None
+    # f(max(a, b)) = max(f(a), f(b)), so that a maximum may be taken first
+    is_nondecreasing: bool = False
 
 
 LEAKY_SLOPE = 0.01
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(nn.Identity, lambda z: z, lambda gradient, output: gradient),
+    "identity": Activation(nn.Identity, lambda z: z, lambda gradient, output: gradient, True),
+    "logistic": Activation(nn.Sigmoid, torch.sigmoid_, aten.sigmoid_backward, True),
+    "tanh": Activation(nn.Tanh, torch.tanh_, aten.tanh_backward, True),
     "relu": Activation(
-        nn.ReLU, torch.relu_, lambda gradient, output: aten.threshold_backward(gradient, output, 0)
+        nn.ReLU,
+        torch.relu_,
+        lambda gradient, output: aten.threshold_backward(gradient, output, 0),
+        True,
     ),
-    "logistic": Activation(nn.Sigmoid, torch.sigmoid_, aten.sigmoid_backward),
-    "tanh": Activation(nn.Tanh, torch.tanh_, aten.tanh_backward),
     "leaky_relu": Activation(
         lambda: nn.LeakyReLU(LEAKY_SLOPE),
         lambda z: nn.functional.leaky_relu_(z, LEAKY_SLOPE),
         lambda gradient, output: aten.leaky_relu_backward(gradient, output, LEAKY_SLOPE, True),
+        True,
     ),
     "elu": Activation(
         nn.ELU,
         nn.functional.elu_,
         lambda gradient, output: aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, output),
+        True,
     ),
-    "celu": Activation(nn.CELU),
-    "selu": Activation(nn.SELU),
+    "celu": Activation(nn.CELU, is_nondecreasing=True),
+    "selu": Activation(nn.SELU, is_nondecreasing=True),
     "prelu": Activation(nn.PReLU),
     "gelu": Activation(nn.GELU),
     "silu": Activation(nn.SiLU),
     "swish": Activation(nn.SiLU),
     "mish": Activation(nn.Mish),
-    "softplus": Activation(nn.Softplus),
-    "softsign": Activation(nn.Softsign),
-    "relu6": Activation(nn.ReLU6),
-    "hardtanh": Activation(nn.Hardtanh),
+    "softplus": Activation(nn.Softplus, is_nondecreasing=True),
+    "softsign": Activation(nn.Softsign, is_nondecreasing=True),
+    "relu6": Activation(nn.ReLU6, is_nondecreasing=True),
+    "hardtanh": Activation(nn.Hardtanh, is_nondecreasing=True),
     "hardswish": Activation(nn.Hardswish),
 }
 
 
+def describe_activations() -> str:
+    """Return what the parameter `activation` takes, for users."""
+    return f"{quoted(ACTIVATIONS)}, or a callable that returns a :class:`torch.nn.Module`"
+
+
 def find_activation(activation: str | Callable[[], Any]) -> Activation:
-    """Return the named activation, or wrap a module factory.
-
-    Parameters
-    ----------
-    activation : str or callable
-        A key of `ACTIVATIONS`, or a callable without arguments that returns a module, such as
-        the class :class:`torch.nn.Hardsigmoid`.
-
-    Returns
-    -------
-    Activation
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
+    """Return the named activation, or wrap a callable that returns a module."""
     if isinstance(activation, str) and activation in ACTIVATIONS:
         return ACTIVATIONS[activation]
     if isinstance(activation, str | nn.Module) or not callable(activation):

@@ -12,12 +12,6 @@ from .builder import NetworkBuilder
 from .images import ImageNetwork, ImageShape, as_pair, pool_of, shrink
 from .layers import Conv2d, normalization_2d, per_layer
 
-# Activations f with f(max(a, b)) = max(f(a), f(b)), so that pooling may come first.
-NONDECREASING = frozenset(
-    {"identity", "relu", "logistic", "tanh", "leaky_relu", "elu", "celu", "selu", "softplus"}
-    | {"softsign", "relu6", "hardtanh"}
-)
-
 
 class ConvNetwork(ImageNetwork):
     """Convolutions with pooling, then dense layers.
@@ -169,7 +163,8 @@ def _add_convolution(
     )
     builder.add(f"conv{number}", conv)
     builder.add(f"norm{number}", normalization_2d(normalization, filters))
-    act = find_activation(activation).module()
+    kind_of_activation = find_activation(activation)
+    act = kind_of_activation.module()
     if pooling is None:
         builder.add(f"activation{number}", act)
         return left
@@ -177,7 +172,7 @@ def _add_convolution(
     pooled = (left[0] // pool[0], left[1] // pool[1])
     kind = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     pool_layer = nn.Identity() if pool == (1, 1) else kind(pool)
-    if pooling == "max" and activation in NONDECREASING:
+    if pooling == "max" and kind_of_activation.is_nondecreasing:
         # equal, and the activation has fewer numbers to go through
         builder.add(f"pool{number}", pool_layer)
         builder.add(f"activation{number}", act)

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_array, validate_data
 from torch import nn
 
+from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.data import Ragged, SeriesRows
 from sknn.estimators._base import TrainingData
@@ -27,6 +28,7 @@ from sknn.nn import (
     Standardize,
     Stem,
     Unstandardize,
+    describe_activations,
     per_layer,
 )
 from sknn.training import Work
@@ -129,11 +131,11 @@ class SeriesFamily(LayerOptions):
     activation: Any = parameter(
         default="relu",
         constraints=[StrOptions(set(ACTIVATIONS)), callable],
-        doc="""str or callable
-        Activation function of stem and dense layers (in the attention family also inside the
-        encoder): "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "celu", "selu",
-        "prelu", "gelu", "silu" (also "swish"), "mish", "softplus", "softsign", "relu6",
-        "hardtanh", "hardswish", or a callable that returns a :class:`torch.nn.Module`.""",
+        doc="str or callable\n"
+        + paragraph(
+            f"""Activation function of stem and dense layers (in the attention family also inside
+            the encoder): {describe_activations()}."""
+        ),
     )
     normalization: str | None = parameter(
         default="batch",

@@ -1,0 +1,25 @@
+"""Losses: what an output costs, and what it means.
+
+A loss is a class and its entry in `CLASSIFICATION_LOSSES` or `REGRESSION_LOSSES`, both in one file.
+The first line of its docstring is what users read of it.
+"""
+
+from .base import OUTPUT_ACTIVATIONS, PROBABILITY_ACTIVATIONS, Loss, describe_losses
+from .callables import CallableLoss, declared_activation
+from .classification import CLASSIFICATION_LOSSES, ClassificationLoss, make_classification_loss
+from .regression import REGRESSION_LOSSES, RegressionLoss, make_regression_loss
+
+__all__ = [
+    "CLASSIFICATION_LOSSES",
+    "OUTPUT_ACTIVATIONS",
+    "PROBABILITY_ACTIVATIONS",
+    "REGRESSION_LOSSES",
+    "CallableLoss",
+    "ClassificationLoss",
+    "Loss",
+    "RegressionLoss",
+    "declared_activation",
+    "describe_losses",
+    "make_classification_loss",
+    "make_regression_loss",
+]

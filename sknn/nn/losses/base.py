@@ -1,0 +1,76 @@
+"""What all losses have in common."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda z: z,
+    "softmax": lambda z: torch.softmax(z, dim=1),
+    "logistic": torch.sigmoid,
+    "exp": torch.exp,
+    "expm1": torch.expm1,
+}
+PROBABILITY_ACTIVATIONS = ("softmax", "logistic")
+
+
+class Loss:
+    """Base class: from raw outputs and targets to one number a row.
+
+    Shapes
+    ------
+    outputs : (n, n_outputs), targets : (n,) or (n, n_outputs) -> (n,)
+        Targets are class indices of shape (n,) for multiclass problems, else floats of the
+        outputs' shape: 0 or 1 for the one logit of a binary problem and for each label of a
+        multilabel one, values for regression.
+    """
+
+    out_activation: str = "identity"  # key of OUTPUT_ACTIVATIONS
+    defines_probabilities: bool = False  # whether a classifier has `predict_proba`
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses (n,) and new gradients (n, n_outputs), which the caller may overwrite.
+
+        Losses override it where the gradient has a closed form that costs less than autograd.
+        """
+        with torch.enable_grad():
+            variables = outputs.detach().requires_grad_()
+            losses = self(variables, targets)
+            (gradient,) = torch.autograd.grad(losses.sum(), variables)
+        return losses.detach(), gradient
+
+    def with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`with_gradient` does, for equal batches of several networks in a row.
+
+        To the last digit, which takes care: vectorised functions such as the exponential treat
+        the last few numbers of a tensor in another way than those before them.
+        """
+        batch = len(outputs) // n_networks
+        pairs = zip(outputs.split(batch), targets.split(batch), strict=True)
+        results = [self.with_gradient(*pair) for pair in pairs]
+        if n_networks == 1:
+            return results[0]
+        losses, gradients = zip(*results, strict=True)
+        return torch.cat(losses), torch.cat(gradients)
+
+    def activate(self, outputs: Tensor) -> Tensor:
+        """Turn raw outputs into probabilities or predictions, both of shape (n, n_outputs)."""
+        return OUTPUT_ACTIVATIONS[self.out_activation](outputs)
+
+
+def describe_losses(losses: Mapping[str, type[Loss]]) -> str:
+    """Return a list for users: each name with the first line of its class's docstring."""
+    firsts = {name: (cls.__doc__ or "").partition("\n")[0] for name, cls in losses.items()}
+    return "\n".join(
+        textwrap.fill(f'- "{name}": {text}', 92, subsequent_indent="  ")
+        for name, text in firsts.items()
+    )

@@ -1,0 +1,185 @@
+"""Losses of regressors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .base import Loss
+from .callables import CallableLoss, check_regression
+
+
+class RegressionLoss(Loss):
+    """Base class of the regressors' losses: a loss of each output, summed over outputs.
+
+    The sum, not the mean, so that a learning rate acts on each output as it does alone; it is
+    what the gradients of :class:`sklearn.neural_network.MLPRegressor` follow too.
+
+    Shapes
+    ------
+    outputs : (n, n_outputs), targets : (n, n_outputs) -> (n,)
+    """
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each output, (n, n_outputs) -> (n, n_outputs)."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.elementwise(outputs, targets).sum(1)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError where the loss is not defined for targets (n, n_outputs)."""
+
+
+class SquaredError(RegressionLoss):
+    """Half the squared error."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return 0.5 * (outputs - targets).square()
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses (n,) and gradients (n, n_outputs), the residuals."""
+        residuals = outputs - targets
+        return 0.5 * residuals.square().sum(1), residuals
+
+    def with_gradients(
+        self, outputs: Tensor, targets: Tensor, n_networks: int
+    ) -> tuple[Tensor, Tensor]:
+        return self.with_gradient(outputs, targets)  # sums and products are the same anywhere
+
+
+class AbsoluteError(RegressionLoss):
+    """Absolute error; predictions are medians."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).abs()
+
+
+class HuberLoss(RegressionLoss):
+    """Half the squared error r up to ``|r| = 1``, ``|r| - 1/2`` beyond (Huber, 1964)."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.huber_loss(outputs, targets, reduction="none", delta=1.0)
+
+
+class LogCosh(RegressionLoss):
+    """``log(cosh(r))`` of the error r: half its square near 0, its absolute value far away."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        # log cosh r = |r| + log(1 + exp(-2|r|)) - log 2, which cannot overflow
+        r = outputs - targets
+        return r + F.softplus(-2 * r) - math.log(2)
+
+
+class PoissonLoss(RegressionLoss):
+    """Half the Poisson deviance, with an exponential output; y >= 0."""
+
+    out_activation = "exp"
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        # y log(y / p) - y + p with p = exp(z)
+        return torch.xlogy(targets, targets) - targets * outputs - targets + outputs.exp()
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses (n,) and gradients (n, n_outputs), prediction minus target."""
+        return self(outputs, targets), outputs.exp().sub_(targets)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for negative targets."""
+        _require_targets("poisson", "y >= 0", bool((targets >= 0).all()))
+
+
+class GammaLoss(RegressionLoss):
+    """Half the gamma deviance, with an exponential output; y > 0."""
+
+    out_activation = "exp"
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        # log(p / y) + y / p - 1 with p = exp(z)
+        return outputs - targets.log() + targets * torch.exp(-outputs) - 1
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for targets that are not positive."""
+        _require_targets("gamma", "y > 0", bool((targets > 0).all()))
+
+
+class QuantileLoss(RegressionLoss):
+    """Pinball loss; predictions are quantiles of level `quantile` (Koenker and Bassett, 1978)."""
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r = targets - outputs
+        return torch.maximum(self.quantile * r, (self.quantile - 1) * r)
+
+
+class MeanAbsolutePercentageError(RegressionLoss):
+    """Absolute error as a share of y, which is not 0."""
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).abs() / targets.abs()
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError where a target is zero."""
+        _require_targets("mape", "y different from 0", bool((targets != 0).all()))
+
+
+class MeanSquaredLogarithmicError(RegressionLoss):
+    """Half the squared error of ``log(1 + y)``, with an output ``exp(z) - 1``; y > -1."""
+
+    out_activation = "expm1"  # so that predictions are above -1 and the gradient never vanishes
+
+    def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return 0.5 * (outputs - torch.log1p(targets)).square()
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for targets of -1 or less."""
+        _require_targets("msle", "y > -1", bool((targets > -1).all()))
+
+
+class CosineLoss(RegressionLoss):
+    """One minus the cosine of the angle between prediction and y; two or more outputs."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return 1 - F.cosine_similarity(outputs, targets, dim=1)
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise ValueError for single targets, which have no direction but a sign."""
+        _require_targets("cosine", "two or more targets a row", targets.shape[1] > 1)
+
+
+def _require_targets(loss: str, condition: str, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"loss={loss!r} needs {condition}, which the y that was given violates.")
+
+
+REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": HuberLoss,
+    "log_cosh": LogCosh,
+    "poisson": PoissonLoss,
+    "gamma": GammaLoss,
+    "quantile": QuantileLoss,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "cosine": CosineLoss,
+}
+
+
+def make_regression_loss(
+    loss: str | Callable[..., Tensor], *, quantile: float = 0.5, weighted: bool = False
+) -> Loss:
+    """Return the loss of a name or of a user's function; `weighted` if rows have weights."""
+    if not isinstance(loss, str):
+        check_regression(loss)
+        return CallableLoss(loss, weighted)
+    if loss == "quantile":
+        return QuantileLoss(quantile)
+    return REGRESSION_LOSSES[loss]()
