@@ -20,8 +20,8 @@ from sklearn.utils.validation import _num_samples, check_array, check_is_fitted,
 from sknn._documentation import LinksToDocumentation
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators import NeuralRegressor
-from sknn.estimators._refusals import unchanged_if_refused
 
+from ._drafts import draft_of
 from ._intervals import (
     ConformalIntervals,
     conformal_margins,
@@ -36,15 +36,7 @@ from ._windows import FLOATS, POSITIVE, check_length, n_dimensions
 
 
 def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
-    """Return the regressor of a forecaster whose `estimator` is None.
-
-    Parameters
-    ----------
-    n_pairs : int
-        Windows in the shortest series that it is fitted to.
-    random_state : int, RandomState instance or None
-        Its seed.
-    """
+    """Return the regressor of a forecaster without `estimator`, for so many pairs of windows."""
     return NeuralRegressor(
         hidden_layer_sizes=(64,),
         alpha=1.0,  # windows overlap, so they are fewer than they seem
@@ -169,8 +161,8 @@ class Forecaster(
             If the series is too short, X and y do not fit together or are not finite, a
             parameter's value is not allowed, or `estimator` is not a regressor.
         """
-        with unchanged_if_refused(self):
-            self._fit(X, y)
+        with draft_of(self) as draft:
+            draft._fit(X, y)
         return self
 
     def _fit(self, X: Any, y: Any) -> None:
@@ -246,7 +238,7 @@ class Forecaster(
     # ------------------------------------------------------------------------------- validation
 
     def _check_series(self, X: Any, y: Any, *, reset: bool) -> Series:
-        """Validate a series and its covariates; with `reset` they say what later ones are like."""
+        """Validate a series and its covariates; with `reset`, later ones have to be like them."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: y is "

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from sknn._docstrings import composed
 from sknn._parameters import declares_parameters, parameter
 
 from ._base import Forecaster
 from ._quantiles import quantile_regressor
 from ._windows import POSITIVE
 
+with_shared_texts = composed(
+    fitted="""\
+estimator_ : estimator
+    The fitted regressor.
+n_features_in_ : int
+    Number of covariates that are used.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Their names, if X is a DataFrame whose column names are all strings.""",
+    windows="""\
+The regressor gets windows as rows of shape (past,). Several series and covariates are the channels
+of a window: a regressor whose tags say that it takes arrays of three dimensions gets them in the
+shape (past, n_channels), series first; any other gets them flattened, step by step.""",
+    coverage="""\
+Forecasts of the same distance, from overlapping windows, have errors that resemble each other. The
+coverage that conformal prediction guarantees for independent samples therefore holds only nearly.\
+""",
+)
+
 
 @declares_parameters
+@with_shared_texts
 class RecursiveForecaster(Forecaster):
     """Forecast a series step by step, with a regressor that is fed with its own forecasts.
 
@@ -25,12 +45,7 @@ class RecursiveForecaster(Forecaster):
 
     Attributes
     ----------
-    estimator_ : estimator
-        The fitted regressor.
-    n_features_in_ : int
-        Number of covariates that are used.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, if X is a DataFrame whose column names are all strings.
+    {fitted}
 
     See Also
     --------
@@ -39,20 +54,17 @@ class RecursiveForecaster(Forecaster):
 
     Notes
     -----
-    The regressor gets windows as rows of shape (past,). Several series and covariates are the
-    channels of a window: a regressor whose tags say that it takes arrays of three dimensions gets
-    them in the shape (past, n_channels), series first; any other gets them flattened, step by
-    step. The channels of covariates are one step ahead, so that the last row of a window holds
-    those of the step to forecast. A regressor that has only one output is wrapped in a
+    {windows}
+
+    The channels of covariates are one step ahead, so that the last row of a window holds those of
+    the step to forecast. A regressor that has only one output is wrapped in a
     :class:`sklearn.multioutput.MultiOutputRegressor` where there are several series.
 
     Intervals are split conformal [1]_: a regressor fitted to the first part of the series
     forecasts from every step of the last part, and the quantiles of its absolute errors, for each
     step ahead and in units of the window's scale, are the half widths.
 
-    Forecasts of the same distance, from overlapping windows, have errors that resemble each
-    other. The coverage that conformal prediction guarantees for independent samples therefore
-    holds only nearly.
+    {coverage}
 
     References
     ----------
@@ -92,6 +104,7 @@ class RecursiveForecaster(Forecaster):
 
 
 @declares_parameters
+@with_shared_texts
 class DirectForecaster(Forecaster):
     """Forecast all steps of a horizon at once, with a regressor of several outputs.
 
@@ -105,12 +118,7 @@ class DirectForecaster(Forecaster):
 
     Attributes
     ----------
-    estimator_ : estimator
-        The fitted regressor.
-    n_features_in_ : int
-        Number of covariates that are used.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, if X is a DataFrame whose column names are all strings.
+    {fitted}
 
     See Also
     --------
@@ -119,11 +127,10 @@ class DirectForecaster(Forecaster):
 
     Notes
     -----
-    The regressor gets windows as rows of shape (past,). Several series and covariates are the
-    channels of a window: a regressor whose tags say that it takes arrays of three dimensions gets
-    them in the shape (past, n_channels), series first; any other gets them flattened, step by
-    step. The channels of covariates are `horizon` steps ahead, so that the last `horizon` rows of
-    a window hold those of the steps to forecast; `past` must be `horizon` or more then. Where a
+    {windows}
+
+    The channels of covariates are `horizon` steps ahead, so that the last `horizon` rows of a
+    window hold those of the steps to forecast; `past` must be `horizon` or more then. Where a
     forecast ends within a block, the last row of X stands for those that are missing. A regressor
     that has only one output is wrapped in a :class:`sklearn.multioutput.MultiOutputRegressor`.
 
@@ -133,9 +140,7 @@ class DirectForecaster(Forecaster):
     scale, says by how much the bounds of two clones that are fitted to the whole series are
     widened. This takes four more fits.
 
-    Forecasts of the same distance, from overlapping windows, have errors that resemble each
-    other. The coverage that conformal prediction guarantees for independent samples therefore
-    holds only nearly.
+    {coverage}
 
     References
     ----------

@@ -15,19 +15,12 @@ from ._windows import sliding_windows
 
 @dataclass(frozen=True)
 class ConformalIntervals:
-    """Intervals around the forecasts of one model, or between those of several.
+    """Intervals around the forecasts of one model, or between those of several."""
 
-    Attributes
-    ----------
-    models : sequence of WindowModel
-        The lowest and the highest of their forecasts are the bounds before calibration. So
-        quantiles that cross are put in order, and a single model gives intervals around it.
-    margins : ndarray of shape (n_steps, n_series)
-        What is added on both sides, step by step, in units of the window's scale.
-    """
-
+    # The lowest and the highest of the models' forecasts are the bounds before calibration. So
+    # quantiles that cross are put in order, and a single model gives intervals around it.
     models: Sequence[WindowModel]
-    margins: np.ndarray
+    margins: np.ndarray  # (n_steps, n_series), added on both sides, in units of the window's scale
 
     def predict(self, origins: Origins, n_steps: int) -> np.ndarray:
         """Return lower and upper bounds, of shape (n_origins, n_steps, n_series, 2)."""
@@ -42,20 +35,9 @@ class ConformalIntervals:
 def conformal_scores(
     models: Sequence[WindowModel], origins: Origins, future: np.ndarray
 ) -> np.ndarray:
-    """Return by how much steps lie outside of the bounds, negative inside, in the window's scale.
-
-    For one model these are absolute errors, for two the scores of conformalized quantile
-    regression.
-
-    Parameters
-    ----------
-    models : sequence of WindowModel
-        As in :class:`ConformalIntervals`, fitted to earlier steps only.
-    origins : Origins
-        Moments to forecast from.
-    future : ndarray of shape (n_origins, n_steps, n_series)
-        The steps from each moment on.
-    """
+    """Return how far `future`, (n_origins, n_steps, n_series), lies outside of the bounds."""
+    # In units of the window's scale, negative inside: absolute errors of one model, the scores of
+    # conformalized quantile regression for two. The models have seen earlier steps only.
     lower, upper = _bounds(models, origins, future.shape[1])
     return np.maximum(lower - future, future - upper) / models[0].scaling.of(origins.recent)[1]
 
@@ -68,28 +50,13 @@ def _bounds(
 
 
 def conformal_margins(scores: np.ndarray, coverage: float) -> np.ndarray:
-    """Return by how much the bounds of each step ahead have to be widened.
-
-    For n scores of a step it is the k-th smallest, ``k = ceil((n + 1) * coverage)``, as in split
-    conformal prediction. As forecasts do not get better with the distance, these quantiles are
-    then made not to fall from step to step, by isotonic regression, which averages out much of
-    the noise that few scores leave.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_origins, n_steps, n_series)
-        How far each forecast was off, of at least ``least_scores(coverage)`` moments.
-    coverage : float
-        Share of the future that is to be covered.
-
-    Returns
-    -------
-    ndarray of shape (n_steps, n_series)
-        The margins.
-    """
-    # rounded, since 10 * 0.8 is a little more than 8 in floats for some such products
+    """Return by how much bounds widen, (n_origins, n_steps, n_series) -> (n_steps, n_series)."""
+    # Of n scores of a step the k-th smallest, k = ceil((n + 1) * coverage), as in split conformal
+    # prediction; rounded, since 10 * 0.8 is a little more than 8 in floats for some such products
     rank = math.ceil(round((len(scores) + 1) * coverage, 9))
     quantiles = np.sort(scores, axis=0)[rank - 1]
+    # Forecasts do not get better with the distance. Isotonic regression makes the margins so, and
+    # averages out much of the noise that few scores leave.
     return np.stack([isotonic_regression(column) for column in quantiles.T], axis=1)
 
 
@@ -107,24 +74,7 @@ def rolling_origins(
     horizon: int,
     n_steps: int,
 ) -> tuple[Origins, np.ndarray]:
-    """Return all moments from step `first` on after which `n_steps` steps are known.
-
-    Parameters
-    ----------
-    series : ndarray of shape (n, n_series)
-        The series.
-    covariates : ndarray of shape (n, n_covariates) or None
-        Covariates of the same steps.
-    first, past, horizon, n_steps : int
-        Step that is the first to be forecast; steps a window, a block and a forecast.
-
-    Returns
-    -------
-    origins : Origins
-        The moments.
-    future : ndarray of shape (n_origins, n_steps, n_series)
-        The steps that are to be forecast.
-    """
+    """Return all moments from step `first` on, and the future, (n_origins, n_steps, n_series)."""
     recent = sliding_windows(series[first - past : len(series) - n_steps], past)
     future = sliding_windows(series[first:], n_steps)
     if covariates is None:
@@ -134,14 +84,6 @@ def rolling_origins(
 
 
 def rounded_up(covariates: np.ndarray, n_steps: int, horizon: int) -> np.ndarray:
-    """Repeat the last row of covariates until those of whole blocks are there.
-
-    Parameters
-    ----------
-    covariates : ndarray of shape (n, n_covariates)
-        Rows that end with the last of `n_steps` steps to forecast.
-    n_steps, horizon : int
-        Steps to forecast, and steps a block.
-    """
+    """Repeat the last row of covariates, (n, n_covariates), to whole blocks of `horizon` steps."""
     n_missing = -n_steps % horizon
     return np.concatenate([covariates, np.repeat(covariates[-1:], n_missing, axis=0)])

@@ -15,46 +15,26 @@ from ._windows import sliding_windows
 
 
 class Origins(NamedTuple):
-    """Moments at which forecasts start: the last steps before each, and covariates.
+    """Moments at which forecasts start: the last steps before each, and covariates."""
 
-    Attributes
-    ----------
-    recent : ndarray of shape (n_origins, past, n_series)
-        The windows before each moment.
-    covariates : ndarray of shape (n_origins, past - horizon + n, n_covariates) or None
-        Covariates from step `horizon` of each window on; n is the number of steps to forecast,
-        rounded up to a multiple of `horizon`.
-    """
-
-    recent: np.ndarray
+    recent: np.ndarray  # (n_origins, past, n_series), the windows before each moment
+    # (n_origins, past - horizon + n, n_covariates), from step `horizon` of each window on; n is
+    # the number of steps to forecast, rounded up to a multiple of `horizon`
     covariates: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class WindowModel:
-    """A fitted regressor of the `horizon` steps after a window of `past` steps.
+    """A fitted regressor of the `horizon` steps after a window of `past` steps."""
 
-    Covariates join a window as further channels, `horizon` steps ahead of it, so that its last
-    `horizon` rows hold those of the steps to forecast.
-
-    Attributes
-    ----------
-    estimator : estimator
-        The fitted regressor.
-    scaling : Scaling
-        The scale in which it sees windows and targets.
-    past, horizon, n_series : int
-        Steps a window, steps a target, and values a step.
-    takes_channels : bool
-        Whether the regressor takes windows of several channels; they are flattened else.
-    """
-
+    # Covariates join a window as further channels, `horizon` steps ahead of it, so that its last
+    # `horizon` rows hold those of the steps to forecast.
     estimator: Any
     scaling: Scaling
     past: int
     horizon: int
     n_series: int
-    takes_channels: bool
+    takes_channels: bool  # windows of several channels are flattened else
 
     @classmethod
     def fit(
@@ -67,21 +47,7 @@ class WindowModel:
         horizon: int,
         scale: str | None,
     ) -> WindowModel:
-        """Fit a clone of `estimator` to all pairs of window and target of a series.
-
-        Parameters
-        ----------
-        estimator : estimator
-            A regressor, which is cloned.
-        series : ndarray of shape (n_steps, n_series)
-            At least ``past + horizon`` steps.
-        covariates : ndarray of shape (n_steps, n_covariates) or None
-            Covariates of the same steps.
-        past, horizon : int
-            Steps a window and a target.
-        scale : {"window", "standard"} or None
-            See :class:`Scaling`.
-        """
+        """Fit a clone of `estimator` to all windows of a series, (n_steps, n_series)."""
         n_series = series.shape[1]
         windows = sliding_windows(series[:-horizon], past)
         targets = sliding_windows(series[past:], horizon)
@@ -101,20 +67,7 @@ class WindowModel:
         return model
 
     def forecast(self, origins: Origins, n_steps: int) -> np.ndarray:
-        """Forecast from one or several moments, from own forecasts where the horizon ends.
-
-        Parameters
-        ----------
-        origins : Origins
-            The moments.
-        n_steps : int
-            Steps to forecast.
-
-        Returns
-        -------
-        ndarray of shape (n_origins, n_steps, n_series)
-            The forecasts.
-        """
+        """Forecast from each origin, block by block: (n_origins, n_steps, n_series)."""
         values, covariates = origins
         for start in range(0, n_steps, self.horizon):
             known = None if covariates is None else covariates[:, start : start + self.past]

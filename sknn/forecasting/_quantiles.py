@@ -10,22 +10,7 @@ from sklearn.linear_model import QuantileRegressor
 
 
 def quantile_regressor(estimator: Any, level: float) -> Any:
-    """Return a clone of a regressor that estimates a quantile.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A regressor with the parameters `loss` and `quantile`, as NeuralRegressor and
-        HistGradientBoostingRegressor have them; or a GradientBoostingRegressor or a
-        QuantileRegressor; or a meta-estimator or pipeline around one of these.
-    level : float
-        Which quantile, between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no such regressor.
-    """
+    """Return a clone of a regressor, a pipeline or a meta-estimator that estimates a quantile."""
     estimator = clone(estimator)
     parts = {"": estimator} | {
         f"{name}__": value

@@ -14,35 +14,15 @@ SMALLEST_DEVIATION = 0.1
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is subtracted from a window and its target, and what they are divided by.
+    """What is subtracted from a window and its target, and what they are divided by."""
 
-    Attributes
-    ----------
-    by_window : bool
-        Whether these are mean and standard deviation of the window.
-    centre : ndarray of shape (n_series,)
-        What is subtracted from all windows, if not.
-    divisor : ndarray of shape (n_series,)
-        What all windows are divided by, if not; else the least that any is divided by.
-    """
-
-    by_window: bool
-    centre: np.ndarray
-    divisor: np.ndarray
+    by_window: bool  # by mean and standard deviation of each window
+    centre: np.ndarray  # (n_series,), of all windows if not
+    divisor: np.ndarray  # (n_series,), of all windows if not; else the least of any
 
     @classmethod
     def fit(cls, mode: str | None, series: np.ndarray, past: int) -> Scaling:
-        """Measure a training series.
-
-        Parameters
-        ----------
-        mode : {"window", "standard"} or None
-            Whether windows are scaled by themselves, by the training series, or not at all.
-        series : ndarray of shape (n_steps, n_series)
-            The training series.
-        past : int
-            Steps a window.
-        """
+        """Measure a training series, (n_steps, n_series)."""
         centre, divisor = np.zeros_like(series[0]), np.ones_like(series[0])
         # a deviation of this size comes from the rounding of equal values
         info = np.finfo(series.dtype)
@@ -58,10 +38,7 @@ class Scaling:
         return cls(mode == "window", centre.astype(dtype), divisor.astype(dtype))
 
     def of(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return centre and divisor of windows of shape (n_windows, past, n_series).
-
-        Both have the shape (n_windows or 1, 1, n_series).
-        """
+        """Return centre and divisor, (n or 1, 1, n_series), of windows, (n, past, n_series)."""
         if not self.by_window:
             return self.centre[None, None], self.divisor[None, None]
         centre = windows.mean(axis=1, keepdims=True)
@@ -69,11 +46,9 @@ class Scaling:
 
 
 def _smallest_divisor(deviations: np.ndarray, rounding: np.ndarray) -> np.ndarray:
-    """Return for each series the least that a window is divided by.
-
-    A window that is constant, or nearly so, tells nothing of the size of what follows: divided
-    by its own deviation, a jump after it would outweigh all other targets.
-    """
+    """Return the least that a window of each series is divided by, (n_series,)."""
+    # A window that is constant, or nearly so, tells nothing of the size of what follows: divided
+    # by its own deviation, a jump after it would outweigh all other targets.
     columns = [column[column > least] for column, least in zip(deviations.T, rounding, strict=True)]
     typical = [np.median(column) if len(column) else 0 for column in columns]
     return SMALLEST_DEVIATION * np.asarray(typical)

@@ -8,18 +8,10 @@ import numpy as np
 
 
 class Series(NamedTuple):
-    """A checked series and its covariates.
+    """A checked series and its covariates."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_steps, n_series)
-        The series.
-    covariates : ndarray of shape (n_steps, n_covariates) or None
-        Covariates of the same steps; None if there are none.
-    """
-
-    values: np.ndarray
-    covariates: np.ndarray | None
+    values: np.ndarray  # (n_steps, n_series)
+    covariates: np.ndarray | None  # (n_steps, n_covariates); None if there are none
 
     def part(self, start: int | None, stop: int | None = None) -> Series:
         """Return a copy of the steps from `start` to `stop`."""

@@ -11,27 +11,15 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sknn._documentation import LinksToDocumentation
-from sknn.estimators._refusals import unchanged_if_refused
+
+from ._drafts import draft_of
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 FLOATS = (np.float64, np.float32)
 
 
 def sliding_windows(values: np.ndarray, length: int) -> np.ndarray:
-    """Return all windows of `length` steps as a view.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_steps, ...)
-        At least `length` steps.
-    length : int
-        Steps a window.
-
-    Returns
-    -------
-    ndarray of shape (n_steps - length + 1, length, ...)
-        The windows, in the order of their first step; read-only.
-    """
+    """Return all windows as a read-only view, (n, ...) -> (n - length + 1, length, ...)."""
     windows = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
     return np.moveaxis(windows, -1, 1)
 
@@ -120,8 +108,8 @@ class WindowTransformer(LinksToDocumentation, TransformerMixin, BaseEstimator):
             If the series has another number of dimensions, values that are not finite, or fewer
             than `past` steps, or a parameter's value is not allowed.
         """
-        with unchanged_if_refused(self):
-            self._check(X, reset=True)
+        with draft_of(self) as draft:
+            draft._check(X, reset=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -175,8 +163,8 @@ class WindowTransformer(LinksToDocumentation, TransformerMixin, BaseEstimator):
     def _check(self, X: Any, *, reset: bool = False) -> np.ndarray:
         if n_dimensions(X) == 1:
             series = check_array(X, ensure_2d=False, dtype=FLOATS, input_name="X")
-            if reset:
-                self.n_features_in_ = 1
+            if reset:  # one channel, and no name of it
+                validate_data(self, series[:, None], skip_check_array=True)
             elif self.n_features_in_ != 1:
                 raise ValueError(
                     f"X has one dimension, thus 1 channel, but {type(self).__name__} was fitted "
