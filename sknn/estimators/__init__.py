@@ -1,9 +1,7 @@
 """scikit-learn estimators that train torch networks."""
 
-from sknn.training import Interrupted
-
 from ._base import NeuralEstimator
-from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stack_key
+from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stacking_key
 from .dense import NeuralClassifier, NeuralRegressor
 from .images import ConvClassifier, ConvRegressor
 from .sequences import (
@@ -28,7 +26,6 @@ __all__ = [
     "EncoderDecoderClassifier",
     "EncoderDecoderRegressor",
     "FitTask",
-    "Interrupted",
     "NeuralClassifier",
     "NeuralEstimator",
     "NeuralRegressor",
@@ -40,5 +37,5 @@ __all__ = [
     "bytes_per_fit",
     "fit_together",
     "flops_per_fit",
-    "stack_key",
+    "stacking_key",
 ]

@@ -925,10 +925,19 @@ class PreparedFit(NamedTuple):
     training: Training
     incremental: bool = False
 
+    @property
+    def flops(self) -> float:
+        """Floating point operations of a step."""
+        return self.training.net.batch_size * self.estimator._work.flops
+
+    def train(self) -> None:
+        """Train alone, until something ends it."""
+        self.estimator._train(self.training)
+
     def run(self) -> Any:
         """Train; return the estimator."""
         try:
-            self.estimator._train(self.training)
+            self.train()
         finally:
             # reached by Ctrl-C too: the estimator is left fitted
             self.conclude()

@@ -2,21 +2,19 @@
 
 An ensemble is one estimator to its user and `n_estimators` estimators inside: the members, with
 its parameters and seeds of their own. It validates the data once, has each member prepare its fit
-of them, and trains together what can be (:func:`sknn.training.train_stack`).
+of them, and trains together what can be (:func:`sknn.training.train_all`).
 """
 
 from __future__ import annotations
 
 import copy
 import os
-import threading
 from collections.abc import Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sknn._parameters import declares_parameters, parameter
-from sknn.data import Rows, count_threads, resolve_device, threads_for
+from sknn.data import Rows, count_threads, resolve_device
 from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
 from sknn.training import (
@@ -37,8 +35,7 @@ from sknn.training import (
     ScikitLearnCallbacks,
     TrainingState,
     prepare_folder,
-    stack_key,
-    train_stack,
+    train_all,
 )
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
@@ -49,12 +46,6 @@ FROM_DATA = ("n_features_in_", "feature_names_in_", "classes_", "_targets", "n_o
 
 # Where an ensemble with random_state=None keeps what the seeds of its members come from.
 SEEDS_FILE = "ensemble.sknn"
-
-# Below this number of floating point operations a step, a second thread waits for Python mostly.
-THREADED_FLOPS = 2e8
-
-# So often the main thread looks whether it was interrupted while others train, in seconds.
-PATIENCE = 0.5
 
 # What predictions need beside the network; it is the same for all members.
 FROM_MEMBERS = ("n_outputs_", "out_activation_", "_loss", "_compute_dtype", "_work")
@@ -442,124 +433,17 @@ def recorded_generator(folder: Path, random_state: np.random.RandomState) -> np.
 
 
 def train_members(fits: Sequence[PreparedFit]) -> None:
-    """Train networks, those together that can be.
+    """Train the networks of an ensemble; an error of one ends all, and says whose it is."""
 
-    However training ends, those that were begun have the attributes of fitted estimators.
+    def has_failed() -> bool:
+        return any(fit.training.error is not None for fit in fits)
 
-    Parameters
-    ----------
-    fits : sequence of PreparedFit
-        Those of an ensemble's members.
-
-    Raises
-    ------
-    Exception
-        What the training of a member raises. The others have the weights so far.
-    """
-    groups: dict[Hashable, list[PreparedFit]] = {}
+    with suppress(Interrupted):
+        train_all(fits, should_stop=has_failed, n_threads=count_threads())
     for number, fit in enumerate(fits):
-        key = stack_key(fit.training)
-        groups.setdefault((number,) if key is None else key, []).append(fit)
-    for group in groups.values():
-        try:
-            train_group(group)
-        finally:
-            for fit in group:
-                fit.conclude()
-        for fit in group:
-            error = fit.training.error
-            if error is not None:
-                raise_of_member(error, fit.estimator)
-
-
-def train_group(group: Sequence[PreparedFit]) -> None:
-    """Train networks that make one stack, or one that makes none.
-
-    Parameters
-    ----------
-    group : sequence of PreparedFit
-        With equal keys.
-    """
-    if len(group) > 1:
-        n_parts = count_parts(group)
-        train_parts([group[i::n_parts] for i in range(n_parts)])
-        return
-    try:
-        group[0].estimator._train(group[0].training)
-    except Exception as error:
-        group[0].training.error = error
-
-
-def count_parts(group: Sequence[PreparedFit]) -> int:
-    """Return into how many stacks a group is divided, each for a thread of its own.
-
-    A stack runs in one thread. Functions of the user's are not called from several threads.
-
-    Parameters
-    ----------
-    group : sequence of PreparedFit
-        Networks that can be stacked.
-
-    Returns
-    -------
-    int
-    """
-    net, samples = group[0].training.net, group[0].training.train
-    flops = net.batch_size * group[0].estimator._work.flops
-    if samples.device.type != "cpu" or flops < THREADED_FLOPS or net.callbacks_:
-        return 1
-    return min(len(group), count_threads())
-
-
-def train_parts(parts: Sequence[Sequence[PreparedFit]]) -> None:
-    """Train stacks, each in a thread of its own if there are several.
-
-    Parameters
-    ----------
-    parts : sequence of sequence of PreparedFit
-        The stacks.
-    """
-    trainings = [fit.training for part in parts for fit in part]
-    is_over = threading.Event()
-
-    def should_stop() -> bool:
-        return is_over.is_set() or any(training.error is not None for training in trainings)
-
-    def train(part: Sequence[PreparedFit]) -> None:
-        try:
-            with threads_for(0, part[0].training.train.device), suppress(Interrupted):
-                train_stack([fit.training for fit in part], should_stop=should_stop)
-        except BaseException:
-            is_over.set()
-            raise
-
-    if len(parts) == 1:
-        train(parts[0])
-        return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        futures = [pool.submit(train, part) for part in parts]
-        try:
-            while wait(futures, timeout=PATIENCE).not_done:
-                pass
-        finally:  # after Ctrl-C, which only this thread notices, the others end their epoch
-            is_over.set()
-    for future in futures:
-        future.result()
-
-
-def raise_of_member(error: Exception, member: EnsembleEstimator) -> NoReturn:
-    """Raise an error that says whose it is.
-
-    Parameters
-    ----------
-    error : Exception
-        What ended the training.
-    member : EnsembleEstimator
-        The member.
-    """
-    membership = member._membership
-    assert membership is not None
-    if isinstance(error, DivergenceError):
-        raise DivergenceError(f"estimators_[{membership.number}]: {error}") from error
-    error.add_note(f"This was {membership.name}, estimators_[{membership.number}].")
-    raise error
+        error = fit.training.error
+        if isinstance(error, DivergenceError):
+            raise DivergenceError(f"estimators_[{number}]: {error}") from error
+        if error is not None:
+            error.add_note(f"This was network {number + 1} of {len(fits)}, estimators_[{number}].")
+            raise error

@@ -1,4 +1,4 @@
-"""Several fits at once: estimators whose networks are equal are trained as one program."""
+"""The fits of several estimators at once: what can be trained together is."""
 
 from __future__ import annotations
 
@@ -13,40 +13,27 @@ from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
 from sknn._hints import require_call
-from sknn.data import threads_for
 from sknn.estimators.dense._dense import DenseFamily
 from sknn.nn import ACTIVATIONS
-from sknn.training import Interrupted, Training, train_stack
-from sknn.training import stack_key as training_key
+from sknn.training import raise_if, train_all
 
 from ._base import NeuralEstimator, PreparedFit, join_validation
 from ._layers import positive_integers
 
+# scikit-learn's configuration in which its `fit` runs
+WITHIN_FIT = {"skip_parameter_validation": True}
+
 
 @dataclass
 class FitTask:
-    """A call of `fit` that may be done together with others.
+    """A call of `fit` that may be done together with others."""
 
-    Attributes
-    ----------
-    estimator : estimator
-        With its parameters set.
-    X, y : object
-        What `fit` would get.
-    fit_params : dict
-        The further arguments that it would get.
-    error : Exception or None
-        What `fit` would have raised.
-    seconds : float
-        This fit's share of the time.
-    """
-
-    estimator: Any
+    estimator: Any  # with its parameters set
     X: Any
     y: Any
-    fit_params: dict[str, Any] = field(default_factory=dict)
-    error: Exception | None = None
-    seconds: float = 0.0
+    fit_params: dict[str, Any] = field(default_factory=dict)  # further arguments of `fit`
+    error: Exception | None = None  # what `fit` would have raised
+    seconds: float = 0.0  # its share of the time
     prepared: PreparedFit | None = field(default=None, init=False, repr=False)
 
     def conclude(self) -> None:
@@ -58,19 +45,8 @@ class FitTask:
             prepared.warn()
 
 
-def stack_key(estimator: Any) -> Hashable | None:
-    """Say from the parameters alone which estimators can be trained together.
-
-    Parameters
-    ----------
-    estimator : object
-        Any estimator, not fitted.
-
-    Returns
-    -------
-    hashable or None
-        Estimators with different keys do not share a stack; None has none to share.
-    """
+def stacking_key(estimator: Any) -> Hashable | None:
+    """Return a key of the parameters; with equal ones, not None, networks may share a stack."""
     if not isinstance(estimator, DenseFamily) or type(estimator).fit is not NeuralEstimator.fit:
         return None
     try:
@@ -112,20 +88,7 @@ def _has_derivative(name: str) -> bool:
 
 
 def bytes_per_fit(estimator: Any, X: Any, y: Any) -> int:
-    """Estimate the memory that one more fit in a stack takes, beside its X and y.
-
-    Parameters
-    ----------
-    estimator : DenseFamily
-        One that has a :func:`stack_key`.
-    X, y : object
-        What it is to be fitted to.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
+    """Estimate the memory that one more fit in a stack takes, beside its X and y."""
     n_rows = _num_samples(X)
     batch_size = estimator.batch_size
     batch = min(n_rows, batch_size if isinstance(batch_size, int) else 200)
@@ -141,19 +104,7 @@ def bytes_per_fit(estimator: Any, X: Any, y: Any) -> int:
 
 
 def flops_per_fit(estimator: Any, X: Any, y: Any) -> float:
-    """Estimate the floating point operations of a fit that runs all its epochs.
-
-    Parameters
-    ----------
-    estimator : DenseFamily
-        One that has a :func:`stack_key`.
-    X, y : object
-        What it is to be fitted to.
-
-    Returns
-    -------
-    float
-    """
+    """Estimate the floating point operations of a fit that runs all its epochs."""
     return 6.0 * _count_parameters(estimator, X, y) * _num_samples(X) * estimator.max_iter
 
 
@@ -176,74 +127,53 @@ def _widths(estimator: Any, X: Any, y: Any) -> list[int]:
 def fit_together(
     tasks: Sequence[FitTask],
     *,
-    on_fitted: Callable[[FitTask], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    on_fitted: Callable[[FitTask], Any] = lambda task: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Fit estimators, those together that can be.
+    """Fit estimators, those together that can be; each ends as its own `fit` would leave it.
 
-    Each ends as its own `fit` would leave it. An error of one is kept in its task and harms no
-    other. On the CPU a stack runs in one thread.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-        What is to be fitted.
-    on_fitted : callable or None, default=None
-        Called with each task that is done or has failed.
-    should_stop : callable or None, default=None
-        Asked now and then.
-
-    Raises
-    ------
-    Interrupted
-        If `should_stop` says so. Networks that were being trained have the weights so far.
+    An error of one is kept in its task and harms no other. `should_stop` is asked now and then;
+    once it says so, Interrupted is raised, and networks in training have the weights so far.
     """
-    stacks: dict[Hashable, list[FitTask]] = {}
-    for number, task in enumerate(tasks):
-        _check_interruption(should_stop)
+    prepared: dict[int, FitTask] = {}
+    for task in tasks:
+        raise_if(should_stop)
         start = time.perf_counter()
         try:
             if _goes_alone(task):
                 task.estimator.fit(task.X, task.y, **task.fit_params)
             else:
                 task.prepared = _prepare(task)
+                prepared[id(task.prepared)] = task
         except Exception as error:
             task.error = error
+        task.seconds += time.perf_counter() - start
         if task.prepared is None:
-            if on_fitted is not None:
-                on_fitted(task)
-        else:
-            key = training_key(task.prepared.training)
-            stacks.setdefault((number,) if key is None else key, []).append(task)
-        task.seconds = time.perf_counter() - start
-    for stack in stacks.values():
-        _check_interruption(should_stop)
-        with _within_fit():
-            if len(stack) == 1:
-                _train_alone(stack[0], on_fitted)
-            else:
-                _train_together(stack, on_fitted, should_stop)
+            on_fitted(task)
+
+    def finish(fit: PreparedFit) -> None:
+        task = prepared[id(fit)]
+        task.error = fit.training.error
+        task.seconds += fit.training.seconds
+        on_fitted(task)
+
+    fits = [task.prepared for task in prepared.values() if task.prepared is not None]
+    with config_context(**WITHIN_FIT):
+        train_all(fits, on_done=finish, should_stop=should_stop)
 
 
 def _goes_alone(task: FitTask) -> bool:
-    """Say whether a fit is a stack by itself, has a folder of its own, or will refuse its keywords.
-
-    The keywords of a user's reach the public `fit` alone, whose signature is the one to go by.
-    """
+    """Return whether a fit is a stack by itself, has its own folder, or refuses its keywords."""
     estimator = task.estimator
     if getattr(estimator, "n_estimators", 1) > 1 or estimator.checkpoint is not None:
         return True
+    # a user's keywords reach the public `fit` alone, whose signature is the one to go by
     _, _, *keywords = inspect.signature(estimator.fit).parameters  # after X and y
     return not task.fit_params.keys() <= set(keywords)
 
 
-def _check_interruption(should_stop: Callable[[], bool] | None) -> None:
-    if should_stop is not None and should_stop():
-        raise Interrupted
-
-
 def _prepare(task: FitTask) -> PreparedFit:
-    """Do what comes before the training."""
+    """Return a fit of which only the training is left to do."""
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
     # `_prepare` has arguments of its own, which are none of the user's
@@ -251,51 +181,5 @@ def _prepare(task: FitTask) -> PreparedFit:
     arguments = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(arguments.pop(name, None) for name in names))
-    with _within_fit():
+    with config_context(**WITHIN_FIT):
         return task.estimator._prepare(task.X, task.y, validation=validation, **arguments)
-
-
-def _within_fit() -> Any:
-    """Return the configuration in which scikit-learn's `fit` runs."""
-    return config_context(skip_parameter_validation=True)
-
-
-def _train_alone(task: FitTask, on_fitted: Callable[[FitTask], None] | None) -> None:
-    assert task.prepared is not None
-    start = time.perf_counter()
-    try:
-        try:
-            task.estimator._train(task.prepared.training)
-        finally:
-            task.prepared.conclude()
-    except Exception as error:
-        task.error = error
-    task.seconds += time.perf_counter() - start
-    if on_fitted is not None:
-        on_fitted(task)
-
-
-def _train_together(
-    stack: list[FitTask],
-    on_fitted: Callable[[FitTask], None] | None,
-    should_stop: Callable[[], bool] | None,
-) -> None:
-    trainings = [task.prepared.training for task in stack if task.prepared is not None]
-    tasks = {id(training): task for training, task in zip(trainings, stack, strict=True)}
-
-    def finish(training: Training) -> None:
-        task = tasks.pop(id(training))
-        assert task.prepared is not None
-        task.prepared.conclude()
-        task.error = training.error
-        task.seconds += training.seconds
-        if on_fitted is not None:
-            on_fitted(task)
-
-    try:
-        with threads_for(0, trainings[0].train.device):
-            train_stack(trainings, on_done=finish, should_stop=should_stop)
-    finally:
-        for task in tasks.values():  # interrupted
-            assert task.prepared is not None
-            task.prepared.conclude()

@@ -21,8 +21,7 @@ from sklearn.model_selection._validation import _fit_and_predict, _fit_and_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import delayed
 
-from sknn.estimators import FitTask, stack_key
-from sknn.estimators._base import NeuralEstimator
+from sknn.estimators import FitTask, NeuralEstimator, stacking_key
 
 from ._data import DataCache, TrainingData, make_training_data, preprocessing_key
 
@@ -45,7 +44,7 @@ class Call:
         scikit-learn's configuration under which it runs.
     warning_filters : sequence of tuple
         The filters of warnings under which it runs.
-    stack_key : hashable
+    stacking_key : hashable
         Networks with equal keys may share a stack.
     data_key : hashable
         Calls with equal keys train on the same data.
@@ -56,7 +55,7 @@ class Call:
     arguments: dict[str, Any]
     config: dict[str, Any] = field(default_factory=dict)
     warning_filters: Sequence[Any] = ()
-    stack_key: Hashable = None
+    stacking_key: Hashable = None
     data_key: Hashable = None
 
     @property
@@ -126,15 +125,15 @@ def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) ->
         return None
     if parameters is not None:  # which may change what the last step is
         estimator.set_params(**clone(parameters, safe=False))
-    key = _stack_key(estimator)
+    key = _stacking_key(estimator)
     if key is None:
         return None
-    call = Call(index, function, arguments, config, filters, stack_key=key)
+    call = Call(index, function, arguments, config, filters, stacking_key=key)
     call.data_key = (call.fold_key, preprocessing_key(estimator, call.fit_params))
     return call
 
 
-def _stack_key(estimator: Any) -> Hashable | None:
+def _stacking_key(estimator: Any) -> Hashable | None:
     """Return the key of the estimator's network, None if it is not to be stacked."""
     if isinstance(estimator, Pipeline) and (type(estimator) is not Pipeline or not estimator.steps):
         return None
@@ -143,7 +142,7 @@ def _stack_key(estimator: Any) -> Hashable | None:
         return None
     if any(hasattr(part, "_skl_callbacks") for part in (estimator, network)):
         return None  # scikit-learn's callbacks watch each epoch
-    return stack_key(network)
+    return stacking_key(network)
 
 
 class Fit:

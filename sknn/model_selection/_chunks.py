@@ -19,7 +19,8 @@ from sklearn import config_context
 from sklearn.utils.validation import _num_samples
 
 from sknn.data import resolve_device
-from sknn.estimators import FitTask, Interrupted, bytes_per_fit, fit_together
+from sknn.estimators import FitTask, bytes_per_fit, fit_together
+from sknn.training import raise_if
 
 from ._calls import Call, Fit
 from ._data import DataCache
@@ -111,7 +112,7 @@ def _group(calls: Iterable[Call]) -> Iterable[list[Call]]:
     groups: dict[Hashable, list[Call]] = defaultdict(list)
     for call in calls:
         shared = tuple(id(call.arguments[name]) for name in ("X", "y"))
-        groups[call.function, shared, id(call.config), call.stack_key].append(call)
+        groups[call.function, shared, id(call.config), call.stacking_key].append(call)
     return groups.values()
 
 
@@ -233,8 +234,7 @@ def _train(calls: Sequence[Call], cache: DataCache, progress: Progress) -> list[
 
 def _until_stopped(items: Iterable[Any], progress: Progress) -> Iterable[Any]:
     for item in items:
-        if progress.should_stop():
-            raise Interrupted
+        raise_if(progress.should_stop)
         yield item
 
 
@@ -274,5 +274,5 @@ def portable_calls(calls: Sequence[Call]) -> list[Call]:
         return {name: value for name, value in arguments.items() if name not in ("X", "y")}
 
     # what the chunk is carried by has the filters of warnings
-    dropped: dict[str, Any] = {"stack_key": None, "warning_filters": ()}
+    dropped: dict[str, Any] = {"stacking_key": None, "warning_filters": ()}
     return [replace(call, arguments=without_data(call.arguments), **dropped) for call in calls]

@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sknn.estimators import Interrupted
+from sknn.training import PATIENCE, raise_if
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", start=1)}
-
-# What waits for memory looks so often whether it is to stop, in seconds.
-PATIENCE = 0.1
 
 
 def parse_memory_limit(limit: int | str | None) -> int | None:
@@ -151,8 +148,7 @@ class MemoryBudget:
         n_bytes = min(n_bytes, self.limit)
         with self._changed:
             while self._left < n_bytes:
-                if self.should_stop():
-                    raise Interrupted
+                raise_if(self.should_stop)
                 self._changed.wait(PATIENCE)
             self._left -= n_bytes
         try:

@@ -18,15 +18,14 @@ from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
 
+from sknn.training import PATIENCE
+
 from ._chunks import Chunk, Results, portable_calls, run_chunk, run_chunk_elsewhere
 from ._data import DataCache
 from ._progress import Progress
 
 # Seconds after which a process that has nothing to do ends.
 IDLE_SECONDS = 300
-
-# The main thread looks so often whether it was interrupted, in seconds.
-PATIENCE = 0.5
 
 
 class Pool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextvars
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from typing import Any
 
 import joblib
@@ -14,7 +12,8 @@ from joblib.parallel import ParallelBackendBase
 from sklearn.utils.parallel import Parallel, delayed
 
 from sknn.data import threads_for
-from sknn.estimators import Interrupted, flops_per_fit
+from sknn.estimators import flops_per_fit
+from sknn.training import in_threads
 
 from ._calls import Call
 from ._chunks import Chunk, Results, portable_calls, run_chunk, run_chunk_elsewhere
@@ -30,10 +29,6 @@ WORTH_PROCESSES = 1e10
 
 # Bytes of X that are sent to a process with each chunk.
 SENT_AT_MOST = 2**26
-
-# The main thread looks so often whether it was interrupted, in seconds: on some systems
-# waiting itself is not.
-PATIENCE = 0.5
 
 
 def is_foreign(backend: ParallelBackendBase) -> bool:
@@ -136,31 +131,7 @@ def run_in_threads(
     # Filters of warnings belong to the process. Code that changes them for a moment, in two
     # threads at once, may leave them changed: they are put back here.
     with warnings.catch_warnings():
-        return _join(_in_threads(work, chunks, n_threads, progress))
-
-
-def _in_threads(
-    work: Callable[[Chunk], Results], chunks: Sequence[Chunk], n_threads: int, progress: Progress
-) -> list[Results]:
-    """Return what `work` makes of each chunk; whatever ends it early ends all threads first."""
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sknn-fits")
-    try:
-        # with a copy of the context, threads see the filters of warnings in any Python
-        futures = [pool.submit(contextvars.copy_context().run, work, chunk) for chunk in chunks]
-        while not _is_over(futures):
-            wait(futures, PATIENCE, FIRST_EXCEPTION)
-    finally:
-        progress.stop()
-        pool.shutdown(wait=True, cancel_futures=True)
-    for future in futures:
-        if not future.cancelled() and not isinstance(future.exception(), Interrupted):
-            future.result()
-    return [future.result() for future in futures]
-
-
-def _is_over(futures: Sequence[Future[Results]]) -> bool:
-    finished = [future for future in futures if future.done()]
-    return len(finished) == len(futures) or any(future.exception() for future in finished)
+        return _join(in_threads(work, chunks, n_threads, progress.stop))
 
 
 def run_elsewhere(chunks: Sequence[Chunk], n_jobs: int | None, progress: Progress) -> Results:

@@ -14,15 +14,17 @@ from ._callbacks import (
     check_callbacks,
     freeze_parameters,
 )
+from ._engine import train_all
 from ._inference import predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
 from ._lbfgs import train_lbfgs
 from ._net import DivergenceError, Net
 from ._randomness import isolated_torch_rng, own_generators
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
-from ._stack import Interrupted, Training, stack_key, train_stack
+from ._stack import Training, stack_key, train_stack
 from ._state import TrainingState
 from ._steps import check_outputs, forward, make_step
+from ._threads import PATIENCE, Interrupted, in_threads, raise_if
 from ._work import Work
 from .checkpoints import (
     CHECKPOINT_FILE,
@@ -44,6 +46,7 @@ from .solvers import (
 __all__ = [
     "CHECKPOINT_FILE",
     "HORIZON_SCHEDULES",
+    "PATIENCE",
     "SOLVERS",
     "Checkpoint",
     "DivergenceError",
@@ -67,6 +70,7 @@ __all__ = [
     "decide_multiclass",
     "forward",
     "freeze_parameters",
+    "in_threads",
     "inverse_scaling",
     "isolated_torch_rng",
     "make_optimizer",
@@ -75,12 +79,14 @@ __all__ = [
     "predict_outputs",
     "prepare_folder",
     "r2",
+    "raise_if",
     "rows_at_once",
     "sample_tokens",
     "stack_key",
     "stateful",
     "stored_callback",
     "token_log_likelihood",
+    "train_all",
     "train_lbfgs",
     "train_stack",
     "write_labels",

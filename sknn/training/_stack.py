@@ -26,10 +26,7 @@ from sknn.training.solvers import JointOptimizer
 from ._net import Net
 from ._randomness import OwnGenerators
 from ._scores import accuracies, accuracy
-
-
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """Training was asked to end before it was done."""
+from ._threads import raise_if
 
 
 @dataclass
@@ -135,8 +132,8 @@ def train_stack(
         report(stack.begin())
         while stack.members:
             report(stack.run_epoch())
-            if should_stop is not None and stack.members and should_stop():
-                raise Interrupted
+            if should_stop is not None and stack.members:
+                raise_if(should_stop)
     finally:
         stack.close()
 

@@ -27,10 +27,10 @@ from torch import nn
 import sknn.estimators._ensemble as ensemble_module
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn import model_selection as ours
-from sknn.estimators import FitTask, fit_together, stack_key
+from sknn.estimators import FitTask, fit_together, stacking_key
 from sknn.inspection import summary
 from sknn.nn import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
-from sknn.training import DivergenceError
+from sknn.training import DivergenceError, _engine, _threads
 from tests.helpers import assert_equal_up_to_rounding
 
 X, y = make_classification(
@@ -219,11 +219,11 @@ def test_members_are_the_same_on_several_threads(
     expected = make(n_estimators=5, early_stopping=True).fit(X, y)
     parts: list[int] = []
 
-    def count(group: Any) -> int:
+    def count(group: Any, n_at_most: int) -> int:
         parts.append(min(len(group), n_threads))
         return parts[-1]
 
-    monkeypatch.setattr(ensemble_module, "count_parts", count)
+    monkeypatch.setattr(_engine, "count_parts", count)
     model = make(n_estimators=5, early_stopping=True).fit(X, y)
     assert parts == [min(5, n_threads)]
     assert_same_weights(model, expected)
@@ -233,13 +233,16 @@ def test_large_networks_use_several_threads_unless_somebody_watches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[int] = []
-    original = ensemble_module.train_parts
-    monkeypatch.setattr(
-        ensemble_module, "train_parts", lambda parts: (seen.append(len(parts)), original(parts))
-    )
+    original = _engine.count_parts
+
+    def count(group: Any, n_threads: int) -> int:
+        seen.append(original(group, n_threads))
+        return seen[-1]
+
+    monkeypatch.setattr(_engine, "count_parts", count)
     monkeypatch.setattr(ensemble_module, "count_threads", lambda: 3)
     make(max_iter=1).fit(X, y)
-    monkeypatch.setattr(ensemble_module, "THREADED_FLOPS", 1)
+    monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
     make(max_iter=1).fit(X, y)
     make(max_iter=1, n_estimators=2).fit(X, y)
     make(max_iter=1, callbacks=[Callback()]).fit(X, y)
@@ -609,17 +612,17 @@ def test_an_interrupt_before_anything_was_trained_leaves_an_unfitted_estimator(
 
 
 def test_an_interrupt_ends_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = ensemble_module.wait
+    original = _threads.wait
     calls: list[int] = []
 
-    def wait(futures: Any, timeout: float) -> Any:
+    def wait(futures: Any, timeout: float, return_when: str) -> Any:
         calls.append(len(futures))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return original(futures, timeout=0.05)
+        return original(futures, 0.05, return_when)
 
-    monkeypatch.setattr(ensemble_module, "wait", wait)
-    monkeypatch.setattr(ensemble_module, "count_parts", lambda group: 2)
+    monkeypatch.setattr(_threads, "wait", wait)
+    monkeypatch.setattr(_engine, "count_parts", lambda *_: 2)
     n_threads = threading.active_count()
     model = make(max_iter=100_000)
     with pytest.raises(KeyboardInterrupt):
@@ -634,7 +637,7 @@ def test_an_interrupt_ends_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("solver", ["sgd", "stack of two"])
 def test_divergence_names_the_member(monkeypatch: pytest.MonkeyPatch, solver: str) -> None:
     if solver != "sgd":
-        monkeypatch.setattr(ensemble_module, "count_parts", lambda group: 2)
+        monkeypatch.setattr(_engine, "count_parts", lambda *_: 2)
     model = make(NeuralRegressor, solver="sgd", learning_rate_init=1e6, max_iter=50)
     with pytest.raises(DivergenceError, match=r"^estimators_\[\d\]: Solver produced non-finite"):
         model.fit(X, values)
@@ -757,8 +760,8 @@ def test_numpy_numbers_are_taken() -> None:
 
 
 def test_ensembles_have_no_stack_with_others_but_are_fitted_among_them() -> None:
-    assert stack_key(make()) is None
-    assert stack_key(make(n_estimators=1)) is not None
+    assert stacking_key(make()) is None
+    assert stacking_key(make(n_estimators=1)) is not None
     tasks = [FitTask(make(n_estimators=n), X, y) for n in (1, 3, 1, 0)]
     fit_together(tasks)
     assert_same_weights(tasks[0].estimator, make(n_estimators=1).fit(X, y))

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
-from sknn.estimators import FitTask, Interrupted, bytes_per_fit, fit_together, stack_key
+from sknn.estimators import FitTask, bytes_per_fit, fit_together, stacking_key
+from sknn.training import Interrupted
 from tests.helpers import assert_equal_up_to_rounding
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -204,16 +205,16 @@ def test_several_labels_and_several_targets() -> None:
 
 
 def count_stacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    from sknn.estimators import _together
+    from sknn.training import _engine
 
     sizes: list[int] = []
-    train_stack = _together.train_stack
+    train_stack = _engine.train_stack
 
     def spy(trainings: Any, **options: Any) -> None:
         sizes.append(len(trainings))
         train_stack(trainings, **options)
 
-    monkeypatch.setattr(_together, "train_stack", spy)
+    monkeypatch.setattr(_engine, "train_stack", spy)
     return sizes
 
 
@@ -285,13 +286,13 @@ def test_sparse_samples_are_fitted_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_keys_differ_where_networks_cannot_share_a_stack(change: dict[str, Any]) -> None:
-    assert stack_key(NeuralClassifier(**change)) != stack_key(NeuralClassifier())
+    assert stacking_key(NeuralClassifier(**change)) != stacking_key(NeuralClassifier())
 
 
 @pytest.mark.parametrize("change", [*MIXED, *CLASSES])
 def test_keys_are_equal_where_networks_can(change: dict[str, Any]) -> None:
-    key = stack_key(NeuralClassifier(**change))
-    assert key == stack_key(NeuralClassifier())
+    key = stacking_key(NeuralClassifier(**change))
+    assert key == stacking_key(NeuralClassifier())
     hash(key)
 
 
@@ -321,7 +322,7 @@ class Overridden(NeuralClassifier):
     ],
 )
 def test_what_is_always_fitted_alone_has_no_key(estimator: Any) -> None:
-    assert stack_key(estimator) is None
+    assert stacking_key(estimator) is None
 
 
 # ------------------------------------------------------------------------------- errors and ends

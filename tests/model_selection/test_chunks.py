@@ -22,12 +22,14 @@ ENOUGH = 10**12
 def make_calls(tools):
     folds = [np.arange(80) for _ in range(5)]
 
-    def make(n_candidates, stack_key="stack", preprocessing=(None,)):
+    def make(n_candidates, stacking_key="stack", preprocessing=(None,)):
         calls = []
         for number in range(n_candidates):
             for train in folds:
                 arguments = {"estimator": tools.classifier(), "X": X, "y": Y, "train": train}
-                call = Call(len(calls), _fit_and_score, arguments, CONFIG, stack_key=stack_key)
+                call = Call(
+                    len(calls), _fit_and_score, arguments, CONFIG, stacking_key=stacking_key
+                )
                 call.data_key = (call.fold_key, preprocessing[number % len(preprocessing)])
                 calls.append(call)
         return calls
@@ -62,7 +64,7 @@ def test_stacks_of_their_own(make_calls):
     planned = plan_chunks(calls, 2, ENOUGH)
     assert sorted(len(chunk.calls) for chunk in planned) == [5, 5, 5]
     for chunk in planned:
-        assert len({call.stack_key for call in chunk.calls}) == 1
+        assert len({call.stacking_key for call in chunk.calls}) == 1
 
 
 def test_calls_on_the_same_data_are_neighbours(make_calls):

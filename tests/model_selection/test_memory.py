@@ -10,13 +10,13 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from sknn.estimators import Interrupted
 from sknn.model_selection._memory import (
     MemoryBudget,
     available_memory,
     n_bytes_of,
     parse_memory_limit,
 )
+from sknn.training import Interrupted
 
 
 @pytest.mark.parametrize(

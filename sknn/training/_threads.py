@@ -1,0 +1,53 @@
+"""Trainings in several threads, and the signal that ends them early."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# So often, in seconds, a thread that waits looks whether it is to stop: on some systems waiting
+# itself is not interrupted.
+PATIENCE = 0.5
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """Training was asked to end before it was done."""
+
+
+def raise_if(should_stop: Callable[[], bool]) -> None:
+    """Raise Interrupted if training is to stop."""
+    if should_stop():
+        raise Interrupted
+
+
+def in_threads(
+    work: Callable[[Any], T], items: Sequence[Any], n_threads: int, stop: Callable[[], None]
+) -> list[T]:
+    """Return what `work` makes of each item, in a pool of threads.
+
+    Whatever ends it early, Ctrl-C included, calls `stop`, which is to have `work` raise
+    Interrupted, and waits for all threads.
+    """
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sknn-fits")
+    try:
+        # with a copy of the context, threads see the filters of warnings in any Python
+        futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
+        while not _is_over(futures):
+            wait(futures, PATIENCE, FIRST_EXCEPTION)
+    finally:
+        stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+    for future in futures:  # an error goes before the interruptions that have followed from it
+        if not future.cancelled() and not isinstance(future.exception(), Interrupted):
+            future.result()
+    return [future.result() for future in futures]
+
+
+def _is_over(futures: Sequence[Future[T]]) -> bool:
+    """Return whether all are done, or one has failed."""
+    finished = [future for future in futures if future.done()]
+    return len(finished) == len(futures) or any(future.exception() for future in finished)
