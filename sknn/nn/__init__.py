@@ -5,7 +5,7 @@ from .airbench import AirbenchNetwork
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
 from .backprop import DenseBackprop
-from .convolutional import ConvNetwork
+from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
 from .ensemble import EnsembleNetwork
@@ -27,7 +27,7 @@ from .losses import (
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
 from .series import (
-    POOLINGS,
+    SERIES_POOLINGS,
     SeriesEncoder,
     SeriesNetwork,
     Standardize,
@@ -43,16 +43,18 @@ __all__ = [
     "AUGMENTATIONS",
     "CELLS",
     "CLASSIFICATION_LOSSES",
+    "IMAGE_POOLINGS",
     "INITIALIZATIONS",
-    "POOLINGS",
     "PROBABILITY_ACTIVATIONS",
     "REGRESSION_LOSSES",
+    "SERIES_POOLINGS",
     "Activation",
     "AirbenchNetwork",
     "AttentionEncoder",
     "CallableLoss",
     "ClassificationLoss",
     "ConvNetwork",
+    "Convolution",
     "DenseBackprop",
     "DenseNetwork",
     "Embedding",

@@ -16,23 +16,16 @@ from .layers import Conv2d, normalization_2d
 
 
 class WhiteningConv(nn.Module):
-    """A fixed convolution whose outputs are uncorrelated and have variance one.
+    """A fixed convolution with uncorrelated outputs of variance one; only its bias is trained.
 
-    The filters are the eigenvectors of the covariance of small patches of the training images,
-    divided by the square roots of the eigenvalues, and their negatives, so that nothing is lost
-    in the activation that follows. Only the bias is trained. Networks learn much faster behind
-    it (Page, How to train your ResNet 8, 2019; Jordan, 2024, arXiv:2404.00498).
+    The filters are the eigenvectors of the covariance of small patches of training images, divided
+    by the square roots of the eigenvalues, and their negatives, so that nothing is lost in the
+    activation that follows. Networks learn much faster behind it (Page, How to train your ResNet
+    8, 2019; Jordan, 2024, arXiv:2404.00498).
 
-    Parameters
-    ----------
-    channels : int
-        Channels of the images.
-    kernel_size : pair of int
-        Height and width of the patches.
-
-    References
-    ----------
-    .. [1] K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv:2404.00498.
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, 2 * numbers of a patch, height', width')
     """
 
     # added to the eigenvalues, so that noise is not blown up (for pixels from 0 to 1)
@@ -51,19 +44,12 @@ class WhiteningConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(2 * n_numbers))
 
     def extra_repr(self) -> str:
-        """Name the sizes."""
         filters, channels = self.weight.shape[:2]
         return f"{channels}, {filters}, kernel_size={self.kernel_size}"
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Set the filters.
-
-        Parameters
-        ----------
-        images : Tensor of shape (n, channels, height, width)
-            Some training images.
-        """
+        """Set the filters by some training images (n, channels, height, width)."""
         n_patches, sums, products = 0, torch.zeros(()), torch.zeros(())
         for part in images.split(self.IMAGES_AT_ONCE):
             # (n, channels * area, positions)
@@ -81,43 +67,19 @@ class WhiteningConv(nn.Module):
         self.bias.copy_(torch.cat([offset, -offset]))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to twice as many numbers a patch."""
         return F.conv2d(images, self.weight, self.bias)
 
 
 class AirbenchNetwork(ImageNetwork):
-    """The network of the fastest CIFAR-10 trainings: whitening, three stages, a small head.
+    """The network of the fastest CIFAR-10 trainings: whitening, stages, a maximum over the image.
 
     A stage is convolution, pooling, normalization, activation, then convolution, normalization,
-    activation (Jordan, 2024, arXiv:2404.00498). With filters (64, 256, 256) and GELU it is
-    airbench94.
+    activation; it halves the image where there is something to halve. With filters (64, 256, 256)
+    and GELU it is airbench94 (Jordan, 2024, arXiv:2404.00498).
 
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Height, width and channels of the images.
-    filters : sequence of int
-        Filters of each stage, which halves the image where there is something to halve.
-    n_outputs : int
-        Width of the output.
-    hidden_layer_sizes : sequence of int, default=()
-        Width of each hidden dense layer in the head.
-    activation : str or callable, default="gelu"
-        The activation.
-    dropout : float, default=0.0
-        Dropout of what the head gets and of its hidden layers.
-    normalization : {"batch", "layer"} or None, default="batch"
-        Normalization before each activation of the stages.
-    images : Tensor of shape (n, channels, height, width) or None, default=None
-        Training images from which the whitening filters are computed.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import AirbenchNetwork
-    >>> network = AirbenchNetwork((32, 32, 3), (64, 256, 256), 10)
-    >>> network(torch.zeros(2, 3, 32, 32)).shape
-    torch.Size([2, 10])
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, n_outputs)
     """
 
     def __init__(

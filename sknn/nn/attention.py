@@ -16,31 +16,9 @@ from .series import valid_steps
 
 
 def sinusoidal_positions(n_steps: int, width: int, like: Tensor) -> Tensor:
-    """Return sines and cosines of each position, with periods from 2 pi to 10,000 times that.
+    """Return sines, then cosines of the positions, (n_steps, width).
 
-    (Vaswani et al., 2017, arXiv:1706.03762.)
-
-    Parameters
-    ----------
-    n_steps : int
-        Number of positions.
-    width : int
-        Numbers a position, even.
-    like : Tensor
-        Gives device and type.
-
-    Returns
-    -------
-    Tensor of shape (n_steps, width)
-        Sines in the first half, cosines in the second.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import sinusoidal_positions
-    >>> sinusoidal_positions(2, 2, torch.zeros(()))
-    tensor([[0.0000, 1.0000],
-            [0.8415, 0.5403]])
+    Their periods go from 2 pi to 10,000 times that (Vaswani et al., 2017, arXiv:1706.03762).
     """
     steps = torch.arange(n_steps, device=like.device, dtype=torch.float32)
     half = torch.arange(0, width, 2, device=like.device, dtype=torch.float32)
@@ -49,20 +27,10 @@ def sinusoidal_positions(n_steps: int, width: int, like: Tensor) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """Return what queries read: torch's attention, with dropout of the training's own generator.
+    """Return what queries read, (n, heads, steps, width / heads) of each argument -> the same.
 
-    Parameters
-    ----------
-    query, key, value : Tensor of shape (batch, heads, steps, width / heads)
-        As in :func:`torch.nn.functional.scaled_dot_product_attention`.
-    mask : Tensor of bool or None
-        True where keys count; broadcasts to (batch, heads, queries, keys).
-    rate : float
-        Probability with which a weight is set to zero.
-
-    Returns
-    -------
-    Tensor of shape (batch, heads, steps, width / heads)
+    It is torch's attention with dropout of the training's own generator; `mask` is true where keys
+    count, and broadcasts to (n, heads, queries, keys).
     """
     if not rate:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -86,16 +54,10 @@ class AttentionBlock(nn.Module):
 
     (Pre-norm: Xiong et al., 2020, arXiv:2002.04745.)
 
-    Parameters
-    ----------
-    width : int
-        Width of the states.
-    n_heads : int
-        Heads, each of ``width / n_heads`` channels.
-    activation : str or callable
-        Activation between the dense layers, of which the first is four times as wide.
-    dropout : float
-        Dropout of attention weights and of what is added.
+    Shapes
+    ------
+    states : (n, steps, width), mask : (n, 1, 1, steps) -> (n, steps, width)
+        `mask` is true where keys count.
     """
 
     def __init__(self, width: int, n_heads: int, activation: Any, dropout: float) -> None:
@@ -111,13 +73,12 @@ class AttentionBlock(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map (batch, steps, width) to the same shape; `mask` is true where keys count."""
         states = states + self.dropout(self.attend(self.attention_norm(states), mask))
         hidden = self.activation(self.dense1(self.dense_norm(states)))
         return states + self.dropout(self.dense2(hidden))
 
     def attend(self, states: Tensor, mask: Tensor | None) -> Tensor:
-        """Return what each step reads from the others, of shape (batch, steps, width)."""
+        """Return what each step reads from the others, (n, steps, width)."""
         batch, n_steps, width = states.shape
         shape = (batch, n_steps, 3, self.n_heads, width // self.n_heads)  # also for a batch of 0
         packed = self.query_key_value(states).view(shape)
@@ -130,29 +91,9 @@ class AttentionBlock(nn.Module):
 class AttentionEncoder(nn.Module):
     """Transformer encoder: positions, attention blocks, and a last normalization.
 
-    Parameters
-    ----------
-    channels : int
-        Channels that come in; a linear layer brings them to `hidden_size`.
-    hidden_size : int
-        Width of the states, a multiple of `n_heads`.
-    n_layers : int, default=2
-        Number of blocks.
-    n_heads : int, default=4
-        Heads of each block.
-    activation : str or callable, default="gelu"
-        Activation of the blocks.
-    dropout : float, default=0.0
-        Dropout in the blocks.
-    positional_encoding : {"sinusoidal"} or None, default="sinusoidal"
-        What tells the steps apart; with None their order counts for nothing.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import AttentionEncoder
-    >>> AttentionEncoder(3, 16)(torch.zeros(5, 20, 3)).shape
-    torch.Size([5, 20, 16])
+    Shapes
+    ------
+    series : (n, steps, channels), lengths : (n,) -> (n, steps, hidden_size)
     """
 
     n_backward = 0
@@ -178,7 +119,6 @@ class AttentionEncoder(nn.Module):
         self.norm = nn.LayerNorm(hidden_size)
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map (batch, steps, channels) to states of shape (batch, steps, hidden_size)."""
         states = self.projection(series)
         n_steps = states.shape[1]
         if self.positional_encoding is not None:

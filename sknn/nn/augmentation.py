@@ -26,22 +26,15 @@ ERASED_AREA = (0.02, 0.2)
 class Augmentation:
     """A named augmentation.
 
-    Attributes
-    ----------
-    strength : callable
-        ``strength(height, width)``: the default strength for images of that size.
-    largest : float
-        What the strength has to stay below or be equal to.
-    unit : {"a probability", "degrees", "whole pixels"}
-        What the strength is.
-    make : callable
-        ``make(kornia.augmentation, strength, height, width)`` returns the transform.
+    Shapes
+    ------
+    images : (n, channels, height, width) -> the same
     """
 
-    strength: Callable[[int, int], float]
+    strength: Callable[[int, int], float]  # of (height, width): the default
     largest: float
-    unit: str
-    make: Callable[[Any, float, int, int], Transform]
+    unit: str  # "a probability", "degrees" or "whole pixels"
+    make: Callable[[Any, float, int, int], Transform]  # of (kornia, strength, height, width)
 
 
 class _Shift:
@@ -97,28 +90,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 
 def make_augmentation(augment: Any, height: int, width: int) -> Transform | None:
-    """Build what the parameter `augment` stands for.
-
-    Parameters
-    ----------
-    augment : None, str, callable, sequence of them, or dict
-        Names of `AUGMENTATIONS`, or functions from a batch of images to a batch of images, which
-        are applied one after the other. A dict has names and strengths.
-    height, width : int
-        Size of the images in pixels.
-
-    Returns
-    -------
-    callable or None
-        Maps a batch of shape (n, channels, height, width) to one of the same shape.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or a strength is not possible.
-    ImportError
-        If a name is used and kornia is not installed.
-    """
+    """Return the function of a parameter `augment`, (n, channels, height, width) -> the same."""
     if augment is None:
         return None
     if isinstance(augment, Mapping):
@@ -197,26 +169,14 @@ class _Chain:
 
 
 class FlipAverage(nn.Module):
-    """The mean output for an image and its mirror image, and for shifted ones too.
+    """The mean output of a network for an image and its mirror image, and for shifted ones too.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network.
-    shift : int, default=0
-        Pixels by which images are also shifted, up left and down right, each of which counts
-        half as much as the image itself (Jordan, 2024, arXiv:2404.00498).
+    Images shifted by `shift` pixels up left and down right count half as much as the image itself
+    (Jordan, 2024, arXiv:2404.00498).
 
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import FlipAverage
-    >>> left_minus_right = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 1))
-    >>> _ = torch.nn.init.constant_(left_minus_right[1].bias, 0.5)
-    >>> with torch.no_grad():
-    ...     left_minus_right[1].weight[:] = torch.tensor([[1.0, -1.0]])
-    >>> FlipAverage(left_minus_right)(torch.tensor([[[[3.0, 5.0]]]])).item()
-    0.5
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, n_outputs)
     """
 
     def __init__(self, module: nn.Module, shift: int = 0) -> None:
@@ -225,7 +185,6 @@ class FlipAverage(nn.Module):
         self.shift = shift
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images of shape (n, channels, height, width) to outputs (n, n_outputs)."""
         outputs = self._flipped(images)
         if not self.shift:
             return outputs

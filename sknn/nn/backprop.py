@@ -29,15 +29,10 @@ class DenseBackprop:
     `weights`      ``[theta[:n_weights]]``, what the L2 penalty acts upon
     =============  ======================================================
 
-    Parameters
-    ----------
-    network : DenseNetwork
-        Must satisfy :meth:`supports`.
-    loss : Loss
-        The loss to differentiate.
-    compute_dtype : torch.dtype or None, default=None
-        The type of the matrix products; None is the weights' own. With ``torch.bfloat16`` the
-        weights and their gradients stay float32 (mixed precision).
+    Shapes
+    ------
+    X : (n, n_features), targets : of the loss -> outputs : (n, n_outputs), loss_sum : ()
+        X is dense or sparse CSR.
     """
 
     def __init__(
@@ -59,19 +54,12 @@ class DenseBackprop:
         self.weights: list[Tensor] = []
         self.weight_gradients: list[Tensor] = []
         self.bind(theta, torch.zeros_like(theta))
+        # with torch.bfloat16, weights and gradients stay float32 (mixed precision)
         self.compute_dtype = compute_dtype or theta.dtype
         self._is_mixed = self.compute_dtype != theta.dtype
 
     def bind(self, theta: Tensor, gradient: Tensor) -> None:
-        """Let the network's parameters and gradients live in these tensors.
-
-        Parameters
-        ----------
-        theta : Tensor of shape (n_parameters,)
-            Holds the parameters from now on; what is in it becomes their values.
-        gradient : Tensor of shape (n_parameters,)
-            Holds the gradients.
-        """
+        """Keep parameters and gradients in two tensors (n_parameters,); `theta` sets values."""
         values, gradients = self._views(theta), self._views(gradient)
         for parameter, value, parameter_gradient in zip(
             self._tensors, values, gradients, strict=True
@@ -88,29 +76,17 @@ class DenseBackprop:
         self.weight_gradients[:] = [gradient[: self.n_weights]]
 
     def _views(self, flat: Tensor) -> list[Tensor]:
-        """Cut one flat tensor into views with the shapes of the network's parameters."""
+        """Cut a flat tensor into views with the shapes of the network's parameters."""
         return cut(flat, [tuple(tensor.shape) for tensor in self._tensors])
 
     @property
     def layer_shapes(self) -> list[tuple[int, int]]:
-        """Shapes of the weights, (fan_out, fan_in), from the first layer to the last."""
+        """Return the shapes of the weights, (fan_out, fan_in), first layer first."""
         return [(weight.shape[0], weight.shape[1]) for weight in self._layer_weights]
 
     @staticmethod
     def supports(module: nn.Module) -> bool:
-        """Say whether a module's gradients can be computed here.
-
-        Parameters
-        ----------
-        module : torch.nn.Module
-            The network to train.
-
-        Returns
-        -------
-        bool
-            True for a :class:`DenseNetwork` without normalization and frozen parameters, whose
-            activations' derivatives follow from their outputs.
-        """
+        """Say whether this works for a module: a DenseNetwork that is plain and not frozen."""
         return (
             type(module) is DenseNetwork
             and module.is_plain
@@ -121,25 +97,10 @@ class DenseBackprop:
     def __call__(
         self, X: Tensor, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
     ) -> tuple[Tensor, Tensor]:
-        """Write the gradients of one batch's mean loss. Call it under :func:`torch.no_grad`.
+        """Write the gradients of a batch's mean loss; return its outputs and the sum of its losses.
 
-        Parameters
-        ----------
-        X : Tensor of shape (batch, n_features)
-            Dense, or sparse CSR.
-        targets : Tensor
-            What the loss takes.
-        sample_weight : Tensor of shape (batch,) or None
-            Weight of each row.
-        weight_sum : float
-            The batch's weight sum (its length without weights), by which the gradients are
-            divided.
-
-        Returns
-        -------
-        outputs : Tensor of shape (batch, n_outputs)
-        loss_sum : Tensor of shape ()
-            The rows' weighted losses, summed.
+        Call it under :func:`torch.no_grad`. The gradients are divided by `weight_sum`, which is
+        the batch's length where there are no weights.
         """
         weights, biases = self._cast_layers()
         last = len(weights) - 1
@@ -207,36 +168,13 @@ class DenseBackprop:
 
 
 def flat_order(network: DenseNetwork) -> list[Tensor]:
-    """Return a network's parameters in the order of :class:`DenseBackprop`'s flat tensor.
-
-    Parameters
-    ----------
-    network : DenseNetwork
-        The network.
-
-    Returns
-    -------
-    list of Tensor
-        Weights from the first layer to the last, then biases.
-    """
+    """Return a network's parameters in the order of the flat tensor: weights, then biases."""
     layers = network.linear_layers
     return [layer.weight for layer in layers] + [layer.bias for layer in layers]
 
 
 def cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
-    """Cut a tensor into views along its last dimension.
-
-    Parameters
-    ----------
-    flat : Tensor of shape (..., n)
-        The numbers of all views, one view after the other.
-    shapes : list of tuple of int
-        Shapes of the views; the leading dimensions of `flat` come before them.
-
-    Returns
-    -------
-    list of Tensor
-    """
+    """Cut a tensor (..., n) into views (..., *shape) that follow each other."""
     views, start = [], 0
     for shape in shapes:
         size = math.prod(shape)

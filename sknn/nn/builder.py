@@ -13,13 +13,7 @@ from .layers import Dropout, Linear, normalization_1d
 
 
 class NetworkBuilder:
-    """Collects named layers, without those that do nothing.
-
-    Attributes
-    ----------
-    layers : torch.nn.Sequential
-        The layers so far.
-    """
+    """Collects named `layers`, without those that do nothing."""
 
     def __init__(self) -> None:
         self.layers = nn.Sequential()
@@ -43,21 +37,7 @@ class NetworkBuilder:
         dropout: Sequence[float],
         normalization: str | None,
     ) -> None:
-        """Append hidden dense layers and the linear output.
-
-        Parameters
-        ----------
-        width : int
-            Numbers that come in.
-        hidden_layer_sizes : sequence of int
-            Width of each hidden layer.
-        n_outputs : int
-            Width of the output.
-        activations, dropout : sequence
-            One a hidden layer.
-        normalization : {"batch", "layer"} or None
-            Normalization before each activation.
-        """
+        """Append hidden dense layers and the linear output, (n, width) -> (n, n_outputs)."""
         widths = [width, *hidden_layer_sizes]
         for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
             self.add(f"dense{i + 1}", Linear(fan_in, fan_out))
@@ -76,17 +56,7 @@ class NetworkBuilder:
         dropout: float,
         normalization: str | None,
     ) -> None:
-        """Append dropout and a dense part whose layers are all alike.
-
-        Parameters
-        ----------
-        width, hidden_layer_sizes, n_outputs, normalization
-            As in :meth:`add_dense_part`.
-        activation : str or callable
-            The activation of all hidden layers.
-        dropout : float
-            The rate, also of what comes in.
-        """
+        """Append dropout and a dense part of equal layers, (n, width) -> (n, n_outputs)."""
         n_hidden = len(hidden_layer_sizes)
         self.add_dropout("dropout", dropout)
         self.add_dense_part(

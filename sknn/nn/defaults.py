@@ -45,7 +45,6 @@ class _MakeFloat32(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Call a function of torch's."""
         kwargs = kwargs or {}
         if kwargs.get("dtype") is None and kwargs.get("out") is None:
             given = (args, tuple(kwargs.values()))
@@ -64,11 +63,8 @@ def _has_floats(value: Any) -> bool:
 def own_defaults(*, keeps_float64: bool = False) -> Iterator[None]:
     """Run with torch's own defaults: the CPU, float32, no autocast, no inference mode.
 
-    Parameters
-    ----------
-    keeps_float64 : bool, default=False
-        Whether a default type of float64 stays, for modules of the user's, which it makes more
-        exact.
+    With `keeps_float64`, a default type of float64 stays: it makes modules of the user's more
+    exact.
     """
     probe = torch.empty(0)
     with ExitStack() as stack:

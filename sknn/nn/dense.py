@@ -19,35 +19,13 @@ class DenseNetwork(nn.Module):
     """Fully connected layers with activation, normalization and dropout.
 
     A hidden layer computes ``dropout(activation(normalization(x @ W.T + b)))``; the output layer
-    is linear: links such as softmax belong to the loss.
+    is linear: links such as softmax belong to the loss. Without a `random_state`, the initial
+    weights are torch's own.
 
-    Parameters
-    ----------
-    n_features : int
-        Width of the input.
-    hidden_layer_sizes : sequence of int
-        Width of each hidden layer; may be empty.
-    n_outputs : int
-        Width of the output.
-    activation : str, callable or sequence of them, default="relu"
-        See :data:`sknn.nn.ACTIVATIONS`; a sequence gives one a hidden layer.
-    dropout : float or sequence of float, default=0.0
-        Probability with which a hidden unit is set to zero in training.
-    normalization : {"batch", "layer"} or None, default=None
-        Normalization before each hidden activation.
-    random_state : numpy.random.RandomState or None, default=None
-        Draws the initial weights as scikit-learn does, see :meth:`initialize`; with None they
-        are torch's own, from its global generator.
-    dtype : torch.dtype or None, default=None
-        Type of the weights; None is torch's default.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import DenseNetwork
-    >>> network = DenseNetwork(4, (8, 8), 3, activation=("relu", "tanh"))
-    >>> network(torch.zeros(5, 4)).shape
-    torch.Size([5, 3])
+    Shapes
+    ------
+    X : (n, n_features) -> (n, n_outputs)
+        X may be sparse CSR.
     """
 
     def __init__(
@@ -97,20 +75,14 @@ class DenseNetwork(nn.Module):
 
     @property
     def activations(self) -> list[Activation]:
-        """The activation of each hidden layer (looked up, as its functions do not pickle)."""
+        """Return the activation of each hidden layer; looked up, as functions do not pickle."""
         return [find_activation(name) for name in self.activation_names]
 
     def initialize(self, random_state: np.random.RandomState) -> None:
-        """Draw weights and biases as :class:`sklearn.neural_network.MLPClassifier` does.
+        """Draw weights and biases as scikit-learn's MLPClassifier does, in its order.
 
         Both are uniform in plus or minus ``sqrt(factor / (fan_in + fan_out))``, where the factor
-        is 2 for the logistic function and 6 otherwise (Glorot and Bengio, 2010). The numbers are
-        drawn in scikit-learn's order, so that equal seeds give equal weights.
-
-        Parameters
-        ----------
-        random_state : numpy.random.RandomState
-            The source of the numbers.
+        is 2 for the logistic function and 6 otherwise (Glorot and Bengio, 2010).
         """
         with torch.no_grad():
             for linear, factor in zip(self.linear_layers, self._glorot_factors, strict=True):
@@ -122,13 +94,9 @@ class DenseNetwork(nn.Module):
                 linear.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, X: Tensor) -> Tensor:
-        """Map inputs of shape (batch, n_features) to outputs of shape (batch, n_outputs).
-
-        `X` may be a sparse CSR tensor, whose product torch has in float32 and float64 only, so
-        that the first layer stays out of an autocast.
-        """
         if X.layout != torch.sparse_csr:
             return self.layers(X)
+        # torch has sparse products in float32 and float64 only
         with torch.autocast(X.device.type, enabled=False):
             z = self.layers[0](X)
         return self.layers[1:](z)

@@ -25,20 +25,17 @@ OFFSET_SCALE = 10.0
 class CrossAttention(nn.Module):
     """What a decoder reads from the encoder's states.
 
-    The weights follow from contents, as usual, and from two offsets, each with a learned number
-    a head: between the decoder's step and the distance from the series' beginning, and between
-    the decoder's step and the distance from its end. (Relative positions: Shaw et al., 2018,
-    arXiv:1803.02155; in the form of Raffel et al., 2020, arXiv:1910.10683.) Copying and
-    reversing then work for lengths that were not trained on.
+    The weights follow from contents, as usual, and from two offsets, each with a learned number a
+    head: between the decoder's step and the distance from the series' beginning, and between the
+    decoder's step and the distance from its end. Copying and reversing then work for lengths that
+    were not trained on. (Relative positions: Shaw et al., 2018, arXiv:1803.02155; in the form of
+    Raffel et al., 2020, arXiv:1910.10683.)
 
-    Parameters
-    ----------
-    width : int
-        Width of the decoder's states, a multiple of `n_heads`.
-    memory_width : int
-        Width of the encoder's states.
-    n_heads : int
-        Number of heads.
+    Shapes
+    ------
+    states : (n, steps, width), memory : (n, memory_steps, memory_width), lengths : (n,)
+        -> (n, steps, width)
+        `lengths` are those of the memory; `first_step` is the number of the first of the states.
     """
 
     def __init__(self, width: int, memory_width: int, n_heads: int) -> None:
@@ -52,19 +49,6 @@ class CrossAttention(nn.Module):
     def forward(
         self, states: Tensor, memory: Tensor, lengths: Tensor, first_step: int = 0
     ) -> Tensor:
-        """Return what each step reads, of shape (batch, steps, width).
-
-        Parameters
-        ----------
-        states : Tensor of shape (batch, steps, width)
-            The decoder's states.
-        memory : Tensor of shape (batch, memory_steps, memory_width)
-            The encoder's states.
-        lengths : Tensor of int and shape (batch,)
-            How many of them each series has.
-        first_step : int, default=0
-            The decoder's step that comes first in `states`.
-        """
         batch, n_steps, width = states.shape
         n_memory = memory.shape[1]
         query = self.query(states).view(batch, n_steps, self.n_heads, -1).transpose(1, 2)
@@ -76,7 +60,7 @@ class CrossAttention(nn.Module):
         return read.transpose(1, 2).reshape(batch, n_steps, width)
 
     def _offsets(self, n_steps: int, n_memory: int, lengths: Tensor, first_step: int) -> Tensor:
-        """Numbers that are added to the products, of shape (batch, heads, steps, memory)."""
+        """Return numbers that are added to the products, (n, heads, steps, memory_steps)."""
         device = lengths.device
         step = torch.arange(first_step, first_step + n_steps, device=device)[:, None]
         place = torch.arange(n_memory, device=device)
@@ -89,25 +73,10 @@ class CrossAttention(nn.Module):
 
 
 class EncoderDecoder(SeriesEncoder):
-    """An encoder, and a recurrent decoder that attends to its states.
+    """Base class: an encoder, and a recurrent decoder that attends to its states.
 
     The series' beginning and end are marked by a step each, which the decoder can attend to as
     well: what it reads there tells it that there is nothing left to read.
-
-    Parameters
-    ----------
-    input_layer, channels, encoder, stem, activation, normalization
-        As in :class:`SeriesEncoder`.
-    n_outputs : int
-        Width of the output of each step.
-    width : int
-        Width of the decoder's states.
-    cell : {"rnn", "gru", "lstm"}
-        The decoder's cell.
-    n_heads : int
-        Heads of the attention, of which `width` is a multiple.
-    dropout : float, default=0.0
-        Dropout before the output.
     """
 
     def __init__(
@@ -143,7 +112,7 @@ class EncoderDecoder(SeriesEncoder):
         self.output = Linear(width, n_outputs)
 
     def remember(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return what the decoder attends to, and how much of it each series has."""
+        """Return what is attended to, (n, memory_steps, memory_width), and its lengths, (n,)."""
         if lengths is None:
             lengths = torch.full((len(series),), series.shape[1], device=series.device)
         series, shorter = self.prepare(series, lengths)
@@ -161,17 +130,7 @@ class EncoderDecoder(SeriesEncoder):
     def decode(
         self, states: Tensor, memory: Tensor, lengths: Tensor, first_step: int = 0
     ) -> Tensor:
-        """Map the decoder's states (batch, steps, width) to vectors of the same shape.
-
-        Parameters
-        ----------
-        states : Tensor of shape (batch, steps, width)
-            The states of the decoder's cell.
-        memory, lengths : Tensor
-            What :meth:`remember` returned.
-        first_step : int, default=0
-            The decoder's step that comes first in `states`.
-        """
+        """Map the states of the decoder's cell, (n, steps, width), to vectors of the same shape."""
         read = self.attention(states, memory, lengths, first_step)
         return self.dropout(torch.tanh(self.mix(torch.cat([states, read], 2))))
 
@@ -179,13 +138,13 @@ class EncoderDecoder(SeriesEncoder):
 class LabelDecoder(EncoderDecoder):
     """Writes labels, and reads what it has written so far.
 
-    Parameters
-    ----------
-    n_outputs : int
-        Number of labels, the one that ends a sequence included. Label ``n_outputs`` stands for
-        nothing yet.
-    input_layer, channels, encoder, **options
-        As in :class:`EncoderDecoder`.
+    The last of the `n_outputs` labels ends a sequence; label ``n_outputs`` stands for nothing yet.
+
+    Shapes
+    ------
+    series : (n, steps, channels) or (n, steps), lengths : (n,), written : (n, written_steps),
+        written_lengths : (n,) -> (sum of written_lengths, n_outputs)
+        `written` has the label before each step.
     """
 
     def __init__(
@@ -202,23 +161,6 @@ class LabelDecoder(EncoderDecoder):
     def forward(
         self, series: Tensor, lengths: Tensor, written: Tensor, written_lengths: Tensor
     ) -> Tensor:
-        """Map series and the label before each step to the outputs of all steps.
-
-        Parameters
-        ----------
-        series : Tensor of shape (batch, steps, channels) or (batch, steps)
-            Series or tokens.
-        lengths : Tensor of int and shape (batch,)
-            Their lengths.
-        written : Tensor of int and shape (batch, written_steps)
-            The label before each step.
-        written_lengths : Tensor of int and shape (batch,)
-            How many steps each series has to write.
-
-        Returns
-        -------
-        Tensor of shape (sum of written_lengths, n_outputs)
-        """
         memory, memory_lengths = self.remember(series, lengths)
         states, _ = self.decoder(self.written(written))
         decoded = self.decode(states, memory, memory_lengths)
@@ -227,23 +169,10 @@ class LabelDecoder(EncoderDecoder):
     def write(
         self, series: Tensor, lengths: Tensor | None, *, n_steps: int
     ) -> tuple[Tensor, Tensor]:
-        """Write labels, the likeliest at each step, until each series has ended.
+        """Write the likeliest label at each step until all series have ended, at most `n_steps`.
 
-        Parameters
-        ----------
-        series : Tensor of shape (batch, steps, channels) or (batch, steps)
-            Series or tokens.
-        lengths : Tensor of int and shape (batch,) or None
-            Their lengths.
-        n_steps : int
-            Labels to write at most.
-
-        Returns
-        -------
-        labels : Tensor of int and shape (batch, at most n_steps)
-            Behind the end, anything.
-        written_lengths : Tensor of int and shape (batch,)
-            How many of them come before the end.
+        Returns labels (n, steps), behind a sequence's end anything, and how many come before it,
+        (n,).
         """
         memory, memory_lengths = self.remember(series, lengths)
         device, n_outputs = memory.device, self.output.out_features
@@ -268,16 +197,9 @@ class ValueDecoder(EncoderDecoder):
 
     What it has written is not read again: an expected value follows from the series alone.
 
-    Parameters
-    ----------
-    n_steps : int
-        Steps to write.
-    n_outputs : int
-        Numbers a step.
-    output_layer : torch.nn.Module or None, default=None
-        Follows the last linear layer, on vectors of all steps' numbers.
-    input_layer, channels, encoder, **options
-        As in :class:`EncoderDecoder`.
+    Shapes
+    ------
+    series : (n, steps, channels) or (n, steps), lengths : (n,) -> (n, n_steps * n_outputs)
     """
 
     def __init__(
@@ -296,7 +218,6 @@ class ValueDecoder(EncoderDecoder):
         self.output_layer = nn.Identity() if output_layer is None else output_layer
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map series (batch, steps, channels) to (batch, n_steps * n_outputs)."""
         memory, memory_lengths = self.remember(series, lengths)
         positions = sinusoidal_positions(self.n_steps, self.width, like=memory)
         states, _ = self.decoder(positions.expand(len(memory), -1, -1))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 def mean_of_values(outputs: Tensor) -> Tensor:
-    """Average outputs that are predictions themselves, or decisions."""
+    """Average predictions or decisions, (networks, n, n_outputs) -> (n, n_outputs)."""
     return outputs.mean(0)
 
 
@@ -45,30 +45,15 @@ AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class EnsembleNetwork(nn.Module):
-    """Several networks whose probabilities or predictions are averaged.
+    """Several networks whose probabilities or predictions are averaged (they are held, not copied).
 
-    The average is an equally weighted mixture (Lakshminarayanan et al., 2017,
-    arXiv:1612.01474). It is returned as raw outputs like those of one network: the output
-    activation makes of them the mean of what it makes of the networks' outputs.
+    The average is an equally weighted mixture (Lakshminarayanan et al., 2017, arXiv:1612.01474).
+    It is returned as raw outputs like those of one network: the output activation makes of them
+    the mean of what it makes of the networks' outputs.
 
-    Parameters
-    ----------
-    networks : iterable of torch.nn.Module
-        Networks that take the same inputs and return raw outputs of the same shape. They are
-        held, not copied.
-    out_activation : {"identity", "softmax", "logistic", "exp", "expm1"}
-        The output activation that stands behind the networks, and behind this one.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from torch import nn
-    >>> from sknn.nn import EnsembleNetwork
-    >>> always, never = (nn.Linear(1, 1) for _ in range(2))
-    >>> _ = nn.init.constant_(always.bias, 100), nn.init.constant_(never.bias, -100)
-    >>> ensemble = EnsembleNetwork([always, never], "logistic")
-    >>> torch.sigmoid(ensemble(torch.zeros(1, 1))).item()
-    0.5
+    Shapes
+    ------
+    inputs : of each network -> (n, n_outputs)
     """
 
     def __init__(self, networks: Iterable[nn.Module], out_activation: str) -> None:
@@ -81,12 +66,10 @@ class EnsembleNetwork(nn.Module):
         self.out_activation = out_activation
 
     def forward(self, *inputs: Any) -> Tensor:
-        """Return raw outputs of the average, of shape (batch, n_outputs)."""
         outputs = torch.stack([network(*inputs) for network in self.networks])
         if outputs.dtype == torch.bfloat16:  # too coarse for sums
             outputs = outputs.float()
         return AVERAGES[self.out_activation](outputs)
 
     def extra_repr(self) -> str:
-        """Name the output activation where the network is printed."""
         return f"out_activation={self.out_activation!r}"

@@ -26,27 +26,10 @@ REMEDY = (
 
 
 def output_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
-    """Return the size that a convolution or pooling leaves, ``floor((n + 2p - k) / s + 1)``.
+    """Return the size that a convolution or pooling leaves, ``floor((n + p - k) / s + 1)``.
 
-    Parameters
-    ----------
-    size : int
-        Height or width n.
-    kernel_size, stride : int
-        k and s.
-    padding : int
-        2p: rows or columns of zeros added on both sides together.
-
-    Returns
-    -------
-    int
-        Zero or less where the kernel does not fit.
-
-    Examples
-    --------
-    >>> from sknn.nn import output_size
-    >>> output_size(28, kernel_size=5, stride=1, padding=4)
-    28
+    `padding` p is that of both sides together; the result is 0 or less where the kernel does not
+    fit.
     """
     return (size + padding - kernel_size) // stride + 1
 
@@ -58,26 +41,7 @@ def shrink(
     stride: tuple[int, int],
     padding: Sequence[int] = (0, 0),
 ) -> tuple[int, int]:
-    """Return the height and width that a convolution leaves.
-
-    Parameters
-    ----------
-    layer : str
-        What the layer is, for the error message.
-    size, kernel, stride : tuple of int
-        Height and width of image, kernel and stride.
-    padding : sequence of int, default=(0, 0)
-        Rows and columns of zeros that are added, both sides together.
-
-    Returns
-    -------
-    tuple of int
-
-    Raises
-    ------
-    ValueError
-        If nothing is left.
-    """
+    """Return the (height, width) that a convolution leaves; errors call it `layer`."""
     height, width = (
         output_size(n, k, s, p) for n, k, s, p in zip(size, kernel, stride, padding, strict=True)
     )
@@ -90,17 +54,7 @@ def shrink(
 
 
 def as_pair(value: Any) -> tuple[int, int]:
-    """Return a height and a width; a single number is both.
-
-    Parameters
-    ----------
-    value : int or pair of int
-        The size.
-
-    Returns
-    -------
-    tuple of int
-    """
+    """Return a (height, width); a single number is both."""
     if isinstance(value, Sequence | np.ndarray):
         height, width = value
         return int(height), int(width)
@@ -108,31 +62,17 @@ def as_pair(value: Any) -> tuple[int, int]:
 
 
 def pool_of(pool_size: int | tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """Return the pool for an image of a size: at most all of it.
-
-    Parameters
-    ----------
-    pool_size : int or pair of int
-        The wanted size.
-    size : tuple of int
-        Height and width of the image.
-
-    Returns
-    -------
-    tuple of int
-        Height and width of the pool.
-    """
+    """Return the (height, width) of the pool for an image of a size: at most all of it."""
     pool = as_pair(pool_size)
     return min(pool[0], size[0]), min(pool[1], size[1])
 
 
 class GlobalPool(nn.Module):
-    """Pool each channel to one number.
+    """Pool each channel to one number, its "max" or "average".
 
-    Parameters
-    ----------
-    kind : {"max", "average"}
-        Which number.
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, channels)
     """
 
     def __init__(self, kind: str) -> None:
@@ -140,21 +80,18 @@ class GlobalPool(nn.Module):
         self.kind = kind
 
     def extra_repr(self) -> str:
-        """Name the kind."""
         return self.kind
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to (batch, channels)."""
         return images.amax((2, 3)) if self.kind == "max" else images.mean((2, 3))
 
 
 class ImageNetwork(nn.Module):
     """Base class of the built-in networks for images.
 
-    Parameters
-    ----------
-    layers : torch.nn.Sequential
-        From images of shape (batch, channels, height, width) to outputs (batch, n_outputs).
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, n_outputs)
     """
 
     def __init__(self, layers: nn.Sequential) -> None:
@@ -163,23 +100,16 @@ class ImageNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images of shape (batch, channels, height, width) to outputs (batch, n_outputs)."""
         return self.layers(images)
 
     @torch.no_grad()
     def initialize(self, random_state: np.random.RandomState, initialization: str) -> None:
-        """Draw the initial weights; biases become zero.
+        """Draw the initial weights; biases become zero, and the output layer is always "glorot".
 
-        Parameters
-        ----------
-        random_state : numpy.random.RandomState
-            The source of the numbers.
-        initialization : {"glorot", "he", "dirac"}
-            "glorot" is uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot and
-            Bengio, 2010); "he" is normal with variance ``2 / fan_in`` (He et al., 2015,
-            arXiv:1502.01852); "dirac" is "he", but the first filters of each convolution pass
-            one channel on as it is (Zagoruyko and Komodakis, 2017, arXiv:1706.00388). The output
-            layer is always "glorot".
+        "glorot" is uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio,
+        2010); "he" is normal with variance ``2 / fan_in`` (He et al., 2015, arXiv:1502.01852);
+        "dirac" is "he", but the first filters of each convolution pass one channel on as it is
+        (Zagoruyko and Komodakis, 2017, arXiv:1706.00388).
         """
         linear = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for layer in linear:

@@ -14,10 +14,9 @@ from .randomness import generator_on, lent_generators
 
 
 class DrawsNoWeights:
-    """Leaves a layer's initial weights to be drawn by the network.
+    """Leaves a layer's initial weights to be drawn by the network; comes before torch's class.
 
-    Stands before torch's class among a layer's bases. (:func:`torch.nn.utils.skip_init` does so
-    too, but its first call imports SymPy for a second.)
+    (:func:`torch.nn.utils.skip_init` does so too, but its first call imports SymPy for a second.)
     """
 
     def reset_parameters(self) -> None:
@@ -25,26 +24,37 @@ class DrawsNoWeights:
 
 
 class Linear(DrawsNoWeights, nn.Linear):
-    """A linear layer that leaves its weights to be drawn by the network."""
+    """A linear layer that leaves its weights to be drawn by the network.
+
+    Shapes
+    ------
+    (..., in_features) -> (..., out_features)
+    """
 
 
 class Embedding(DrawsNoWeights, nn.Embedding):
-    """An embedding that leaves its weights to be drawn by the network."""
+    """An embedding that leaves its weights to be drawn by the network.
+
+    Shapes
+    ------
+    (...) of int -> (..., embedding_dim)
+    """
 
 
 class Conv2d(DrawsNoWeights, nn.Conv2d):
     """A convolution that leaves its weights to be drawn by the network.
 
-    With a kernel of one pixel and a stride, it takes the pixels that count and convolves these
-    without a stride. The result is the same; but oneDNN's own such convolution of few channels
-    in channels_last memory writes beyond its memory, which may crash the process (seen with
-    torch 2.13 on CPUs with AVX-512).
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, filters, height', width')
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to (batch, filters, height', width')."""
         if self.kernel_size != (1, 1) or self.stride == (1, 1) or isinstance(self.padding, str):
             return super().forward(images)
+        # A kernel of one pixel and a stride: the pixels that count are taken, and convolved without
+        # a stride. oneDNN's own such convolution of few channels in channels_last memory writes
+        # beyond its memory, which may crash the process (seen with torch 2.13 and AVX-512).
         rows, columns = self.padding
         down, right = self.stride
         images = F.pad(images, (columns, columns, rows, rows))[:, :, ::down, ::right]
@@ -52,15 +62,14 @@ class Conv2d(DrawsNoWeights, nn.Conv2d):
 
 
 class Dropout(nn.Dropout):
-    """Dropout whose masks cost little on a CPU.
+    """Dropout whose masks cost little on a CPU, where the rate is a multiple of 2^-16.
 
-    torch draws a mask there number by number, which can take longer than the layers around it.
-    Here four numbers are cut from each random word, so that the rate is a multiple of 2^-16.
-    Other devices do as torch does.
+    Shapes
+    ------
+    (...) -> (...)
     """
 
     def forward(self, X: Tensor) -> Tensor:
-        """Set a share of the numbers to zero in training, and scale the others up."""
         if not self.training:
             return super().forward(X)
         if X.device.type != "cpu":
@@ -73,25 +82,14 @@ DROPOUT_LEVELS = 2**16
 
 
 def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
-    """Draw what dropout multiplies a tensor by: 0 with probability `rate`, else 1 / (1 - rate).
+    """Draw what dropout multiplies X by, (...) -> (...): 0 at the `rate`, else 1 / (1 - rate).
 
-    On the CPU four numbers are cut from each random word, so that the rate is a multiple of
-    2^-16.
-
-    Parameters
-    ----------
-    X : Tensor
-        Gives shape, memory layout, type and device; its numbers are stored without gaps.
-    rate : float
-        Probability of 0, below 1.
-    generator : torch.Generator or None, default=None
-        Draws the numbers; None is that of the training in this thread, else torch's global one.
-
-    Returns
-    -------
-    Tensor
+    X is stored without gaps. No generator is that of the training in this thread, else torch's
+    global one.
     """
     generator = generator or generator_on(X.device)
+    # torch draws a CPU's mask number by number, which can take longer than the layers around it;
+    # here four numbers are cut from each random word
     factors = torch.empty_like(X, memory_format=torch.preserve_format)
     if X.device.type != "cpu":
         return factors.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
@@ -109,34 +107,7 @@ def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = 
 
 
 def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers") -> list[Any]:
-    """Return one value a layer; a single value holds for all layers.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the error message.
-    value : object or sequence
-        One value, or a sequence with one value a layer (strings count as one value).
-    n_layers : int
-        The number of layers.
-    layers : str, default="hidden layers"
-        What the layers are, for the error message.
-
-    Returns
-    -------
-    list of length n_layers
-
-    Raises
-    ------
-    ValueError
-        If a sequence has another length.
-
-    Examples
-    --------
-    >>> from sknn.nn import per_layer
-    >>> per_layer("dropout", 0.5, 2)
-    [0.5, 0.5]
-    """
+    """Return one value a layer: those of a sequence, or a single one (a str, too) for all."""
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         if len(value) != n_layers:
             raise ValueError(
@@ -148,19 +119,7 @@ def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers
 
 
 def normalization_2d(kind: str | None, channels: int) -> nn.Module:
-    """Return a normalization of images: over the batch, or over all of each image.
-
-    Parameters
-    ----------
-    kind : {"batch", "layer"} or None
-        None is the identity.
-    channels : int
-        Channels of the images.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Return a normalization of images over the batch, or over all of each image; or none."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     # one group is layer normalization over channels, height and width
@@ -168,21 +127,7 @@ def normalization_2d(kind: str | None, channels: int) -> nn.Module:
 
 
 def normalization_1d(kind: str | None, width: int, dtype: torch.dtype | None = None) -> nn.Module:
-    """Return a normalization of vectors.
-
-    Parameters
-    ----------
-    kind : {"batch", "layer"} or None
-        None is the identity.
-    width : int
-        Length of the vectors.
-    dtype : torch.dtype or None, default=None
-        Type of the parameters; None is torch's default.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Return a normalization of vectors (n, width) over the batch or each vector; or none."""
     if kind == "batch":
         return nn.BatchNorm1d(width, dtype=dtype)
     return nn.LayerNorm(width, dtype=dtype) if kind == "layer" else nn.Identity()

@@ -44,19 +44,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class Generators:
-    """Generators of one training: on the CPU, and on its device if that is another.
+    """Generators of one training: on the CPU, and on its device if that is another (`generator`).
 
-    Parameters
-    ----------
-    on_cpu : torch.Generator
-        Draws on the CPU, and the seed of the other one.
-    device : torch.device
-        Where the training takes place.
-
-    Attributes
-    ----------
-    generator : torch.Generator
-        The one on the device.
+    `on_cpu` also draws the seed of the other one.
     """
 
     def __init__(self, on_cpu: torch.Generator, device: torch.device) -> None:
@@ -142,7 +132,6 @@ class _LendByTheCall(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Call a function of torch's."""
         kwargs = kwargs or {}
         is_drawing = DRAWING.search(getattr(func, "__name__", "")) is not None
         if not is_drawing or kwargs.get("generator") is not None:
@@ -152,28 +141,13 @@ class _LendByTheCall(TorchFunctionMode):
 
 
 def generator_on(device: torch.device) -> torch.Generator | None:
-    """Return what layers draw from in this thread; None is torch's global generator.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the numbers are drawn.
-
-    Returns
-    -------
-    torch.Generator or None
-    """
+    """Return what layers draw from in this thread; None is torch's global generator."""
     active = _active.get()
     return None if active is None else active.on(device)
 
 
 def lent_generators() -> AbstractContextManager[None]:
-    """Return a context in which torch's global generators are those of this thread's training.
-
-    Returns
-    -------
-    context manager
-    """
+    """Return a context in which torch's global generators are those of this thread's training."""
     active = _active.get()
     return nullcontext() if active is None else active.lent()
 

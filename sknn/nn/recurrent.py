@@ -13,15 +13,30 @@ from .series import reverse_steps
 
 
 class RNN(DrawsNoWeights, nn.RNN):
-    """``h' = tanh(W x + b + U h + c)`` (Elman, 1990)."""
+    """``h' = tanh(W x + b + U h + c)`` (Elman, 1990).
+
+    Shapes
+    ------
+    series : (n, steps, channels) -> (n, steps, hidden_size)
+    """
 
 
 class GRU(DrawsNoWeights, nn.GRU):
-    """Gated recurrent unit (Cho et al., 2014, arXiv:1406.1078)."""
+    """Gated recurrent unit (Cho et al., 2014, arXiv:1406.1078).
+
+    Shapes
+    ------
+    series : (n, steps, channels) -> (n, steps, hidden_size)
+    """
 
 
 class LSTM(DrawsNoWeights, nn.LSTM):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997)."""
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997).
+
+    Shapes
+    ------
+    series : (n, steps, channels) -> (n, steps, hidden_size)
+    """
 
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
@@ -33,28 +48,10 @@ class RecurrentEncoder(nn.Module):
     Forward layers see a series before its padding and so need no mask; for backward layers each
     series is turned round by its own length.
 
-    Parameters
-    ----------
-    channels : int
-        Channels that come in.
-    hidden_size : int
-        Width of the state, in each direction.
-    n_layers : int, default=1
-        Number of layers.
-    cell : {"rnn", "gru", "lstm"}, default="gru"
-        The cell.
-    bidirectional : bool, default=False
-        Whether a second layer runs backwards beside each.
-    dropout : float, default=0.0
-        Dropout between the layers.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import RecurrentEncoder
-    >>> encoder = RecurrentEncoder(3, 8, n_layers=2, bidirectional=True)
-    >>> encoder(torch.zeros(5, 20, 3)).shape
-    torch.Size([5, 20, 16])
+    Shapes
+    ------
+    series : (n, steps, channels), lengths : (n,) -> (n, steps, width)
+        `width` is `hidden_size`, twice that if bidirectional.
     """
 
     def __init__(
@@ -81,21 +78,9 @@ class RecurrentEncoder(nn.Module):
         self.dropout = Dropout(dropout)
 
     def go_on(self, series: Tensor, states: list[Any] | None) -> tuple[Tensor, list[Any]]:
-        """Read further steps of series that were begun before, forwards.
+        """Read further steps of series forwards, (n, steps, channels) -> (n, steps, width).
 
-        Parameters
-        ----------
-        series : Tensor of shape (batch, steps, channels)
-            The next steps.
-        states : list or None
-            What the last call returned; None at the beginning.
-
-        Returns
-        -------
-        Tensor of shape (batch, steps, width)
-            The states at these steps.
-        list
-            Where each layer has come to.
+        `states` is the other thing that the last call returned, None at the beginning.
         """
         ends = []
         for i, layer in enumerate(self.forward_layers):
@@ -104,7 +89,6 @@ class RecurrentEncoder(nn.Module):
         return series, ends
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map (batch, steps, channels) to states of shape (batch, steps, width)."""
         for i, layer in enumerate(self.forward_layers):
             if i:
                 series = self.dropout(series)

@@ -14,18 +14,11 @@ from .layers import Conv2d, normalization_2d
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, to whose output the input is added (He et al., 2016).
+    """Two 3x3 convolutions, to whose output the input is added (He et al., 2016, arXiv:1512.03385).
 
-    Parameters
-    ----------
-    channels, filters : int
-        Channels that come in and go out.
-    stride : int
-        Stride of the first convolution.
-    activation : str or callable
-        The activation.
-    normalization : {"batch", "layer"} or None
-        Normalization after each convolution.
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, filters, height / stride, width / stride)
     """
 
     def __init__(
@@ -47,7 +40,6 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to (batch, filters, height', width')."""
         z = self.activation1(self.norm1(self.conv1(images)))
         return self.activation2(self.norm2(self.conv2(z)) + self.shortcut(images))
 
@@ -55,33 +47,12 @@ class ResidualBlock(nn.Module):
 class ResidualNetwork(ImageNetwork):
     """Residual network: a convolution, stages of two blocks each, the mean over the image.
 
-    With filters (64, 128, 256, 512) it is ResNet-18 without the first pooling, as is usual for
-    small images (He et al., 2016, arXiv:1512.03385). Each stage but the first halves the image.
+    Each stage but the first halves the image. With filters (64, 128, 256, 512) it is ResNet-18
+    without the first pooling, as is usual for small images (He et al., 2016, arXiv:1512.03385).
 
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Height, width and channels of the images.
-    filters : sequence of int
-        Filters of each stage.
-    n_outputs : int
-        Width of the output.
-    hidden_layer_sizes : sequence of int, default=()
-        Width of each hidden dense layer after the mean.
-    activation : str or callable, default="relu"
-        The activation.
-    dropout : float, default=0.0
-        Dropout of the mean and of the hidden dense layers.
-    normalization : {"batch", "layer"} or None, default="batch"
-        Normalization after each convolution.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import ResidualNetwork
-    >>> network = ResidualNetwork((32, 32, 3), (16, 32), 10)
-    >>> network(torch.zeros(2, 3, 32, 32)).shape
-    torch.Size([2, 10])
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, n_outputs)
     """
 
     def __init__(

@@ -22,86 +22,30 @@ from .activations import find_activation
 from .builder import NetworkBuilder
 from .layers import Conv2d
 
-POOLINGS = ("last", "mean", "max")
+SERIES_POOLINGS = ("last", "mean", "max")
 
 
 def valid_steps(lengths: Tensor, n_steps: int) -> Tensor:
-    """Say which steps of a padded batch belong to the series.
-
-    Parameters
-    ----------
-    lengths : Tensor of int and shape (batch,)
-        Steps of each series.
-    n_steps : int
-        Steps of the padded batch.
-
-    Returns
-    -------
-    Tensor of bool and shape (batch, n_steps)
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sknn.nn import valid_steps
-    >>> valid_steps(torch.tensor([1, 3]), 3)
-    tensor([[ True, False, False],
-            [ True,  True,  True]])
-    """
+    """Return which steps of a padded batch are the series', lengths (n,) -> (n, n_steps)."""
     return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
 
 
 def mask_padding(series: Tensor, lengths: Tensor | None) -> Tensor:
-    """Set what lies behind the end of each series to zero.
-
-    Parameters
-    ----------
-    series : Tensor of shape (batch, steps, channels)
-        A padded batch.
-    lengths : Tensor of shape (batch,) or None
-        Steps of each series; None where all have all.
-
-    Returns
-    -------
-    Tensor of shape (batch, steps, channels)
-    """
+    """Set what lies behind the end of each series to zero, (n, steps, channels) -> the same."""
     if lengths is None:
         return series
     return series.masked_fill(~valid_steps(lengths, series.shape[1])[..., None], 0.0)
 
 
 def join_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
-    """Put the steps of all series one after the other, without padding.
-
-    Parameters
-    ----------
-    series : Tensor of shape (batch, steps, channels)
-        A padded batch.
-    lengths : Tensor of shape (batch,) or None
-        Steps of each series; None where all have all.
-
-    Returns
-    -------
-    Tensor of shape (sum of lengths, channels)
-    """
+    """Put all steps one after the other, (n, steps, channels) -> (sum of lengths, channels)."""
     if lengths is None:
         return series.flatten(0, 1)
     return series[valid_steps(lengths, series.shape[1])]
 
 
 def reverse_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each series round, and leave its padding behind it.
-
-    Parameters
-    ----------
-    series : Tensor of shape (batch, steps, channels)
-        A padded batch.
-    lengths : Tensor of shape (batch,) or None
-        Steps of each series; None where all have all.
-
-    Returns
-    -------
-    Tensor of shape (batch, steps, channels)
-    """
+    """Turn each series round, and leave its padding behind it, (n, steps, channels) -> the same."""
     if lengths is None:
         return series.flip(1)
     steps = torch.arange(series.shape[1], device=series.device)
@@ -113,10 +57,9 @@ def reverse_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
 class Standardize(nn.Module):
     """Subtract a mean and divide by a scale, one a channel, which training does not change.
 
-    Parameters
-    ----------
-    mean, scale : Tensor of shape (n_channels,)
-        What is subtracted, and what is divided by.
+    Shapes
+    ------
+    series : (n, steps, channels) -> the same
     """
 
     mean: Tensor
@@ -129,33 +72,34 @@ class Standardize(nn.Module):
 
     @torch.no_grad()
     def set(self, mean: np.ndarray, scale: np.ndarray) -> None:
-        """Replace both numbers of each channel."""
+        """Replace both numbers of each channel, each (channels,)."""
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))
 
     def forward(self, series: Tensor) -> Tensor:
-        """Standardize (batch, steps, channels)."""
         return (series - self.mean) / self.scale
 
 
 class Unstandardize(Standardize):
-    """The inverse of :class:`Standardize`, for a network's outputs."""
+    """The inverse of :class:`Standardize`, for a network's outputs.
+
+    Shapes
+    ------
+    outputs : (n, n_outputs) -> the same
+    """
 
     def forward(self, outputs: Tensor) -> Tensor:
-        """Scale (batch, n_outputs) up and move it."""
         return outputs * self.scale + self.mean
 
 
 class StepNorm(nn.Module):
     """Normalization of each channel over all steps of a batch, or of each step over its channels.
 
-    Parameters
-    ----------
-    kind : {"batch", "layer"}
-        The statistics: batch normalization takes them from steps of the series alone, not from
-        their padding.
-    channels : int
-        Channels of the series.
+    The statistics of "batch" are of steps of the series alone, not of their padding.
+
+    Shapes
+    ------
+    series : (n, steps, channels), lengths : (n,) -> (n, steps, channels)
     """
 
     def __init__(self, kind: str, channels: int) -> None:
@@ -163,7 +107,6 @@ class StepNorm(nn.Module):
         self.norm = nn.BatchNorm1d(channels) if kind == "batch" else nn.LayerNorm(channels)
 
     def forward(self, series: Tensor, lengths: Tensor | None) -> Tensor:
-        """Normalize (batch, steps, channels)."""
         if isinstance(self.norm, nn.LayerNorm):
             return self.norm(series)
         if lengths is None or not self.training:  # a fixed affine map needs no mask
@@ -177,21 +120,12 @@ class StepNorm(nn.Module):
 class SeriesConvolution(nn.Module):
     """Convolution along the steps, normalization and activation.
 
-    Of n steps it leaves ``ceil(n / stride)``. It runs as a convolution of images of height 1 in
-    channels_last memory, which series of this layout need not be copied for.
+    It runs as a convolution of images of height 1 in channels_last memory, which series of this
+    layout need not be copied for.
 
-    Parameters
-    ----------
-    channels, filters : int
-        Channels that come in and go out.
-    kernel_size : int
-        Steps that a filter sees.
-    stride : int
-        Steps from one position of a filter to the next.
-    activation : str or callable
-        The activation.
-    normalization : {"batch", "layer"} or None
-        Normalization before the activation.
+    Shapes
+    ------
+    series : (n, steps, channels), lengths : (n,) -> (n, ceil(steps / stride), filters), (n,)
     """
 
     def __init__(
@@ -212,7 +146,6 @@ class SeriesConvolution(nn.Module):
         self.activation = find_activation(activation).module()
 
     def forward(self, series: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Map (batch, steps, channels) to (batch, ceil(steps / stride), filters)."""
         # zeros before the first step do not depend on the length, so padding changes nothing
         before = max(self.kernel_size - self.stride, 0) // 2
         # with kernel_size - 1 zeros in all, ceil(steps / stride) positions fit
@@ -229,14 +162,12 @@ class SeriesConvolution(nn.Module):
 
 
 class Pooling(nn.Module):
-    """Turn the states at all steps into one vector a series.
+    """Turn the states at all steps into one vector a series: the last, mean or max.
 
-    Parameters
-    ----------
-    kind : {"last", "mean", "max"}
-        The state at the last step, or mean or maximum over all steps.
-    n_backward : int, default=0
-        The last so many channels run backwards: their last state is at the first step.
+    Shapes
+    ------
+    states : (n, steps, channels), lengths : (n,) -> (n, channels)
+        The last `n_backward` channels run backwards: their last state is at the first step.
     """
 
     def __init__(self, kind: str, n_backward: int = 0) -> None:
@@ -245,11 +176,9 @@ class Pooling(nn.Module):
         self.n_backward = n_backward
 
     def extra_repr(self) -> str:
-        """Name the kind."""
         return self.kind
 
     def forward(self, states: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map (batch, steps, channels) to (batch, channels)."""
         if self.kind == "last":
             return self._last(states, lengths)
         if lengths is None:
@@ -271,13 +200,7 @@ class Pooling(nn.Module):
 
 
 class Stem(NamedTuple):
-    """Convolutions before the encoder: one number a layer.
-
-    Attributes
-    ----------
-    filters, kernel_size, stride : sequence of int
-        Filters, the steps that each sees, and the steps from one position to the next.
-    """
+    """Convolutions before the encoder, one number a layer; sizes and strides are in steps."""
 
     filters: Sequence[int] = ()
     kernel_size: Sequence[int] = ()
@@ -285,25 +208,14 @@ class Stem(NamedTuple):
 
 
 class SeriesEncoder(nn.Module):
-    """Input layer, convolutional stem, and encoder.
+    """Base class: input layer, convolutional stem, and encoder.
 
-    Parameters
-    ----------
-    input_layer : torch.nn.Module
-        From what comes in to series of `channels` channels: :class:`Standardize`, an embedding,
-        or an identity.
-    channels : int
-        Channels that it gives.
-    encoder : callable
-        Called with the channels that come in, returns the encoder: a module that maps series
-        and lengths to states of shape (batch, steps, width), with attributes `width` and
-        `n_backward` (how many channels run backwards).
-    stem : Stem
-        The convolutions before the encoder; empty for none.
-    activation : str or callable
-        Activation of the stem.
-    normalization : {"batch", "layer"} or None
-        Normalization in the stem.
+    Shapes
+    ------
+    input_layer : (n, steps, ...) -> (n, steps, channels)
+        :class:`Standardize`, an embedding, or an identity.
+    encoder(channels) : (n, steps, channels), lengths : (n,) -> (n, steps, width)
+        Has the attributes `width` and `n_backward`, how many of the channels run backwards.
     """
 
     def __init__(
@@ -329,52 +241,35 @@ class SeriesEncoder(nn.Module):
     def prepare(
         self, series: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return what the encoder gets, of shape (batch, steps, channels), and its lengths."""
+        """Return what the encoder gets, (n, steps, channels), and its lengths, (n,) or None."""
         series = mask_padding(self.input(series), lengths)
         for convolution in self.stem:
             series, lengths = convolution(series, lengths)
         return series, lengths
 
     def encode(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return the encoder's states, of shape (batch, steps, width), and their lengths."""
+        """Return the encoder's states, (n, steps, width), and their lengths, (n,) or None."""
         series, lengths = self.prepare(series, lengths)
         return self.encoder(series, lengths), lengths
 
     def initialize(self, random_state: np.random.RandomState) -> None:
         """Draw the initial weights.
 
-        Weights are uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio,
+        They are uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio,
         2010), embeddings standard normal, weights from state to state orthogonal (Saxe et al.,
         2014, arXiv:1312.6120), biases zero but for the forget gates of an LSTM, which start at 1
         (Jozefowicz et al., 2015).
-
-        Parameters
-        ----------
-        random_state : numpy.random.RandomState
-            The source of the numbers.
         """
         initialize_weights(self, random_state)
 
 
 class SeriesNetwork(SeriesEncoder):
-    """Encoder, pooling and dense part.
+    """Encoder, pooling and dense part, whose last layer may be followed by :class:`Unstandardize`.
 
-    Parameters
-    ----------
-    input_layer, channels, encoder, stem, activation, normalization
-        As in :class:`SeriesEncoder`; activation and normalization are also those of the dense
-        layers.
-    n_outputs : int
-        Width of the output.
-    pooling : {"last", "mean", "max"} or None
-        How states become one vector a series. None leaves one output for each step: outputs
-        of shape (sum of the lengths, n_outputs), one series after the other.
-    hidden_layer_sizes : sequence of int, default=()
-        Width of each hidden dense layer behind the pooling.
-    dropout : float, default=0.0
-        Dropout before each dense layer.
-    output_layer : torch.nn.Module or None, default=None
-        Follows the last linear layer: :class:`Unstandardize`.
+    Shapes
+    ------
+    series : (n, steps, channels) or tokens : (n, steps), lengths : (n,) -> (n, n_outputs)
+        With `pooling` None there is an output for each step, (sum of lengths, n_outputs).
     """
 
     def __init__(
@@ -415,7 +310,6 @@ class SeriesNetwork(SeriesEncoder):
         self.head = head.layers
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map series (batch, steps, channels) or tokens (batch, steps) to raw outputs."""
         states, lengths = self.encode(series, lengths)
         if self.pooling is not None:
             return self.head(self.pooling(states, lengths))
@@ -424,15 +318,7 @@ class SeriesNetwork(SeriesEncoder):
 
 @torch.no_grad()
 def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -> None:
-    """Draw the initial weights of all layers in a module, see :meth:`SeriesEncoder.initialize`.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module.
-    random_state : numpy.random.RandomState
-        The source of the numbers.
-    """
+    """Draw the initial weights of all layers in a module, see :meth:`SeriesEncoder.initialize`."""
     for layer in module.modules():
         if isinstance(layer, nn.Embedding):
             layer.weight.copy_(torch.from_numpy(random_state.normal(size=layer.weight.shape)))

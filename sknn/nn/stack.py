@@ -30,15 +30,7 @@ SMALLEST_PRODUCT = 400
 
 
 class Slab:
-    """Memory for a matrix a network, with a gap after each.
-
-    Parameters
-    ----------
-    n_networks, n_rows, width : int
-        Of the largest stack of matrices that will be asked for.
-    like : Tensor
-        Gives type and device.
-    """
+    """Memory for a matrix (n_rows, width) a network, with a gap after each."""
 
     def __init__(self, n_networks: int, n_rows: int, width: int, like: Tensor) -> None:
         self.width = width
@@ -46,43 +38,31 @@ class Slab:
         self.memory = like.new_empty(n_networks * self.stride)
 
     def view(self, n_networks: int, n_rows: int) -> Tensor:
-        """Return the memory as matrices.
-
-        Parameters
-        ----------
-        n_networks, n_rows : int
-            At most what the slab was made for.
-
-        Returns
-        -------
-        Tensor of shape (n_networks, n_rows, width)
-        """
+        """Return the memory as matrices (n_networks, n_rows, width), at most as it was made for."""
         shape = (n_networks, n_rows, self.width)
         return self.memory.as_strided(shape, (self.stride, self.width, 1))
 
 
 class StackedBackprop:
-    """Losses and gradients of several dense networks of the same shape.
+    """Losses and gradients of k dense networks of the same shape.
 
     The networks' parameters and gradients become rows of two tensors, and the steps' own
-    (`parameters`, `weights`, `gradients`) views of them.
+    (`parameters`, `weights`, `gradients`) views of them. The steps have the same layer shapes,
+    activations, number types and class of loss; the losses' own numbers and the rates of dropout
+    may differ.
 
-    Parameters
-    ----------
-    steps : sequence of DenseBackprop
-        One a network, all with the same layer shapes, activations, number types and class of
-        loss; the losses' own numbers and the rates of dropout may differ.
-    n_rows : int
-        Rows of the largest batch.
-    generators : sequence of torch.Generator or None
-        Draw the dropout, one a network; None where there is none.
+    Shapes
+    ------
+    X : (k, n, n_features), targets : (k * n, ...), sample_weight : (k, n), weight_sums : (k,)
+        -> outputs : (k * n, n_outputs), loss_sums : (k,)
+        For k networks in a row, the first of which has the number `start`.
     """
 
     def __init__(
         self,
         steps: Sequence[DenseBackprop],
-        n_rows: int,
-        generators: Sequence[torch.Generator | None],
+        n_rows: int,  # of the largest batch
+        generators: Sequence[torch.Generator | None],  # draw the dropout
     ) -> None:
         self.steps = list(steps)
         self.generators = list(generators)
@@ -116,13 +96,7 @@ class StackedBackprop:
         self._runs: dict[tuple[int, int], list[tuple[int, int, Loss]]] = {}
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Go on with some of the networks; the others get memory of their own.
-
-        Parameters
-        ----------
-        indices : sequence of int
-            Which, in ascending order.
-        """
+        """Go on with some networks, in ascending order; others get memory of their own."""
         for i in set(range(len(self.steps))) - set(indices):
             step = self.steps[i]
             step.bind(step.theta.detach().clone(), step.gradients[0].clone())
@@ -139,28 +113,9 @@ class StackedBackprop:
         sample_weight: Tensor | None,
         weight_sums: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Write the gradients of the mean losses of one batch of k networks in a row.
+        """Write the gradients of the mean losses of one batch; return its outputs and loss sums.
 
-        Call it under :func:`torch.no_grad`.
-
-        Parameters
-        ----------
-        start : int
-            The number of the first of the k networks.
-        X : Tensor of shape (k, batch, n_features)
-            The batches.
-        targets : Tensor of shape (k * batch, ...)
-            What the losses take.
-        sample_weight : Tensor of shape (k, batch) or None
-            Weight of each row.
-        weight_sums : Tensor of shape (k,)
-            By which the gradients are divided.
-
-        Returns
-        -------
-        outputs : Tensor of shape (k * batch, n_outputs)
-        loss_sums : Tensor of shape (k,)
-            The rows' weighted losses, summed.
+        Call it under :func:`torch.no_grad`. The gradients are divided by `weight_sums`.
         """
         k, batch = X.shape[:2]
         part = slice(start, start + k)
@@ -205,18 +160,9 @@ class StackedBackprop:
         return outputs, losses.sum(1)
 
     def add_penalty(self, start: int, losses: Tensor, alpha: float, weight_sum: float) -> None:
-        """Add ``alpha / 2 ||W||^2`` to the losses of k networks in a row, and its gradients.
+        """Add ``alpha / 2 ||W||^2`` in place to losses (k,), and its gradients to theirs.
 
-        Parameters
-        ----------
-        start : int
-            The number of the first of the k networks.
-        losses : Tensor of shape (k,)
-            Changed in place.
-        alpha : float
-            Strength of the penalty.
-        weight_sum : float
-            By which the gradients are divided already.
+        `weight_sum` is what these are divided by already.
         """
         part = slice(start, start + len(losses))
         norms = torch.linalg.vector_norm(self._all_weights[part], dim=1)
@@ -224,7 +170,7 @@ class StackedBackprop:
         self._all_weight_gradients[part].add_(self._all_weights[part], alpha=alpha / weight_sum)
 
     def _draw_dropout(self, layer: int, part: slice, z: Tensor) -> Tensor | None:
-        """Return the factors of a hidden layer, each network's from its own generator."""
+        """Return a hidden layer's factors (k, n, width), each network's from its own generator."""
         rates = [step.dropout_rates[layer] for step in self.steps[part]]
         if not any(rates):
             return None
@@ -237,7 +183,7 @@ class StackedBackprop:
     def _differentiate(
         self, part: slice, outputs: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return each row's loss and its gradient with respect to the outputs."""
+        """Return each row's loss (k * n,) and its gradient (k * n, n_outputs)."""
         batch = len(outputs) // (part.stop - part.start)
         results = []
         for start, stop, loss in self._loss_runs(part):
@@ -263,17 +209,7 @@ class StackedBackprop:
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
-    """Write the products of k pairs of matrices, with the operation that torch has for each alone.
-
-    Parameters
-    ----------
-    a : Tensor of shape (k, n, m)
-    b : Tensor of shape (k, m, p)
-    out : Tensor of shape (k, n, p)
-        With gaps between the matrices.
-    bias : Tensor of shape (k, 1, p) or None, default=None
-        Is added.
-    """
+    """Write (k, n, m) @ (k, m, p) + (k, 1, p), each as torch's operation for it alone would."""
     n_products = a.shape[1] * a.shape[2] * b.shape[2]
     if n_products < SMALLEST_PRODUCT and a.device.type == "cpu":
         for i in range(len(a)):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sknn.nn import (
     CELLS,
-    POOLINGS,
+    SERIES_POOLINGS,
     AttentionEncoder,
     RecurrentEncoder,
     SeriesNetwork,
@@ -215,7 +215,7 @@ EXPECTED_POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", SERIES_POOLINGS)
 def test_pooling_is_that_of_each_series(kind: str) -> None:
     series = [each - 5 for each in make_list()]  # a maximum over padding would be its zero
     expected = [EXPECTED_POOLING[kind](each.numpy()) for each in series]
@@ -224,7 +224,7 @@ def test_pooling_is_that_of_each_series(kind: str) -> None:
         assert_allclose(Pooling(kind)(each[None], None)[0], result, rtol=1e-13)
 
 
-@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", SERIES_POOLINGS)
 def test_the_last_state_of_backward_channels_is_at_the_first_step(kind: str) -> None:
     series = make_list()
     expected = [EXPECTED_POOLING[kind](each.numpy()) for each in series]
@@ -311,7 +311,7 @@ def test_a_series_gives_the_same_alone_and_in_any_padding(
 
 
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
-@pytest.mark.parametrize("pooling", [*POOLINGS, None])
+@pytest.mark.parametrize("pooling", [*SERIES_POOLINGS, None])
 @pytest.mark.parametrize("encoder", ["lstm", "attention"])
 def test_every_pooling_and_normalization_leaves_padding_out(
     encoder: str, pooling: str | None, normalization: str | None
@@ -369,7 +369,7 @@ def assert_same_gradients(one: list[np.ndarray], other: list[np.ndarray]) -> Non
 
 
 @pytest.mark.parametrize("normalization", [None, "layer"])
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", SERIES_POOLINGS)
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_gradients_are_those_of_each_series_alone(
     encoder: str, pooling: str, normalization: str | None
@@ -382,7 +382,7 @@ def test_gradients_are_those_of_each_series_alone(
     assert_same_gradients(alone, together)
 
 
-@pytest.mark.parametrize("pooling", [*POOLINGS, None])
+@pytest.mark.parametrize("pooling", [*SERIES_POOLINGS, None])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_more_padding_leaves_a_batchs_gradients_and_statistics(
     encoder: str, pooling: str | None

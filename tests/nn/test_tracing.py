@@ -4,7 +4,7 @@ import torch
 from numpy.testing import assert_array_equal
 from torch import Tensor, nn
 
-from sknn.nn import ConvNetwork, DenseNetwork, ResidualNetwork, trace_layers
+from sknn.nn import ConvNetwork, Convolution, DenseNetwork, ResidualNetwork, trace_layers
 
 
 class Branches(nn.Module):
@@ -38,7 +38,7 @@ def test_layers_are_listed_in_the_order_of_their_calls() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_the_network_runs_in_evaluation_mode_and_is_left_as_it_was(training: bool) -> None:
-    network = ConvNetwork((6, 6, 1), (2,), 2, dropout=0.5, normalization="batch")
+    network = ConvNetwork((6, 6, 1), [Convolution(2, dropout=0.5)], 2, normalization="batch")
     network.initialize(np.random.RandomState(0), "he")
     network.train(training)
     statistics = network.layers.norm1.running_mean.clone()
@@ -51,7 +51,7 @@ def test_the_network_runs_in_evaluation_mode_and_is_left_as_it_was(training: boo
 
 
 def test_hooks_and_mode_are_put_back_after_an_error() -> None:
-    network = ConvNetwork((6, 6, 1), (2,), 2).train()
+    network = ConvNetwork((6, 6, 1), [Convolution(2)], 2).train()
     with pytest.raises(RuntimeError):
         trace_layers(network, torch.ones(3, 2, 6, 6))
     assert network.training
@@ -66,7 +66,9 @@ def test_work_and_parameters_of_dense_layers_are_those_of_their_matrices() -> No
 
 
 def test_work_and_parameters_of_convolutions_are_those_of_their_positions() -> None:
-    network = ConvNetwork((9, 7, 2), (4, 5), 3, stride=(2, 1), normalization="batch")
+    network = ConvNetwork(
+        (9, 7, 2), [Convolution(4, stride=2), Convolution(5)], 3, normalization="batch"
+    )
     traces = {
         trace.name.removeprefix("layers."): trace
         for trace in trace_layers(network, torch.zeros(6, 2, 9, 7))

@@ -25,9 +25,11 @@ from sknn.estimators._validation import one_or_several_columns, require_y
 from sknn.estimators.series._format import weighted_statistics
 from sknn.nn import (
     AUGMENTATIONS,
+    IMAGE_POOLINGS,
     INITIALIZATIONS,
     AirbenchNetwork,
     ConvNetwork,
+    Convolution,
     FlipAverage,
     ImageNetwork,
     ResidualNetwork,
@@ -59,7 +61,6 @@ FEWEST_UPDATES = 300
 HIDDEN_LAYER_IMAGES = 1000
 
 PADDINGS = ("valid", "same")
-POOLINGS = ("max", "average")
 
 
 @declares_parameters
@@ -105,7 +106,7 @@ class ConvFamily(LayeredEstimator):
     )
     pooling: Any = parameter(
         default="max",
-        constraints=[StrOptions(set(POOLINGS)), "array-like", None],
+        constraints=[StrOptions(set(IMAGE_POOLINGS)), "array-like", None],
         doc="""{"max", "average"}, None or sequence of them
         Pooling after each convolution: ``("max", "max", None)`` pools after two of three.""",
     )
@@ -323,18 +324,25 @@ class ConvFamily(LayeredEstimator):
         filters = positive_integers("filters", self.filters)
         sizes = self._hidden_layer_sizes(n_images)
         n_conv = len(filters)
+        n_layers, layers = n_conv + len(sizes), "convolutions and hidden layers"
+        columns = (
+            filters,
+            self._sizes("kernel_size", n_conv),
+            self._sizes("stride", n_conv),
+            self._choices("padding", n_conv, PADDINGS),
+            self._choices("pooling", n_conv, (*IMAGE_POOLINGS, None)),
+            self._sizes("pool_size", n_conv),
+        )
+        rates = self._dropout_rates(n_layers, layers)
+        activations = per_layer("activation", self.activation, n_layers, layers)
+        convolutions = zip(*columns, activations[:n_conv], rates[:n_conv], strict=True)
         return ConvNetwork(
             self._format.shape,
-            filters,
+            [Convolution(*each) for each in convolutions],
             n_outputs,
-            kernel_size=self._sizes("kernel_size", n_conv),
-            stride=self._sizes("stride", n_conv),
-            padding=self._choices("padding", n_conv, PADDINGS),
-            pooling=self._choices("pooling", n_conv, (*POOLINGS, None)),
-            pool_size=self._sizes("pool_size", n_conv),
             hidden_layer_sizes=sizes,
-            activation=self.activation,
-            dropout=self._dropout_rates(n_conv + len(sizes), "convolutions and hidden layers"),
+            activation=activations[n_conv:],
+            dropout=rates[n_conv:],
             normalization=self._resolve_normalization(),
         )
 

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
-from sknn.nn import POOLINGS, AttentionEncoder
+from sknn.nn import SERIES_POOLINGS, AttentionEncoder
 
 from ._family import SeriesHead
 
@@ -38,7 +38,7 @@ class AttentionFamily(SeriesHead):
     )
     pooling: str = parameter(
         default="mean",
-        constraints=[StrOptions(set(POOLINGS))],
+        constraints=[StrOptions(set(SERIES_POOLINGS))],
         doc="""{"last", "mean", "max"}
         What the output is computed from: mean or maximum of all states, or the last one. The
         maximum finds patterns wherever they are.""",

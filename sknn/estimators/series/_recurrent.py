@@ -7,7 +7,7 @@ from torch import nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
-from sknn.nn import CELLS, POOLINGS, RecurrentEncoder
+from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder
 
 from ._family import SeriesFamily, SeriesHead
 
@@ -97,7 +97,7 @@ class RecurrentFamily(DirectedLayers, SeriesHead):
 
     pooling: str = parameter(
         default="last",
-        constraints=[StrOptions(set(POOLINGS))],
+        constraints=[StrOptions(set(SERIES_POOLINGS))],
         doc="""{"last", "mean", "max"}
         What the output is computed from: the last state (in each direction), or the mean or
         maximum of all states. The maximum finds patterns wherever they are.""",

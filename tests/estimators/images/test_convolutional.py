@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from sknn import ConvClassifier, ConvRegressor, NeuralClassifier
 from sknn.estimators import _base
-from sknn.nn import AirbenchNetwork, ConvNetwork, ResidualNetwork
+from sknn.nn import AirbenchNetwork, ConvNetwork, Convolution, ResidualNetwork
 from sknn.training import _inference
 from tests.helpers import case_name
 
@@ -282,10 +282,13 @@ def test_architectures_with_stages_take_one_value_for_all_layers(
     [
         ({"filters": (2,) * 5, "padding": "valid", "pooling": None}, "convolution 4 .* 2x2 pixels"),
         ({"kernel_size": (3, 11), "padding": 1, "pooling": None}, "convolution 2 .* 8x8 pixels"),
+        ({"kernel_size": (3, 3, 3)}, "kernel_size has 3 values for 2 convolutions"),
+        ({"activation": ("relu",) * 2}, "activation has 2 values for 3 convolutions and hidden"),
+        ({"dropout": (0.1,) * 2}, "dropout has 2 values for 3 convolutions and hidden layers"),
     ],
     ids=case_name,
 )
-def test_a_network_that_leaves_no_pixel_names_the_layer(
+def test_an_impossible_plan_names_the_layer_or_the_parameter(
     parameters: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -439,7 +442,7 @@ def test_one_step_is_that_of_a_loop_in_plain_torch(batch_size: Any) -> None:
     }
     rows, target = X[:40], y[:40]
     model = make(max_iter=1, learning_rate_init=0.1, **parameters).fit(rows, target)
-    network = ConvNetwork((8, 8, 1), (4, 6), 3, hidden_layer_sizes=(8,))
+    network = ConvNetwork((8, 8, 1), [Convolution(4), Convolution(6)], 3, hidden_layer_sizes=(8,))
     network.initialize(np.random.RandomState(0), "glorot")
     network.double()
     size = {"auto": 16, "all": 40}.get(batch_size, batch_size)  # "auto": at least 16
