@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor, _documentation
+from sknn._docstrings import composed
 from sknn.estimators._training_parameters import TrainingParameters
 
 MODULES = ("sknn", "sknn.forecasting", "sknn.model_selection", "sknn.sequences", "sknn.text")
@@ -21,6 +22,11 @@ PAGES = {
 }
 SHARED = list(inspect.signature(TrainingParameters).parameters)
 FAMILIES = {page: cls for page, cls in PAGES.items() if issubclass(cls, TrainingParameters)}
+TEXTS = {
+    f"{module}.{name}": inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    for module in (*MODULES, "sknn.datasets", "sknn.inspection")
+    for name in importlib.import_module(module).__all__
+}
 
 
 def make(cls: Any) -> Any:
@@ -96,3 +102,29 @@ def test_the_first_parameters_are_the_familys() -> None:
     # what may be given by position stays where it was
     assert NeuralClassifier((3,), "tanh").activation == "tanh"
     assert NeuralRegressor("huber", (3,), "tanh").hidden_layer_sizes == (3,)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_is_missing_where_docstrings_are_composed(name: str) -> None:
+    assert re.findall(r"^ *\{\w+\}$", TEXTS[name], re.MULTILINE) == []
+
+
+def test_a_text_takes_the_place_and_the_indentation_of_its_mark() -> None:
+    @composed(one="first : int\n    The first.", two="second : int")
+    def function() -> None:
+        """Do this.
+
+        Attributes
+        ----------
+            {one}
+        {two}
+        {three}
+        """
+
+    assert function.__doc__ is not None
+    assert function.__doc__.splitlines()[4:] == [
+        "    first : int",
+        "        The first.",
+        "second : int",
+        "{three}",
+    ]

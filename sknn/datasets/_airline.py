@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from sknn._validation import validated
-
 from ._bunch import import_pandas
+from ._fetching import fetcher
 from ._store import RemoteFile, corrupt_file, decoding, reading
-from ._validation import FETCH_CONSTRAINTS
 
 _AIRLINE = RemoteFile(
     path="series/Airline.csv",
@@ -41,7 +39,7 @@ San Francisco, 1970, series G.
 """
 
 
-@validated(FETCH_CONSTRAINTS)
+@fetcher()
 def fetch_airline_passengers(
     *,
     data_home: str | PathLike[str] | None = None,
@@ -58,19 +56,15 @@ def fetch_airline_passengers(
 
     Parameters
     ----------
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
+    {data_home}
+    {download_if_missing}
     as_frame : bool, default=False
         If True, `data` is a pandas Series with the months as its index, and `frame` a DataFrame
         of it.
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of shape (144,) and dtype float64, or Series
             Passengers in thousands, in the order of the months. The index of a Series is a

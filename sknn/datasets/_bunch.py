@@ -15,35 +15,15 @@ def bundle(
     data: NDArray[Any],
     target: NDArray[Any],
     *,
-    feature_names: list[str],
-    target_names: list[str],
+    feature_names: list[str],  # columns of a frame, in which each sample is a flat row
+    target_names: list[str],  # the classes, or the one quantity to predict
     description: str,
     return_X_y: bool,
     as_frame: bool,
-    target_column: str = "target",
-    **others: Any,
+    target_column: str = "target",  # of a frame
+    **others: Any,  # entries of the Bunch
 ) -> Fetched:
-    """Return the data in the form that the caller asked for.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_samples, ...)
-        Features. In a frame each sample is a flat row.
-    target : ndarray of shape (n_samples,)
-        Targets.
-    feature_names : list of str
-        Names of the columns of the flat rows.
-    target_names : list of str
-        Names of the classes, or of the one quantity to predict.
-    description : str
-        The DESCR of the Bunch.
-    return_X_y, as_frame : bool
-        As in the ``fetch_*`` functions.
-    target_column : str, default="target"
-        Name of the target in a frame.
-    **others
-        Further entries of the Bunch.
-    """
+    """Return data, (n_samples, ...), and target, (n_samples,), as the caller asked for them."""
     frame = None
     if as_frame:
         frame = _to_frame(data, target, feature_names, target_column)

@@ -6,27 +6,23 @@ import shutil
 import tarfile
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import StrOptions
-
-from sknn._validation import validated
 
 from ._bunch import Fetched, bundle
+from ._fetching import Subset, fetcher
 from ._store import (
     RemoteFile,
+    check_labels,
     corrupt_file,
     decoding,
-    locate,
-    one_at_a_time,
     replacing,
-    require_permission,
     require_writable,
     resolve_data_home,
+    unpack,
 )
-from ._validation import FETCH_CONSTRAINTS
 
 # The publisher states the hash: https://www.cs.toronto.edu/~kriz/cifar.html
 _ARCHIVE = RemoteFile(
@@ -68,10 +64,10 @@ cite
 """
 
 
-@validated({"subset": [StrOptions({"train", "test", "all"})], **FETCH_CONSTRAINTS})
+@fetcher()
 def fetch_cifar10(
     *,
-    subset: Literal["train", "test", "all"] = "train",
+    subset: Subset = "train",
     data_home: str | PathLike[str] | None = None,
     download_if_missing: bool = True,
     return_X_y: bool = False,
@@ -88,23 +84,15 @@ def fetch_cifar10(
 
     Parameters
     ----------
-    subset : {"train", "test", "all"}, default="train"
-        Which images to load. ``"all"`` are the training images followed by the test images.
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-    as_frame : bool, default=False
-        If True, `data` is a pandas DataFrame with one row a sample, `target` a Series, and `frame`
-        a DataFrame of both.
+    {subset}
+    {data_home}
+    {download_if_missing}
+    {return_X_y}
+    {as_frame}
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of shape (n_samples, 32, 32, 3) and dtype uint8, or DataFrame
             Images, channels (red, green, blue) last. In a DataFrame each is a flat row of 3072
@@ -116,18 +104,15 @@ def fetch_cifar10(
             values in a flat row.
         target_names : list of str
             Names of the classes, ``"airplane"`` to ``"truck"``.
-        frame : DataFrame or None
-            `data` and `target` side by side if `as_frame`.
+        {frame}
         DESCR : str
             Description, source and citation.
 
-    (data, target) : tuple
-        If `return_X_y`.
+    {data_and_target}
 
     Raises
     ------
-    OSError
-        If a file is missing and is not, or cannot be, downloaded.
+    {missing_file}
     ValueError
         If a file is damaged, or `subset` is not one of those above.
 
@@ -176,34 +161,22 @@ def _locate_folder(
     names: list[str], data_home: str | PathLike[str] | None, download_if_missing: bool
 ) -> Path:
     """Return the folder with the named files; unpack or download what is not there."""
-    home = resolve_data_home(data_home)
-    folder = home / _FOLDER
-    missing = _first_missing(names, folder)
-    if missing is None:
-        return folder
-    wanted = f"{folder.name}/{missing}"
-    require_permission(_ARCHIVE, data_home, download_if_missing, wanted=wanted)
-    with one_at_a_time(folder):
-        if _first_missing(names, folder) is not None:  # else another process has been first
-            had_archive = (home / _ARCHIVE.path).is_file()
-            archive = locate(_ARCHIVE, data_home, download_if_missing, wanted=wanted)
-            _unpack(archive, folder)
-            if not had_archive:
-                archive.unlink()
+    folder = resolve_data_home(data_home) / _FOLDER
+    unpack(
+        _ARCHIVE,
+        data_home,
+        download_if_missing,
+        into=folder,
+        files=[folder / name for name in names],
+        extract=lambda archive: _unpack(archive, folder),
+    )
     return folder
 
 
-def _first_missing(names: list[str], folder: Path) -> str | None:
-    return next((name for name in names if not (folder / name).is_file()), None)
-
-
 def _unpack(archive: Path, folder: Path) -> None:
-    """Write the files of the data set that are in the archive, except those already there.
-
-    Only the last part of a member's name is used, and only if it is a name that we know and the
-    member is a plain file: no archive can write elsewhere. A file appears in the folder when it
-    is complete.
-    """
+    """Write the files of the data set that are in the archive, except those already there."""
+    # Only the last part of a member's name is used, and only if it is a name that we know and the
+    # member is a plain file: no archive can write elsewhere.
     require_writable(folder)
     files = [_CLASS_NAMES_FILE, *_BATCH_FILES["all"]]
     missing = {name for name in files if not (folder / name).is_file()}
@@ -244,10 +217,7 @@ def _read_records(path: Path) -> NDArray[np.uint8]:
     if size != shape[0] * shape[1]:
         raise corrupt_file(path, f"it has {size} bytes, expected {shape[0] * shape[1]}")
     records = np.fromfile(path, dtype=np.uint8).reshape(shape)
-    if records[:, 0].max() >= _N_CLASSES:
-        raise corrupt_file(
-            path, f"a label is {records[:, 0].max()}, expected 0 to {_N_CLASSES - 1}"
-        )
+    check_labels(path, records[:, 0], _N_CLASSES)
     return records
 
 

@@ -73,11 +73,9 @@ def distance_modulus(
 
 
 def _comoving_integral(z: NDArray[np.float64], omega_m: float) -> NDArray[np.float64]:
-    r"""Integrate :math:`1 / E(z')` from 0 to z by the Gauss-Legendre rule.
-
-    As a function of :math:`\ln(1 + z')` the integrand is so smooth that 48 nodes give all the
-    digits of a float64 up to z = 100.
-    """
+    """Integrate 1 / E(z') from 0 to each z by the Gauss-Legendre rule."""
+    # As a function of ln(1 + z') the integrand is so smooth that 48 nodes give all the digits of
+    # a float64 up to z = 100.
     half = np.log1p(z) / 2
     integral = np.zeros_like(half)
     # Node by node, so that the memory needed is a few times that of z.

@@ -6,17 +6,13 @@ import gzip
 import math
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import StrOptions
-
-from sknn._validation import validated
 
 from ._bunch import Fetched, bundle
-from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS
+from ._fetching import Subset, fetcher
+from ._store import RemoteFile, check_labels, corrupt_file, decoding, locate
 
 
 def _archive(name: str, md5: str) -> RemoteFile:
@@ -64,10 +60,10 @@ under Creative Commons Attribution-ShareAlike 3.0. The paper that introduced it 
 """
 
 
-@validated({"subset": [StrOptions({"train", "test", "all"})], **FETCH_CONSTRAINTS})
+@fetcher()
 def fetch_mnist(
     *,
-    subset: Literal["train", "test", "all"] = "train",
+    subset: Subset = "train",
     data_home: str | PathLike[str] | None = None,
     download_if_missing: bool = True,
     return_X_y: bool = False,
@@ -84,23 +80,15 @@ def fetch_mnist(
 
     Parameters
     ----------
-    subset : {"train", "test", "all"}, default="train"
-        Which images to load. ``"all"`` are the training images followed by the test images.
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-    as_frame : bool, default=False
-        If True, `data` is a pandas DataFrame with one row a sample, `target` a Series, and `frame`
-        a DataFrame of both.
+    {subset}
+    {data_home}
+    {download_if_missing}
+    {return_X_y}
+    {as_frame}
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of shape (n_samples, 784) and dtype uint8, or DataFrame
             Grey values of the pixels, row by row. ``data.reshape(-1, 28, 28)`` are the images.
@@ -110,18 +98,15 @@ def fetch_mnist(
             ``"pixel_0_0"`` (row 0, column 0) to ``"pixel_27_27"``.
         target_names : list of str
             ``"0"`` to ``"9"``.
-        frame : DataFrame or None
-            `data` and `target` side by side if `as_frame`.
+        {frame}
         DESCR : str
             Description, source and citation.
 
-    (data, target) : tuple
-        If `return_X_y`.
+    {data_and_target}
 
     Raises
     ------
-    OSError
-        If a file is missing and is not, or cannot be, downloaded.
+    {missing_file}
     ValueError
         If a file is damaged, or `subset` is not one of those above.
 
@@ -170,17 +155,14 @@ def _concatenate(arrays: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 def _read_labels(path: Path, n_labels: int) -> NDArray[np.uint8]:
     labels = _read_idx(path, (n_labels,))
-    if labels.max() >= _N_CLASSES:
-        raise corrupt_file(path, f"a label is {labels.max()}, expected 0 to {_N_CLASSES - 1}")
+    check_labels(path, labels, _N_CLASSES)
     return labels
 
 
 def _read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read a compressed IDX file of bytes, which must hold an array of the given shape.
-
-    The format: two zero bytes, the type of the elements (8: unsigned byte), the number of
-    dimensions; the dimensions as big-endian 32-bit integers; the elements in C order.
-    """
+    """Read a compressed IDX file of bytes, which must hold an array of the given shape."""
+    # The format: two zero bytes, the type of the elements (8: unsigned byte), the number of
+    # dimensions; the dimensions as big-endian 32-bit integers; the elements in C order.
     with decoding(path), gzip.open(path) as stream:
         magic = stream.read(4)
         dimensions = stream.read(4 * len(shape))

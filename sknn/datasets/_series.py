@@ -8,27 +8,22 @@ import zipfile
 import zlib
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions
-
-from sknn._validation import validated
 
 from ._bunch import Fetched
+from ._fetching import Subset, fetcher
 from ._store import (
     RemoteFile,
     corrupt_file,
-    one_at_a_time,
-    reading,
     replacing,
-    require_permission,
     resolve_data_home,
+    unpack,
 )
 from ._ts import Series, read_ts
-from ._validation import FETCH_CONSTRAINTS
 
 _FOLDER = "series"
 _FOLDER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/"
@@ -65,13 +60,11 @@ for series to classify with one channel, for those with several, and for regress
 """
 
 
-@validated(
-    {"name": [str], "subset": [StrOptions({"train", "test", "all"})], **FETCH_CONSTRAINTS},
-)
+@fetcher(name=[str])
 def fetch_series(
     name: str,
     *,
-    subset: Literal["train", "test", "all"] = "train",
+    subset: Subset = "train",
     data_home: str | PathLike[str] | None = None,
     download_if_missing: bool = True,
     return_X_y: bool = False,
@@ -86,20 +79,14 @@ def fetch_series(
     name : str
         Name of the data set as the archives spell it, for example ``"GunPoint"``,
         ``"JapaneseVowels"`` or ``"Covid3Month"``. Letters, digits, ``_`` and ``-``.
-    subset : {"train", "test", "all"}, default="train"
-        Which series to load. ``"all"`` are the training series followed by the test series.
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
+    {subset}
+    {data_home}
+    {download_if_missing}
+    {return_X_y}
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of dtype float32, or of dtype object with such arrays in it
             The series, in the units of the data set; missing values are NaN. The shape is
@@ -119,8 +106,7 @@ def fetch_series(
         DESCR : str
             Description, source and citation.
 
-    (data, target) : tuple
-        If `return_X_y`.
+    {data_and_target}
 
     Raises
     ------
@@ -187,28 +173,34 @@ def fetch_series(
 
 def _locate(name: str, data_home: str | PathLike[str] | None, download_if_missing: bool) -> Path:
     """Return the path of the npz file; if it is not there, make it of the publisher's archive."""
-    home = resolve_data_home(data_home)
-    path = home / _FOLDER / f"{name}.npz"
-    if path.is_file():
-        return path
+    path = resolve_data_home(data_home) / _FOLDER / f"{name}.npz"
     archive = RemoteFile(
         path=f"{_FOLDER}/{name}.zip",
         url=f"{_FOLDER_URL}{name}.zip",
         known_hash=None,  # the publisher gives none
         to_check="that the archives have a data set of this `name`, and the network,",
     )
-    require_permission(archive, data_home, download_if_missing, wanted=path.name)
-    with one_at_a_time(path):
-        if path.is_file():  # another process has been first
-            return path
-        had_archive = (home / archive.path).is_file()
-        with reading(archive, data_home, download_if_missing, wanted=path.name) as archive_path:
-            splits = _read_archive(archive_path, name)
-        with replacing(path) as part:
-            np.savez_compressed(part, **_to_arrays(splits))
-        if not had_archive:
-            archive_path.unlink()
+    unpack(
+        archive,
+        data_home,
+        download_if_missing,
+        into=path,
+        files=[path],
+        extract=lambda archive_path: _convert(archive_path, name, path),
+    )
     return path
+
+
+def _convert(archive: Path, name: str, path: Path) -> None:
+    """Write the two files of the data set as one npz file."""
+    splits = _read_archive(archive, name)
+    arrays: dict[str, Any] = {
+        f"{split}_{part}": array
+        for split, series in splits.items()
+        for part, array in zip(_PARTS, series, strict=True)
+    }
+    with replacing(path) as part_of_path:
+        np.savez_compressed(part_of_path, **arrays)
 
 
 def _read_archive(path: Path, name: str) -> dict[str, Series]:
@@ -240,16 +232,8 @@ def _read_member(stream: IO[bytes], path: Path, file: str) -> Series:
             raise corrupt_file(path, f"{file}: {error}") from error
 
 
-def _to_arrays(splits: dict[str, Series]) -> dict[str, Any]:
-    return {
-        f"{split}_{part}": array
-        for split, series in splits.items()
-        for part, array in zip(_PARTS, series, strict=True)
-    }
-
-
 def _read(path: Path) -> dict[str, Series]:
-    """Read an npz file that has the arrays of `_to_arrays`."""
+    """Read an npz file that `_convert` has written."""
     try:
         # np.load leaves a file that it opened itself open if that is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

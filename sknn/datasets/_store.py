@@ -7,11 +7,14 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Some publishers refuse requests that carry the default name of a Python HTTP library.
 _REQUEST_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; sknn)"}
@@ -19,25 +22,13 @@ _REQUEST_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; sknn)"}
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that a publisher offers, and its place in the data home.
+    """A file that a publisher offers, and its place in the data home."""
 
-    Parameters
-    ----------
-    path : str
-        Path relative to the data home, with forward slashes.
-    url : str
-        Address to download it from.
-    known_hash : str or None
-        Published hash, as ``"algorithm:hexadecimal digits"``. If None, there is none: use
-        `reading`, which verifies a download by its content.
-    to_check : str, default="the network"
-        What to check, in the reader's eyes, if the download fails.
-    """
-
-    path: str
+    path: str  # relative to the data home, with forward slashes
     url: str
+    # "algorithm:hexadecimal digits"; where none is published, `reading` verifies a download
     known_hash: str | None
-    to_check: str = "the network"
+    to_check: str = "the network"  # by the reader, if the download fails
 
 
 class DamagedFileError(ValueError):
@@ -54,39 +45,11 @@ def resolve_data_home(data_home: str | os.PathLike[str] | None) -> Path:
 
 
 def locate(
-    file: RemoteFile,
-    data_home: str | os.PathLike[str] | None,
-    download_if_missing: bool,
-    *,
-    wanted: str | None = None,
+    file: RemoteFile, data_home: str | os.PathLike[str] | None, download_if_missing: bool
 ) -> Path:
-    """Return the path of a file in the data home; download it if it is not there.
-
-    Parameters
-    ----------
-    file : RemoteFile
-        What to look for.
-    data_home : str, path-like or None
-        As in the ``fetch_*`` functions.
-    download_if_missing : bool
-        Whether a missing file may be downloaded.
-    wanted : str or None, default=None
-        What is missing in the reader's eyes, where that is not the file itself but a part of it.
-
-    Raises
-    ------
-    OSError
-        The file is missing and was not, or could not be, downloaded.
-    ImportError
-        A download is needed, and pooch is not installed.
-    """
-    path = resolve_data_home(data_home) / file.path
-    if not path.is_file():
-        require_permission(file, data_home, download_if_missing, wanted=wanted)
-        with one_at_a_time(path):
-            if not path.is_file():  # another process may have been first
-                _download(file, path)
-    return path
+    """Return the path of a file in the data home; download it if it is not there."""
+    with reading(file, data_home, download_if_missing) as path:
+        return path
 
 
 @contextmanager
@@ -95,13 +58,12 @@ def reading(
     data_home: str | os.PathLike[str] | None,
     download_if_missing: bool,
     *,
-    wanted: str | None = None,
+    wanted: str | None = None,  # the part of it that is missing in the reader's eyes
 ) -> Iterator[Path]:
-    """Locate a file that has no published hash, and verify it by reading it.
+    """Locate a file, or download it, for a block that reads it.
 
-    The file is read in the block. If it was downloaded just now and turns out to be damaged, as
-    where a server answers any request with some page, then it is not kept, and the error is that
-    of a failed download. Parameters and errors are those of `locate`.
+    If the block finds a file damaged that was downloaded just now, as where a server answers any
+    request with some page, then it is not kept, and the error is that of a failed download.
     """
     path = resolve_data_home(data_home) / file.path
     if path.is_file():
@@ -131,13 +93,43 @@ def require_permission(
     *,
     wanted: str | None = None,
 ) -> None:
-    """Raise OSError for a missing file that may not be downloaded; parameters as in `locate`."""
+    """Raise OSError for a missing file that may not be downloaded."""
     path = resolve_data_home(data_home) / file.path
     if not download_if_missing and not path.is_file():
         raise OSError(
             f"{wanted or path.name} is not in {path.parent}, and `download_if_missing` is "
             f"False. Set it to True, {_by_hand(file, path)}"
         )
+
+
+def unpack(
+    archive: RemoteFile,
+    data_home: str | os.PathLike[str] | None,
+    download_if_missing: bool,
+    *,
+    into: Path,
+    files: list[Path],
+    extract: Callable[[Path], None],
+) -> None:
+    """Have `extract` make the files of an archive unless they exist; delete what was downloaded."""
+    missing = _first_missing(files)
+    if missing is None:
+        return
+    path = resolve_data_home(data_home) / archive.path
+    wanted = missing.relative_to(path.parent).as_posix()
+    require_permission(archive, data_home, download_if_missing, wanted=wanted)
+    with one_at_a_time(into):
+        if _first_missing(files) is None:  # another process has been first
+            return
+        had_archive = path.is_file()
+        with reading(archive, data_home, download_if_missing, wanted=wanted):
+            extract(path)
+        if not had_archive:
+            path.unlink()
+
+
+def _first_missing(files: list[Path]) -> Path | None:
+    return next((file for file in files if not file.is_file()), None)
 
 
 @contextmanager
@@ -157,10 +149,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; after the block, what was written there is moved to `path`.
-
-    So the file appears when it is complete, and not at all if the block fails.
-    """
+    """Yield a path to write to; `path` appears when the block is through, or not at all."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         part = Path(scratch) / path.name
         yield part
@@ -177,6 +166,12 @@ def require_writable(folder: Path) -> None:
             f"The folder {folder} cannot be written to ({error}). Name a folder that can be "
             "written to in `data_home` or in the environment variable SKNN_DATA."
         ) from error
+
+
+def check_labels(path: Path, labels: NDArray[np.uint8], n_classes: int) -> None:
+    """Raise an error that names the file if a label is not in 0 to n_classes - 1."""
+    if labels.max() >= n_classes:
+        raise corrupt_file(path, f"a label is {labels.max()}, expected 0 to {n_classes - 1}")
 
 
 def corrupt_file(path: Path, problem: str) -> DamagedFileError:

@@ -15,8 +15,8 @@ from sknn._validation import validated
 
 from ._bunch import Fetched, bundle
 from ._cosmology import COSMOLOGY_CONSTRAINTS, distance_modulus
+from ._fetching import fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS
 
 # The publisher gives no hash. This one was recorded by the download script of
 # https://github.com/HugoDinizz/T1aSuper (data/download_union21.sh), and a copy of the file that
@@ -53,7 +53,7 @@ licence and asks users to cite
 """
 
 
-@validated(FETCH_CONSTRAINTS)
+@fetcher()
 def fetch_supernova(
     *,
     data_home: str | PathLike[str] | None = None,
@@ -72,21 +72,14 @@ def fetch_supernova(
 
     Parameters
     ----------
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-    as_frame : bool, default=False
-        If True, `data` is a pandas DataFrame with one row a sample, `target` a Series, and `frame`
-        a DataFrame of both.
+    {data_home}
+    {download_if_missing}
+    {return_X_y}
+    {as_frame}
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of shape (580, 1), or DataFrame
             Redshift in the frame of the cosmic microwave background.
@@ -103,18 +96,15 @@ def fetch_supernova(
             ``["redshift"]``.
         target_names : list of str
             ``["distance_modulus"]``.
-        frame : DataFrame or None
-            `data` and `target` side by side if `as_frame`.
+        {frame}
         DESCR : str
             Description, source and citation.
 
-    (data, target) : tuple
-        If `return_X_y`.
+    {data_and_target}
 
     Raises
     ------
-    OSError
-        If a file is missing and is not, or cannot be, downloaded.
+    {missing_file}
     ValueError
         If a file is damaged.
 

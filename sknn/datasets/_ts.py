@@ -19,21 +19,11 @@ _COMMENT_MARKS = ("#", "%")
 
 
 class Series(NamedTuple):
-    """Series that belong together, say those for training.
+    """Series that belong together, say those for training."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (sum of the lengths, n_channels) and dtype float32
-        The series one after the other. Missing values are NaN.
-    lengths : ndarray of shape (n_series,) and dtype int64
-        Number of time steps of each series.
-    target : ndarray of shape (n_series,)
-        Class labels, as strings, or numbers to predict, as float64.
-    """
-
-    values: NDArray[np.float32]
-    lengths: NDArray[np.int64]
-    target: NDArray[np.str_] | NDArray[np.float64]
+    values: NDArray[np.float32]  # (sum of the lengths, n_channels), one after the other, or NaN
+    lengths: NDArray[np.int64]  # (n_series,), time steps of each
+    target: NDArray[np.str_] | NDArray[np.float64]  # (n_series,), labels or numbers to predict
 
 
 @dataclass
@@ -47,13 +37,7 @@ class _Header:
 
 
 def read_ts(lines: Iterable[str]) -> Series:
-    """Read the lines of a .ts file.
-
-    Raises
-    ------
-    ValueError
-        If the lines are not in the format, contradict their header, or have time stamps.
-    """
+    """Read a .ts file; ValueError for another format, time stamps, or a header that is wrong."""
     numbered = (
         (number, line)
         for number, line in enumerate(map(str.strip, lines), start=1)

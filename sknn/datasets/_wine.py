@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from sknn._validation import validated
-
 from ._bunch import Fetched, bundle
+from ._fetching import fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
-from ._validation import FETCH_CONSTRAINTS
 
 _FOLDER_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/"
 # The publisher gives no hashes. These are pinned for the same addresses by
@@ -74,7 +72,7 @@ authors ask users to cite
 """
 
 
-@validated({"color": [StrOptions({"white", "red", "all"})], **FETCH_CONSTRAINTS})
+@fetcher(color=[StrOptions({"white", "red", "all"})])
 def fetch_wine_quality(
     *,
     color: Literal["white", "red", "all"] = "white",
@@ -97,21 +95,14 @@ def fetch_wine_quality(
     color : {"white", "red", "all"}, default="white"
         Which wines to load. ``"all"`` are the white ones followed by the red ones, with the same
         11 features; the attribute `color` tells them apart.
-    data_home : str or path-like, default=None
-        Folder to look for the files in, and to download them into. If None, the folder in the
-        environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.
-    download_if_missing : bool, default=True
-        If False, raise an OSError where a file is missing instead of downloading it.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-    as_frame : bool, default=False
-        If True, `data` is a pandas DataFrame with one row a sample, `target` a Series, and `frame`
-        a DataFrame of both.
+    {data_home}
+    {download_if_missing}
+    {return_X_y}
+    {as_frame}
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with these attributes.
+    {dataset}
 
         data : ndarray of shape (n_samples, 11), or DataFrame
             Physicochemical measurements.
@@ -123,18 +114,15 @@ def fetch_wine_quality(
             Names of the measurements.
         target_names : list of str
             ``["quality"]``.
-        frame : DataFrame or None
-            `data` and `target` side by side if `as_frame`.
+        {frame}
         DESCR : str
             Description, units, source and citation.
 
-    (data, target) : tuple
-        If `return_X_y`.
+    {data_and_target}
 
     Raises
     ------
-    OSError
-        If a file is missing and is not, or cannot be, downloaded.
+    {missing_file}
     ValueError
         If a file is damaged, or `color` is not one of those above.
 

@@ -8,7 +8,6 @@ import pytest
 
 from sknn import datasets
 
-FETCHERS = [getattr(datasets, name) for name in datasets.__all__ if name.startswith("fetch_")]
 PUBLIC = [getattr(datasets, name) for name in datasets.__all__]
 
 
@@ -34,15 +33,6 @@ def test_documented_defaults_are_the_real_ones(function: Callable[..., Any]) -> 
         if parameter.default is not inspect.Parameter.empty:
             documented = texts[name].splitlines()[0].partition("default=")[2]
             assert documented.strip('"') == str(parameter.default)
-
-
-@pytest.mark.parametrize("name", ["data_home", "download_if_missing", "return_X_y", "as_frame"])
-def test_shared_parameters_have_one_text(name: str) -> None:
-    texts = [parameter_texts(function) for function in FETCHERS]
-    # Without a target, a frame is another.
-    if name == "as_frame":
-        texts = [each for each in texts if "return_X_y" in each]
-    assert len({each[name] for each in texts if name in each}) == 1
 
 
 @pytest.mark.parametrize("function", PUBLIC, ids=lambda function: function.__name__)

@@ -1,0 +1,66 @@
+"""Parameters that fetch_* functions share: their constraints, and their texts in docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
+
+from sklearn.utils._param_validation import StrOptions
+
+from sknn._docstrings import composed
+from sknn._validation import validated
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Subset: TypeAlias = Literal["train", "test", "all"]
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "subset": [StrOptions({"train", "test", "all"})],
+    "data_home": [str, PathLike, None],
+    "download_if_missing": ["boolean"],
+    "return_X_y": ["boolean"],
+    "as_frame": ["boolean"],
+}
+
+with_shared_texts = composed(
+    subset="""\
+subset : {"train", "test", "all"}, default="train"
+    Which part to load. ``"all"`` is the part for training followed by the one for testing.""",
+    data_home="""\
+data_home : str or path-like, default=None
+    Folder to look for the files in, and to download them into. If None, the folder in the
+    environment variable ``SKNN_DATA``, or ``~/sknn_data`` if that is not set.""",
+    download_if_missing="""\
+download_if_missing : bool, default=True
+    If False, raise an OSError where a file is missing instead of downloading it.""",
+    return_X_y="""\
+return_X_y : bool, default=False
+    If True, return ``(data, target)`` instead of a Bunch.""",
+    as_frame="""\
+as_frame : bool, default=False
+    If True, `data` is a pandas DataFrame with one row a sample, `target` a Series, and `frame`
+    a DataFrame of both.""",
+    dataset="""\
+dataset : :class:`~sklearn.utils.Bunch`
+    Dictionary-like object with these attributes.""",
+    frame="""\
+frame : DataFrame or None
+    `data` and `target` side by side if `as_frame`.""",
+    data_and_target="""\
+(data, target) : tuple
+    If `return_X_y`.""",
+    missing_file="""\
+OSError
+    If a file is missing and is not, or cannot be, downloaded.""",
+)
+
+
+def fetcher(**constraints: list[Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return the decorator of a fetch_* function, with the constraints of parameters of its own."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        return validated({**constraints, **CONSTRAINTS})(with_shared_texts(function))
+
+    return decorate
