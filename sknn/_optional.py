@@ -7,24 +7,7 @@ from typing import Any
 
 
 def require(module: str, *, extra: str) -> Any:
-    """Import a module of an optional package.
-
-    Parameters
-    ----------
-    module : str
-        Its full name.
-    extra : str
-        The extra of this package that installs it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        If it is missing; the message says how to install it.
-    """
+    """Import a module of an optional package, or say which `extra` of ours installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -12,12 +12,11 @@ from ._images import BYTE_MAXIMUM, ImageRows
 from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts
 from ._ragged import Ragged, step_positions
 from ._rows import DenseRows, Inputs, Rows, SparseRows, make_rows
-from ._samples import Answers, Batch, Samples, StepAnswers
+from ._samples import Batch, Samples
 from ._series import PairedRows, SeriesRows, with_lengths
 
 __all__ = [
     "BYTE_MAXIMUM",
-    "Answers",
     "Batch",
     "DenseRows",
     "ImageRows",
@@ -28,7 +27,6 @@ __all__ = [
     "Samples",
     "SeriesRows",
     "SparseRows",
-    "StepAnswers",
     "as_tensor",
     "check_range",
     "count_threads",

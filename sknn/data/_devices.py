@@ -19,28 +19,7 @@ SINGLE_THREAD_FLOPS = 6e6
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn the parameter `device` into a device that exists.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        "auto" (CUDA, then MPS, then CPU), or a torch device.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device, or this machine or this build of torch lacks it.
-
-    Examples
-    --------
-    >>> from sknn.training import resolve_device
-    >>> resolve_device("cpu")
-    device(type='cpu')
-    """
+    """Return a device that exists; "auto" is CUDA, then MPS, then the CPU."""
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -77,19 +56,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def prediction_device(device: str | torch.device) -> torch.device:
-    """Like :func:`resolve_device`, but the CPU where the device is missing.
-
-    For fitted networks that come from another machine: they predict wherever they are.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        The parameter `device`.
-
-    Returns
-    -------
-    torch.device
-    """
+    """Like :func:`resolve_device`, but the CPU where the device of another machine is missing."""
     try:
         return resolve_device(device)
     except ValueError:
@@ -99,26 +66,10 @@ def prediction_device(device: str | torch.device) -> torch.device:
 def resolve_precision(
     precision: str, X_dtype: np.dtype, n_samples: int, device: torch.device
 ) -> tuple[torch.dtype, torch.dtype]:
-    """Turn the parameter `precision` into the weights' type and the products' type.
+    """Return the type of the weights and that of the products, which differ only for "bfloat16".
 
     "auto" is float64 where scikit-learn computes in float64 (X neither float32 nor float16), the
     samples are few and the device is a CPU: there it costs next to nothing. Else it is float32.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "float64", "bfloat16"}
-        The parameter.
-    X_dtype : numpy.dtype
-        Type of the input.
-    n_samples : int
-        Number of training samples.
-    device : torch.device
-        Where the network runs.
-
-    Returns
-    -------
-    weight_dtype, compute_dtype : torch.dtype
-        Different only for bfloat16, whose weights stay float32.
     """
     if precision == "float64" and device.type == "mps":
         raise ValueError("precision='float64' does not exist on device 'mps'; use 'float32'.")
@@ -132,13 +83,10 @@ def resolve_precision(
 
 
 def count_threads() -> int:
-    """Return how many threads work may be shared among.
+    """Return how many threads work may be shared among: torch's number, but no more than the cores.
 
-    Returns
-    -------
-    int
-        torch's number, but no more than the cores that this process may use: those of its
-        affinity, and of the limits that a container (cgroup) or LOKY_MAX_CPU_COUNT sets.
+    Those are the cores that this process may use by its affinity and the limits that a container
+    (cgroup) or LOKY_MAX_CPU_COUNT sets.
     """
     return min(_thread_limit.process_number(), joblib.cpu_count())
 
@@ -206,15 +154,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def threads_for(flops: float, device: torch.device) -> Iterator[None]:
-    """Use one thread while the work of a step is small, else as many as there are cores to use.
-
-    Parameters
-    ----------
-    flops : float
-        Floating point operations of a step.
-    device : torch.device
-        Other devices than the CPU are left alone.
-    """
+    """Use one thread of a CPU while a step has few operations, `flops`, else as many as may be."""
     if device.type != "cpu":
         yield
         return

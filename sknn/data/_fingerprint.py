@@ -24,30 +24,7 @@ PIECE = 2**20
 
 
 def fingerprint(data: Any) -> str | None:
-    """Return a digest of samples, targets or weights.
-
-    It depends on types, shapes and values, and not on how the values lie in memory.
-
-    Parameters
-    ----------
-    data : ndarray, CSR matrix, Ragged or None
-        What has been validated.
-
-    Returns
-    -------
-    str or None
-        Hexadecimal digits; None for None.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknn.data import fingerprint
-    >>> numbers = np.arange(6.0).reshape(2, 3)
-    >>> fingerprint(numbers) == fingerprint(np.asfortranarray(numbers))
-    True
-    >>> fingerprint(numbers) == fingerprint(numbers.T)
-    False
-    """
+    """Return a digest of the type, shape and values of an array, CSR matrix or Ragged."""
     if data is None:
         return None
     digest = hashlib.blake2b(digest_size=16)

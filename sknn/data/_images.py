@@ -19,31 +19,12 @@ GATHERED_TYPES = frozenset("?bBhilqefd")
 
 
 class ImageRows:
-    """Images as tensors of shape (batch, channels, height, width).
+    """Images as tensors (n, channels, height, width); pixels keep their type until they arrive.
 
-    Pixels keep their type until a batch is on the device.
-
-    Parameters
-    ----------
-    X : ndarray
-        Images of the shapes (n, height, width), (n, height, width, channels) or, with
-        `channels_first`, (n, channels, height, width); or flat rows of the same.
-    device : torch.device
-        Where the images go. Memory-mapped files stay on the disk; other arrays are copied to
-        devices other than the CPU as a whole, in their own type. Arrays that torch cannot
-        gather rows of (unsigned integers of several bytes, other byte orders, negative strides)
-        stay as they are, and are converted batch by batch.
-    dtype : torch.dtype
-        Type of the images that come out.
-    image_shape : tuple of int
-        Height, width and channels.
-    channels_first : bool, default=False
-        Whether the channels come first in X.
-    memory_format : torch.memory_format, default=torch.channels_last
-        Of the images that come out. In channels_last memory, images whose channels come last
-        are not copied.
-    is_divided : bool or None, default=None
-        Whether pixels are divided by 255; None is bytes alone.
+    X has the shape (n, height, width), (n, height, width, channels), with `channels_first` (n,
+    channels, height, width), or flat rows of these. It is copied as a whole to devices other than
+    the CPU, but for memory-mapped files, which stay on the disk, and for what torch cannot gather
+    rows of (unsigned integers of several bytes, other byte orders, negative strides).
     """
 
     lengths: np.ndarray | None = None
@@ -56,8 +37,8 @@ class ImageRows:
         *,
         image_shape: tuple[int, int, int],
         channels_first: bool = False,
-        memory_format: torch.memory_format = torch.channels_last,
-        is_divided: bool | None = None,
+        memory_format: torch.memory_format = torch.channels_last,  # of the images that come out
+        is_divided: bool | None = None,  # by 255; None is bytes alone
     ) -> None:
         self.array = X
         self.tensor: Tensor | None = None
@@ -77,13 +58,13 @@ class ImageRows:
         return len(self.array)
 
     def take(self, index: Tensor) -> Tensor:
-        """Return the images with these numbers."""
+        """Return the images with these numbers, (n,) -> (n, channels, height, width)."""
         if self.tensor is None:
             return self._images(_native(self.array[index.cpu().numpy()]))
         return self._images(self.tensor.index_select(0, index.to(self.tensor.device)))
 
     def slice(self, start: int, stop: int) -> Tensor:
-        """Return consecutive images."""
+        """Return consecutive images, (stop - start, channels, height, width)."""
         if self.tensor is None:
             return self._images(_native(self.array[start:stop]))
         return self._images(self.tensor[start:stop])

@@ -24,27 +24,9 @@ class _WritableView:
 
 
 def as_tensor(array: np.ndarray, dtype: torch.dtype | None = None, name: str = "X") -> Tensor:
-    """Return a tensor that shares the array's memory where torch can.
+    """Return a tensor (...) of an array's own type, which shares its memory where torch can.
 
-    Parameters
-    ----------
-    array : ndarray
-        Any real type. Byte-swapped arrays, and those whose strides torch does not have, are
-        copied.
-    dtype : torch.dtype or None, default=None
-        The type in which its numbers will be computed with; None does not look.
-    name : str, default="X"
-        What the array is to the user, for the error message.
-
-    Returns
-    -------
-    Tensor
-        Of the array's own type; longdouble becomes float64.
-
-    Raises
-    ------
-    ValueError
-        If numbers are beyond the range of `dtype`.
+    `dtype` is the type in which its numbers will be computed with, for :func:`check_range`.
     """
     array = narrowed(array, name)
     if not array.dtype.isnative:
@@ -80,21 +62,7 @@ def number_range(array: np.ndarray) -> tuple[float, float]:
 def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
     """Refuse finite numbers that are infinite in the type that computes.
 
-    Costs nothing where the array's type has no larger range.
-
-    Parameters
-    ----------
-    array : ndarray
-        Validated numbers.
-    dtype : torch.dtype
-        The type that computes.
-    name : str, default="X"
-        What the array is to the user.
-
-    Raises
-    ------
-    ValueError
-        If there are such numbers.
+    It costs nothing where the array's type has no larger range.
     """
     most = torch.finfo(dtype).max
     if array.dtype.kind != "f" or float(np.finfo(array.dtype).max) <= most or not array.size:
@@ -110,24 +78,7 @@ def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
 
 
 def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
-    """Cast longdouble to float64, which is the widest that torch has.
-
-    Parameters
-    ----------
-    array : ndarray
-        Validated numbers; returned as they are unless their type is wider than float64.
-    name : str, default="X"
-        What the array is to the user.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If numbers are beyond the range of float64.
-    """
+    """Cast longdouble to float64, the widest that torch has; return other arrays as they are."""
     if array.dtype.kind != "f" or array.dtype.itemsize <= 8:
         return array
     with np.errstate(over="ignore"):

@@ -9,27 +9,9 @@ import numpy as np
 
 
 class Ragged:
-    """Series of different lengths, one after the other in one array.
+    """Series of different lengths (n_series,), as one array of values (sum of lengths, ...).
 
-    Parameters
-    ----------
-    values : ndarray of shape (sum of lengths, ...)
-        The steps of all series.
-    lengths : ndarray of int and shape (n_series,)
-        Steps of each series.
-
-    Attributes
-    ----------
-    starts : ndarray of int and shape (n_series,)
-        Where each series begins.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknn.data import Ragged
-    >>> series = Ragged(np.arange(5), np.array([2, 3]))
-    >>> [each.tolist() for each in series]
-    [[0, 1], [2, 3, 4]]
+    `starts` (n_series,) says where each begins.
     """
 
     def __init__(self, values: np.ndarray, lengths: np.ndarray) -> None:
@@ -39,17 +21,7 @@ class Ragged:
 
     @classmethod
     def from_list(cls, series: Any) -> Ragged:
-        """Join a sequence of arrays.
-
-        Parameters
-        ----------
-        series : sequence of ndarray of shape (n_steps_i, ...)
-            At least one.
-
-        Returns
-        -------
-        Ragged
-        """
+        """Join arrays (n_steps_i, ...), at least one."""
         return cls(np.concatenate(series), np.array([len(each) for each in series], np.int64))
 
     @property
@@ -85,39 +57,14 @@ class Ragged:
         return step_positions(self.lengths, index)
 
     def to_objects(self) -> np.ndarray:
-        """Return the series as a one-dimensional object array, as scikit-learn indexes them.
-
-        Returns
-        -------
-        ndarray of object and shape (n_series,)
-        """
+        """Return the series as an object array (n_series,), as scikit-learn indexes them."""
         objects = np.empty(len(self), dtype=object)
         objects[:] = list(self)
         return objects
 
 
 def step_positions(lengths: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return where the steps of some series are, if all series lie one after the other.
-
-    Parameters
-    ----------
-    lengths : ndarray of int and shape (n_series,)
-        Steps of each series.
-    index : ndarray of int
-        Numbers of series.
-
-    Returns
-    -------
-    ndarray of int
-        Of the length of the chosen series together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknn.data import step_positions
-    >>> step_positions(np.array([2, 1, 3]), np.array([2, 0]))
-    array([3, 4, 5, 0, 1])
-    """
+    """Return where the steps of some series are, if all series lie one after the other."""
     starts = np.cumsum(lengths) - lengths
     chosen = lengths[index]
     ends = np.cumsum(chosen)

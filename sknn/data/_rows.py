@@ -22,17 +22,11 @@ Inputs = Tensor | tuple[Tensor, ...]
 
 
 class Rows(Protocol):
-    """Rows of an input that can be taken by number.
-
-    Attributes
-    ----------
-    lengths : ndarray of int or None
-        Where rows are series of different lengths: how long each is. Batches of similar lengths
-        cost least.
-    """
+    """Rows of an input that can be taken by number."""
 
     device: torch.device
     dtype: torch.dtype
+    # where rows are series of different lengths: batches of similar lengths cost least
     lengths: np.ndarray | None
 
     def take(self, index: Tensor) -> Inputs:
@@ -45,17 +39,9 @@ class Rows(Protocol):
 
 
 class DenseRows:
-    """Rows of an array of two or more dimensions.
+    """Rows of an array (n_samples, ...), which may be a memmap: on a CPU it is not copied.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        Any real type; neither copied nor cast as a whole on the CPU, so it may be a memmap.
-    device : torch.device
-        Where the rows go. Other devices than the CPU get a copy of the whole array in its own
-        type.
-    dtype : torch.dtype
-        Type of the rows that come out.
+    Other devices get a copy of all of it in its own type.
     """
 
     lengths: np.ndarray | None = None
@@ -69,26 +55,16 @@ class DenseRows:
         return self.tensor.shape[0]
 
     def take(self, index: Tensor) -> Tensor:
-        """Return the rows with these numbers."""
+        """Return the rows with these numbers, (n,) -> (n, ...)."""
         return self.tensor.index_select(0, index).to(self.dtype)
 
     def slice(self, start: int, stop: int) -> Tensor:
-        """Return consecutive rows."""
+        """Return consecutive rows, (stop - start, ...)."""
         return self.tensor[start:stop].to(self.dtype)
 
 
 class SparseRows:
-    """Rows of a CSR matrix, as sparse CSR tensors.
-
-    Parameters
-    ----------
-    X : scipy.sparse.csr_array or csr_matrix of shape (n_samples, n_features)
-        Stays on the CPU; batches go to the device.
-    device : torch.device
-        Where the batches go.
-    dtype : torch.dtype
-        Type of the batches.
-    """
+    """Rows of a CSR matrix, which stays on the CPU, as sparse CSR tensors (n, n_features)."""
 
     lengths: np.ndarray | None = None
 
@@ -103,11 +79,11 @@ class SparseRows:
         return self.matrix.shape[0]
 
     def take(self, index: Tensor) -> Tensor:
-        """Return the rows with these numbers."""
+        """Return the rows with these numbers, (n,) -> (n, n_features)."""
         return self._tensor(self.matrix[index.cpu().numpy()])
 
     def slice(self, start: int, stop: int) -> Tensor:
-        """Return consecutive rows."""
+        """Return consecutive rows, (stop - start, n_features)."""
         return self._tensor(self.matrix[start:stop])
 
     def _tensor(self, batch: Any) -> Tensor:
@@ -134,20 +110,6 @@ def _silence_sparse_notices() -> None:
 
 
 def make_rows(X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
-    """Wrap an array or CSR matrix.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix
-        The samples.
-    device : torch.device
-        Where batches go.
-    dtype : torch.dtype
-        Type of the batches.
-
-    Returns
-    -------
-    DenseRows or SparseRows
-    """
+    """Wrap an array or CSR matrix."""
     kind = SparseRows if sparse.issparse(X) else DenseRows
     return kind(X, device, dtype)

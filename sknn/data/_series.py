@@ -12,21 +12,10 @@ from ._rows import Inputs
 
 
 class SeriesRows:
-    """Series as tensors of shape (batch, steps, channels), or tokens of shape (batch, steps).
+    """Series as tensors (n, steps, channels), or tokens (n, steps).
 
-    Series of equal length come out as one tensor. Others come out as a tensor that is zero behind
-    the end of each series, and their lengths.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, steps, channels) or (n_samples, steps), or Ragged
-        The series; one channel if the last dimension is missing.
-    device : torch.device
-        Where they go, in their own type.
-    dtype : torch.dtype
-        Type of the series that come out.
-    tokens : bool, default=False
-        Whether X holds tokens, which come out as integers.
+    Series of different lengths come out zero behind the end of each, and with their lengths (n,).
+    X without a last dimension has one channel.
     """
 
     def __init__(
@@ -82,14 +71,7 @@ class SeriesRows:
 class PairedRows:
     """Series, and beside each a sequence of tokens that a decoder reads.
 
-    They come out as four tensors: series, their lengths, tokens, their lengths.
-
-    Parameters
-    ----------
-    series : SeriesRows
-        The series.
-    tokens : Ragged
-        The tokens.
+    They come out as series, their lengths (n,), tokens (n, steps), their lengths (n,).
     """
 
     def __init__(self, series: SeriesRows, tokens: Ragged) -> None:
@@ -114,17 +96,7 @@ class PairedRows:
 
 
 def with_lengths(series: Inputs) -> tuple[Tensor, Tensor]:
-    """Return a batch of series and their lengths, where all are equal too.
-
-    Parameters
-    ----------
-    series : Tensor, or tuple of Tensor and Tensor
-        What :class:`SeriesRows` gives.
-
-    Returns
-    -------
-    series, lengths : Tensor
-    """
+    """Return what :class:`SeriesRows` gives with lengths (n,), where all are equal too."""
     if isinstance(series, tuple):
         return series[0], series[1]
     n_series, n_steps = series.shape[:2]
