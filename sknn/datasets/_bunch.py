@@ -1,4 +1,4 @@
-"""What a fetch_* function returns, in scikit-learn's format."""
+"""Results of fetch_* functions, in scikit-learn's format."""
 
 from __future__ import annotations
 

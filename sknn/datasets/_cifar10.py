@@ -160,7 +160,7 @@ def fetch_cifar10(
 def _locate_folder(
     names: list[str], data_home: str | PathLike[str] | None, download_if_missing: bool
 ) -> Path:
-    """Return the folder with the named files; unpack or download what is not there."""
+    """Return the folder with the named files; unpack or download missing ones."""
     folder = resolve_data_home(data_home) / _FOLDER
     unpack(
         _ARCHIVE,

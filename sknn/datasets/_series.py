@@ -28,7 +28,7 @@ from ._ts import Series, read_ts
 _FOLDER = "series"
 _FOLDER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/"
 _SPLITS = ("train", "test")
-# What there is of each split in the npz file: the fields of `Series`.
+# The arrays of each split in the npz file: the fields of `Series`.
 _PARTS = ("values", "lengths", "y")
 # No dots and slashes: the name becomes part of a path and of an address.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")

@@ -32,7 +32,7 @@ class RemoteFile:
 
 
 class DamagedFileError(ValueError):
-    """The content of a file is not what it should be; `problem` says how."""
+    """The content of a file is wrong; `problem` says how."""
 
     problem: str
 
@@ -175,7 +175,7 @@ def check_labels(path: Path, labels: NDArray[np.uint8], n_classes: int) -> None:
 
 
 def corrupt_file(path: Path, problem: str) -> DamagedFileError:
-    """Return the error for a file whose content is not what it should be."""
+    """Return the error for a file with a wrong content."""
     error = DamagedFileError(
         f"{path} is damaged or is another file: {problem}. Delete it and call the function again "
         "to download it, or replace it by the published file."

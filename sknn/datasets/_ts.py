@@ -28,7 +28,7 @@ class Series(NamedTuple):
 
 @dataclass
 class _Header:
-    """What the lines before the data announce; the rest of it describes and is not needed."""
+    """Announcements in the lines before the data; all others describe and are not needed."""
 
     univariate: bool = False
     equal_length: bool = False

@@ -1,4 +1,4 @@
-"""What scikit-learn makes of the columns of a table, as torch modules.
+"""scikit-learn's transformations of the columns of a table, as torch modules.
 
 Text is numbers here: the place of each word among `words`, -1 for others, in columns of float64.
 """
@@ -89,7 +89,7 @@ def parts_of(transformer: ColumnTransformer) -> list[Part]:
 
 
 def layers_of(step: Any, words: Sequence[str]) -> list[nn.Module]:
-    """Return modules that do what a fitted step, one of `STEPS`, does."""
+    """Return a fitted step, one of `STEPS`, as torch modules."""
     if isinstance(step, ColumnTransformer):
         return [Columns(step, words)]
     if isinstance(step, SimpleImputer):
@@ -120,7 +120,7 @@ class Columns(nn.Module):
 
 
 class Imputation(nn.Module):
-    """What a fitted SimpleImputer does with numbers; text is never missing."""
+    """A fitted SimpleImputer for numbers; text is never missing."""
 
     statistics: Tensor
 
@@ -147,7 +147,7 @@ class Imputation(nn.Module):
 
 
 class Encoding(nn.Module):
-    """What a fitted encoder makes of categories: a table for each column."""
+    """A fitted encoder: a table for each column, of a row for each category."""
 
     def __init__(self, encoder: Any, words: Sequence[str]) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Encoding(nn.Module):
 
 
 def _table(encoder: Any, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what an encoder makes of each category of a column, and of an unknown one."""
+    """Return an encoder's outputs for each category of a column, and for an unknown one."""
     categories = encoder.categories_
     n = len(categories[i])
     has_text = any(is_text(values) for values in categories)

@@ -62,7 +62,7 @@ def _run(content: bytes, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def _expected(model: FittedModel, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return what the estimator says: numbers, and labels if it is a classifier."""
+    """Return the estimator's answers: numbers, and labels if it is a classifier."""
     estimator = model.estimator
     with quiet():  # columns have lost their names
         given = model.transform(X)

@@ -1,4 +1,4 @@
-"""What an ONNX graph gets after torch has written it."""
+"""Additions to an ONNX graph that torch has written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLOAT32_OPERATORS = frozenset(
     }
 )
 
-# What the dimensions of X count, where they may differ.
+# Names of those dimensions of X that may have any size, in their order.
 DIMENSIONS = ("n", "n_steps")
 
 
@@ -107,7 +107,7 @@ def compute_in_float32(model: Any) -> bool:
 
 
 def _between_casts(onnx: Any, node: Any, doubles: set[str]) -> list[Any]:
-    """Return a node that computes in float32, with casts of what goes in and comes out."""
+    """Return a node that computes in float32, with casts of its inputs and outputs."""
     prefix = f"{node.output[0]}_float32"
     before, after = [], []
     for i, name in enumerate(node.input):
@@ -135,7 +135,7 @@ def _names_of_doubles(onnx: Any, model: Any) -> set[str]:
 
 
 def tidy(model: Any) -> None:
-    """Name the dimensions, and remove what torch notes of each node (source files); in place."""
+    """Name the dimensions, and remove torch's notes on nodes (source files); in place."""
     graph = model.graph
     del graph.value_info[:]
     for each in (model, graph, *graph.node, *graph.input, *graph.output):

@@ -36,7 +36,7 @@ class Floating(nn.Module):
 
 
 def scaling_layers(scaler: Any) -> list[nn.Module]:
-    """Return modules that do what a fitted scaler does."""
+    """Return a fitted scaler as torch modules."""
     return [Floating(), *(Arithmetic(*each) for each in SCALERS[type(scaler)](scaler))]
 
 

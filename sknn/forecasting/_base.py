@@ -1,4 +1,4 @@
-"""What both forecasters share: checking series, fitting on windows, forecasting on."""
+"""The base of both forecasters: it checks series, fits to windows, and forecasts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
 from sknn._documentation import LinksToDocumentation
+from sknn._drafts import draft_of
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators import NeuralRegressor
 
-from ._drafts import draft_of
 from ._intervals import (
     ConformalIntervals,
     conformal_margins,
@@ -52,12 +52,7 @@ def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
 class Forecaster(
     LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC
 ):
-    """Base class of the forecasters.
-
-    Parameters
-    ----------
-    {parameters}
-    """
+    """Base class of the forecasters."""
 
     estimator: Any = parameter(
         default=None,
@@ -119,7 +114,7 @@ class Forecaster(
         tags.regressor_tags.poor_score = True
         return tags
 
-    # ------------------------------------------------------------------- what forecasters differ in
+    # ------------------------------------------------------------ differences between forecasters
 
     @property
     @abstractmethod

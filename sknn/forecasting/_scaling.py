@@ -14,7 +14,7 @@ SMALLEST_DEVIATION = 0.1
 
 @dataclass(frozen=True)
 class Scaling:
-    """What is subtracted from a window and its target, and what they are divided by."""
+    """Centre and divisor of windows and their targets."""
 
     by_window: bool  # by mean and standard deviation of each window
     centre: np.ndarray  # (n_series,), of all windows if not

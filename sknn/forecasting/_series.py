@@ -1,4 +1,4 @@
-"""A series and what is known in advance, step by step."""
+"""A series and its covariates, step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of a series: the steps that a forecast starts from, and those that follow."""
+"""Windows of a series, and the steps that follow them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sknn._documentation import LinksToDocumentation
-
-from ._drafts import draft_of
+from sknn._drafts import draft_of
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 FLOATS = (np.float64, np.float32)

@@ -1,4 +1,4 @@
-"""What stands above a picture: the prediction, and the truth where it is another."""
+"""Captions of pictures: the prediction, and the truth where it differs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._networks import FittedNetwork
 
 WRONG_COLOR = "tab:red"
 
-# what the parameter `class_names` may be
+# allowed values of the parameter `class_names`
 CLASS_NAMES = [Mapping, "array-like", None]
 
 

@@ -1,4 +1,4 @@
-"""Images with what a network says about them."""
+"""Images, with predicted and true labels."""
 
 from __future__ import annotations
 

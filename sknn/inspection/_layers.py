@@ -1,4 +1,4 @@
-"""The filters of a convolution, and what layers return."""
+"""The filters of a convolution, and the outputs of layers."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def _find_filters(network: FittedNetwork, layer: str | None) -> tuple[str, np.nd
 
 @torch.no_grad()
 def _layer_output(module: nn.Module, name: str, images: Tensor) -> Any:
-    """Run the network and return what one of its layers returned, in its first call."""
+    """Run the network; return the output of one of its layers, in the layer's first call."""
     outputs: list[Any] = []
     hook = module.get_submodule(name).register_forward_hook(
         # a layer that follows may work in place

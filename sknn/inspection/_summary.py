@@ -216,7 +216,7 @@ def _weights(module: nn.Module, *, recurse: bool) -> Iterable[Tensor]:
 
 
 def _count(weights: Iterable[Tensor], counted: set[int]) -> tuple[int, int]:
-    """Return how many numbers there are and how many are trained, of what was not counted yet."""
+    """Count numbers, and those that are trained, in tensors that were not counted yet."""
     total = trainable = 0
     for tensor in weights:
         if id(tensor) not in counted:

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn._documentation import LinksToDocumentation
+from sknn._drafts import draft_of
 
 # The token of id 0, which stands for all that the vocabulary lacks.
 UNKNOWN = "<unknown>"
@@ -236,7 +237,9 @@ class Tokenizer(LinksToDocumentation, TransformerMixin, BaseEstimator, auto_wrap
             Those of `fit` and `transform`.
         """
         documents = _check_documents(raw_documents)  # a generator can be read only once
-        return self.fit(documents).transform(documents)
+        with draft_of(self) as draft:
+            X = draft.fit(documents).transform(documents)
+        return X
 
     def inverse_transform(self, X: Iterable[ArrayLike]) -> NDArray[np.object_]:
         """Turn sequences of tokens into texts.

@@ -460,6 +460,33 @@ def test_a_vocabulary_without_tokens_is_refused() -> None:
         Tokenizer(min_count=3).fit(["a b", "b"])
 
 
+@pytest.mark.parametrize(
+    ("parameters", "method", "texts"),
+    [
+        ({}, "fit", ["a", None]),
+        ({}, "fit", "a"),
+        ({"min_count": 9}, "fit", ["a b"]),
+        ({"min_count": 0}, "fit", ["a b"]),
+        ({"token_pattern": "("}, "fit", ["a b"]),
+        ({"vocabulary": ["a", "a"]}, "fit", ["a b"]),
+        ({"vocabulary": ["a", 1]}, "fit", ["a b"]),
+        ({"unit": "character", "vocabulary": ["ab"]}, "fit", ["a b"]),
+        ({}, "transform", ["a", ""]),
+        ({}, "fit_transform", ["a new text", ""]),
+    ],
+)
+def test_a_refused_call_changes_nothing(
+    parameters: dict[str, Any], method: str, texts: Any
+) -> None:
+    for tokenizer in (Tokenizer(), Tokenizer().fit(TEXTS)):
+        tokenizer.set_params(**parameters)
+        before = dict(vars(tokenizer))
+        with pytest.raises((TypeError, ValueError)):
+            getattr(tokenizer, method)(texts)
+        assert list(vars(tokenizer)) == list(before)
+        assert all(vars(tokenizer)[name] is value for name, value in before.items())
+
+
 @pytest.mark.parametrize("method", ["transform", "inverse_transform", "get_feature_names_out"])
 @pytest.mark.parametrize("parameters", [{}, {"vocabulary": ["a"]}], ids=str)
 def test_an_unfitted_tokenizer_says_so(method: str, parameters: dict[str, Any]) -> None:
