@@ -43,7 +43,7 @@ class DeployedClassifier(Deployed):
         self.output_names = ("label", second)
 
     def forward(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Return indices into `classes_`, or the indicator matrix; and probabilities or decisions."""
+        """Return class indices or the indicator matrix, and probabilities or decisions."""
         outputs = self.outputs(X)
         labels = self.decide(outputs).long()
         numbers = self.loss.activate(outputs) if self.has_probabilities else outputs
