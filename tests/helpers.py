@@ -7,9 +7,11 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
+import torch
 
 # Sums of products that are added in another order differ by a few times the type's precision; a
 # short training multiplies that. In float64 this factor allows 1e-12, in float32 5e-4.
@@ -86,3 +88,72 @@ def run_python(
     )
     assert run.returncode == 0, run.stderr
     return run.stdout
+
+
+PLAIN = {str, bytes, bool, int, float, complex, type(None), torch.dtype, torch.device}
+COLLECTIONS = list, tuple, set, dict
+
+
+class Snapshot:
+    """What an object holds at one moment, down to the bits of its arrays.
+
+    Two snapshots of an estimator are equal if nothing has happened in between: it holds the same
+    networks, arrays and generators, and all values are what they were. Collections and records
+    may have been put together anew.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._names: dict[int, str] = {}
+        self._alive: list[Any] = []  # so that no other object has their id
+        self._leaves: dict[str, Any] = {}
+        self._visit("", value)
+
+    def changes(self, other: "Snapshot") -> list[str]:
+        """Return the names of what differs."""
+        mine, others = self._leaves, other._leaves
+        return [name for name in {**mine, **others} if mine.get(name) != others.get(name)]
+
+    def _visit(self, name: str, value: Any) -> None:
+        if type(value) in PLAIN or isinstance(value, np.generic):
+            self._leaves[name] = type(value), repr(value)
+            return
+        if id(value) in self._names:
+            self._leaves[name] = self._names[id(value)]
+            return
+        self._names[id(value)] = name
+        self._alive.append(value)
+        is_collection = isinstance(value, COLLECTIONS)
+        content = None if is_collection else content_of(value)
+        parts = parts_of(value)
+        is_one = content is not None or not (parts or is_collection)
+        self._leaves[name] = type(value), id(value) if is_one else None, len(parts), content
+        for key, each in parts.items():
+            self._visit(name + key, each)
+
+
+def content_of(value: Any) -> Any:
+    """Return the values of arrays, tensors and generators, and None for everything else."""
+    if isinstance(value, np.ndarray):
+        values = repr(value.tolist()) if value.dtype.hasobject else value.tobytes()
+        return value.dtype.str, value.shape, values
+    if isinstance(value, torch.Tensor):
+        values = value.detach().cpu().numpy().tobytes()
+        return value.dtype, value.shape, value.device, value.requires_grad, values
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes()
+    if isinstance(value, np.random.RandomState):
+        _, key, *rest = value.get_state()
+        return key.tobytes(), rest
+    return "a network" if isinstance(value, torch.nn.Module) else None
+
+
+def parts_of(value: Any) -> dict[str, Any]:
+    """Return what an object is put together of, by name."""
+    if isinstance(value, type | FunctionType):
+        return {}
+    parts = {f".{name}": each for name, each in getattr(value, "__dict__", {}).items()}
+    if isinstance(value, dict):
+        parts.update({f"[{key!r}]": each for key, each in value.items()})
+    elif isinstance(value, COLLECTIONS):
+        parts.update({f"[{i}]": each for i, each in enumerate(value)})
+    return parts
