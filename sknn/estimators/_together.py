@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
@@ -43,6 +43,9 @@ class FitTask:
             raise self.error
         if prepared is not None:
             prepared.warn()
+
+
+T = TypeVar("T", bound=FitTask)
 
 
 def stacking_key(estimator: Any) -> Hashable | None:
@@ -125,9 +128,9 @@ def _widths(estimator: Any, X: Any, y: Any) -> list[int]:
 
 
 def fit_together(
-    tasks: Sequence[FitTask],
+    tasks: Sequence[T],
     *,
-    on_fitted: Callable[[FitTask], Any] = lambda task: None,
+    on_fitted: Callable[[T], Any] = lambda task: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Fit estimators, those together that can be; each ends as its own `fit` would leave it.
@@ -135,7 +138,7 @@ def fit_together(
     An error of one is kept in its task and harms no other. `should_stop` is asked now and then;
     once it says so, Interrupted is raised, and networks in training have the weights so far.
     """
-    prepared: dict[int, FitTask] = {}
+    prepared: dict[int, T] = {}
     for task in tasks:
         raise_if(should_stop)
         start = time.perf_counter()

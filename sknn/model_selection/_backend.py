@@ -40,13 +40,7 @@ class _Job:
 
 
 class StackingBackend(ParallelBackendBase):
-    """Collects calls and runs them when the first result is asked for.
-
-    Parameters
-    ----------
-    memory_limit : int or None, default=None
-        Bytes of all fits at once; None for half of the memory that is available.
-    """
+    """Collects calls and runs them when the first result is asked for."""
 
     supports_retrieve_callback = False
     default_n_jobs = UNSET

@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from sklearn.base import clone
@@ -23,40 +24,22 @@ from sklearn.utils.parallel import delayed
 
 from sknn.estimators import FitTask, NeuralEstimator, stacking_key
 
-from ._data import DataCache, TrainingData, make_training_data, preprocessing_key
+from ._data import DataCache, make_training_data, preprocessing_key
 
 FUNCTIONS = (_fit_and_score, _fit_and_predict)
 
 
 @dataclass(eq=False)
 class Call:
-    """A call whose network can be trained together with those of other calls.
+    """A call whose network can be trained together with those of other calls."""
 
-    Attributes
-    ----------
-    index : int
-        Its place among all calls.
-    function : callable
-        One of `FUNCTIONS`.
-    arguments : dict
-        The function's arguments by name. The estimator has its parameters set.
-    config : dict
-        scikit-learn's configuration under which it runs.
-    warning_filters : sequence of tuple
-        The filters of warnings under which it runs.
-    stacking_key : hashable
-        Networks with equal keys may share a stack.
-    data_key : hashable
-        Calls with equal keys train on the same data.
-    """
-
-    index: int
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
-    config: dict[str, Any] = field(default_factory=dict)
-    warning_filters: Sequence[Any] = ()
-    stacking_key: Hashable = None
-    data_key: Hashable = None
+    index: int  # its place among all calls
+    function: Callable[..., Any]  # one of FUNCTIONS
+    arguments: dict[str, Any]  # by name; the estimator has its parameters set
+    config: dict[str, Any] = field(default_factory=dict)  # scikit-learn's, under which it runs
+    warning_filters: Sequence[Any] = ()  # under which it runs
+    stacking_key: Hashable = None  # networks with equal ones may share a stack
+    data_key: Hashable = None  # calls with equal ones train on the same data
 
     @property
     def fold_key(self) -> Hashable:
@@ -85,34 +68,14 @@ class Call:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the last step of a pipeline, and any other estimator as it is.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted or not.
-
-    Returns
-    -------
-    estimator
-    """
+    """Return the last step of a pipeline, and any other estimator as it is."""
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
 def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Call | None:
     """Take apart what scikit-learn has handed to joblib, and set the estimator's parameters.
 
-    Parameters
-    ----------
-    index : int
-        The call's place among all.
-    item : tuple
-        Wrapped function, positional and keyword arguments.
-
-    Returns
-    -------
-    Call or None
-        None where the network cannot be trained together with others.
+    None stands for a call whose network cannot be trained together with others.
     """
     wrapped, args, kwargs = item
     function, config = getattr(wrapped, "function", None), getattr(wrapped, "config", {})
@@ -134,7 +97,7 @@ def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) ->
 
 
 def _stacking_key(estimator: Any) -> Hashable | None:
-    """Return the key of the estimator's network, None if it is not to be stacked."""
+    """Return the :func:`sknn.estimators.stacking_key` of an estimator's network, if it has one."""
     if isinstance(estimator, Pipeline) and (type(estimator) is not Pipeline or not estimator.steps):
         return None
     network = last_step(estimator)
@@ -145,87 +108,72 @@ def _stacking_key(estimator: Any) -> Hashable | None:
     return stacking_key(network)
 
 
-class Fit:
-    """A call on its way: its estimator, the training data and how the training went.
+@dataclass(eq=False, kw_only=True)
+class CallTask(FitTask):
+    """The fit of a call: its network goes into a stack, then scikit-learn's function runs on it."""
 
-    Parameters
-    ----------
-    call : Call
-        The call, which is left as it is: a fit may have to be repeated.
-    cache : DataCache
-        Where training data come from.
-    """
-
-    def __init__(self, call: Call, cache: DataCache) -> None:
-        self.call = call
-        self.cache = cache
-        self.estimator = clone(call.arguments["estimator"])
-        data = cache.get(call.data_key, self._make_data)
-        self.error, self.seconds = data.error, data.seconds
-        # the traceback as it is now: every raise of the same error would make it longer
-        self._traceback = data.error.__traceback__ if data.error else None
-        self.task: FitTask | None = None
-        if data.error is None:
-            self._take_steps(data)
-            self.task = FitTask(last_step(self.estimator), data.X, data.y, data.fit_params)
-
-    def _make_data(self) -> TrainingData:
-        arguments = self.call.arguments | {"estimator": self.estimator}
-        return make_training_data(self.call.function, arguments)
-
-    def _take_steps(self, data: TrainingData) -> None:
-        """Put the fitted steps before the network; copies if the user gets the estimator."""
-        if not isinstance(self.estimator, Pipeline):
-            return
-        steps = data.steps
-        if self.call.arguments.get("return_estimator"):
-            steps = copy.deepcopy(steps)
-        self.estimator.steps = [*steps, self.estimator.steps[-1]]
+    call: Call
+    model: Any  # a clone of the call's estimator: the network, or the pipeline that ends in it
+    traceback: TracebackType | None = None  # of an error of preprocessing
 
     def finish(self) -> Any:
-        """Run scikit-learn's function on the fitted estimator and return its result.
-
-        Returns
-        -------
-        object
-            As scikit-learn returns it; `fit_time` is this fit's share of the time.
-        """
-        arguments = self.call.arguments | {"estimator": self.estimator}
+        """Return the result of scikit-learn's function; `fit_time` is this fit's share of it."""
+        arguments = self.call.arguments | {"estimator": self.model}
         with self._shadowed():
             result = self.call.function(**arguments)
         if isinstance(result, dict) and "fit_time" in result:
-            result["fit_time"] = self.seconds + (self.task.seconds if self.task else 0.0)
-        self.cache.release(self.call.data_key)
+            result["fit_time"] = self.seconds
         return result
 
     @contextmanager
     def _shadowed(self) -> Iterator[None]:
-        """Let the estimator's `fit` only report, and `set_params` do nothing.
-
-        Instance attributes hide the methods until `fit` is called: scorers find the methods.
-        """
-        estimator = self.estimator
+        """Let the model's `fit` only report, and `set_params` do nothing."""
+        # instance attributes hide the methods until `fit` is called: scorers find the methods
+        model = self.model
 
         def unshadow() -> None:
             for name in ("fit", "set_params"):
-                vars(estimator).pop(name, None)
+                vars(model).pop(name, None)
 
         def fit(X: Any, y: Any, /, **fit_params: Any) -> Any:
             unshadow()
-            _report_fit(estimator, X, y, self._conclude)
-            return estimator
+            _report_fit(model, X, y, self.conclude)
+            return model
 
-        estimator.fit, estimator.set_params = fit, lambda **_: estimator
+        model.fit, model.set_params = fit, lambda **_: model
         try:
             yield
         finally:
             unshadow()
 
-    def _conclude(self) -> None:
-        if self.error is not None:
-            raise self.error.with_traceback(self._traceback)
-        assert self.task is not None
-        self.task.conclude()
+    def conclude(self) -> None:
+        """Raise the error that the fit has ended with, or emit its ConvergenceWarning."""
+        if self.error is not None and self.traceback is not None:
+            # other calls raise the same object, which would make its traceback longer each time
+            raise self.error.with_traceback(self.traceback)
+        super().conclude()
+
+
+def make_task(call: Call, cache: DataCache) -> CallTask:
+    """Return the fit of a call, which is left as it is: a fit may have to be repeated."""
+    data = cache.get(call.data_key, lambda: make_training_data(call.function, call.arguments))
+    model = clone(call.arguments["estimator"])
+    if isinstance(model, Pipeline) and data.error is None:
+        # fitted ones; copies if the user gets the estimator
+        copies = call.arguments.get("return_estimator")
+        steps = copy.deepcopy(data.steps) if copies else data.steps
+        model.steps = [*steps, model.steps[-1]]
+    return CallTask(
+        last_step(model),
+        data.X,
+        data.y,
+        data.fit_params,
+        data.error,
+        data.seconds,
+        call=call,
+        model=model,
+        traceback=data.error.__traceback__ if data.error else None,
+    )
 
 
 @with_callbacks

@@ -19,10 +19,10 @@ from sklearn import config_context
 from sklearn.utils.validation import _num_samples
 
 from sknn.data import resolve_device
-from sknn.estimators import FitTask, bytes_per_fit, fit_together
+from sknn.estimators import bytes_per_fit, fit_together
 from sknn.training import raise_if
 
-from ._calls import Call, Fit
+from ._calls import Call, CallTask, make_task
 from ._data import DataCache
 from ._memory import n_bytes_of
 from ._progress import Progress
@@ -33,38 +33,19 @@ CALLS_PER_CHUNK = 32
 # What is cut in two so that the chunks come out even for the workers.
 SMALLEST_TO_CUT = 8
 
-Results = list[tuple[int, Any]]
+Results = list[tuple[int, Any]]  # index and result of each call
 
 
 @dataclass(eq=False)
 class Chunk:
-    """What one worker takes on at a time.
+    """What one worker takes on at a time."""
 
-    Attributes
-    ----------
-    calls : list of Call
-        Their networks may share a stack.
-    n_bytes : int
-        Roughly the memory that they take at once.
-    """
-
-    calls: list[Call]
-    n_bytes: int
+    calls: list[Call]  # their networks may share a stack
+    n_bytes: int  # roughly the memory that they take at once
 
 
 def device_of(call: Call) -> torch.device:
-    """Return where a call's network is trained.
-
-    Parameters
-    ----------
-    call : Call
-        The call.
-
-    Returns
-    -------
-    torch.device
-        The CPU where `device` names none: the error comes from `fit`.
-    """
+    """Return where a call's network is trained; the CPU where `fit` refuses its `device`."""
     try:
         return resolve_device(call.network.device)
     except (ValueError, TypeError):
@@ -72,21 +53,9 @@ def device_of(call: Call) -> torch.device:
 
 
 def plan_chunks(calls: Sequence[Call], n_workers: int, memory_limit: int) -> list[Chunk]:
-    """Cut calls into chunks.
+    """Cut calls into chunks; those with the same data are next to each other.
 
-    Parameters
-    ----------
-    calls : sequence of Call
-        All calls.
-    n_workers : int
-        How many chunks are in work at once.
-    memory_limit : int
-        Bytes of all chunks in work at once. A single call may exceed its part of it.
-
-    Returns
-    -------
-    list of Chunk
-        Chunks with the same data are next to each other.
+    The limit is for all chunks in work at once. A single call may exceed its part of it.
     """
     seen: dict[Hashable, int] = {}
     for call in calls:
@@ -158,10 +127,8 @@ class MemorySizes:
         yield chunk
 
     def of_data(self, call: Call) -> int:
-        """Return the bytes of a fold's rows; preprocessing may add or remove columns.
-
-        A stack has a copy of them, next to those of its other folds.
-        """
+        """Return the bytes of a fold's rows; preprocessing may add or remove columns."""
+        # a stack has a copy of them, next to those of its other folds
         X, y, train = (call.arguments[name] for name in ("X", "y", "train"))
         part = np.asarray(train).size / max(_num_samples(X), 1)
         return int(part * (2 * self._of(X) + self._of(y)))
@@ -177,33 +144,15 @@ class MemorySizes:
 
 
 def run_chunk(calls: Sequence[Call], cache: DataCache, progress: Progress) -> Results:
-    """Train the networks of some calls together and finish the calls.
+    """Train the networks of a chunk's calls together, and return the calls' results.
 
-    Parameters
-    ----------
-    calls : sequence of Call
-        Calls of one chunk.
-    cache : DataCache
-        Where training data come from.
-    progress : Progress
-        Is told of each fit, and says when to stop.
-
-    Returns
-    -------
-    list of (int, object)
-        Index and result of each call.
-
-    Raises
-    ------
-    Interrupted
-        If the fits are to stop.
-    torch.OutOfMemoryError
-        If a single network does not find the memory.
+    Interrupted is raised if the fits are to stop, torch.OutOfMemoryError if a single network does
+    not find the memory.
     """
     with config_context(**calls[0].config):
-        fits = _train(calls, cache, progress)
-        if fits is not None:
-            return [(fit.call.index, fit.finish()) for fit in _until_stopped(fits, progress)]
+        tasks = _train(calls, cache, progress)
+        if tasks is not None:
+            return [_finish(task, cache) for task in _until_stopped(tasks, progress)]
     if device_of(calls[0]).type == "cuda":
         torch.cuda.empty_cache()
     half = len(calls) // 2
@@ -211,25 +160,27 @@ def run_chunk(calls: Sequence[Call], cache: DataCache, progress: Progress) -> Re
     return [result for part in parts for result in run_chunk(part, cache, progress)]
 
 
-def _train(calls: Sequence[Call], cache: DataCache, progress: Progress) -> list[Fit] | None:
+def _train(calls: Sequence[Call], cache: DataCache, progress: Progress) -> list[CallTask] | None:
     """Train the networks; return None where fewer of them may find the memory."""
-    fits = [Fit(call, cache) for call in _until_stopped(calls, progress)]
-    by_task = {id(fit.task): fit for fit in fits}
-
-    def on_fitted(task: FitTask) -> None:
-        progress.fitted(by_task[id(task)].call.index)
-
+    tasks = [make_task(call, cache) for call in _until_stopped(calls, progress)]
     try:
         fit_together(
-            [fit.task for fit in fits if fit.task is not None],
-            on_fitted=on_fitted,
+            [task for task in tasks if task.error is None],
+            on_fitted=lambda task: progress.fitted(task.call.index),
             should_stop=progress.should_stop,
         )
     except torch.OutOfMemoryError:
         if len(calls) == 1:
             raise
         return None
-    return fits
+    return tasks
+
+
+def _finish(task: CallTask, cache: DataCache) -> tuple[int, Any]:
+    """Return index and result of a call."""
+    result = task.finish()
+    cache.release(task.call.data_key)
+    return task.call.index, result
 
 
 def _until_stopped(items: Iterable[Any], progress: Progress) -> Iterable[Any]:
@@ -239,40 +190,18 @@ def _until_stopped(items: Iterable[Any], progress: Progress) -> Iterable[Any]:
 
 
 def run_chunk_elsewhere(X: Any, y: Any, calls: Sequence[Call]) -> Results:
-    """Run a chunk in another process; see :meth:`Call.carry`.
-
-    Parameters
-    ----------
-    X, y : object
-        Samples and targets, which go once with a chunk and not with each of its calls.
-    calls : sequence of Call
-        Calls without X and y, see :func:`portable_calls`.
-
-    Returns
-    -------
-    list of (int, object)
-        Index and result of each call.
-    """
+    """Run a chunk in another process, where it has come as :func:`portable_calls`."""
     calls = [replace(call, arguments={**call.arguments, "X": X, "y": y}) for call in calls]
     return run_chunk(calls, DataCache(call.data_key for call in calls), Progress())
 
 
-def portable_calls(calls: Sequence[Call]) -> list[Call]:
-    """Return the calls of a chunk without X and y.
-
-    Parameters
-    ----------
-    calls : sequence of Call
-        Calls of one chunk.
-
-    Returns
-    -------
-    list of Call
-    """
-
-    def without_data(arguments: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in arguments.items() if name not in ("X", "y")}
-
+def portable_calls(calls: Sequence[Call]) -> tuple[Any, Any, list[Call]]:
+    """Return X, y and the calls of a chunk without them: they go once, and not with each call."""
+    X, y = (calls[0].arguments[name] for name in ("X", "y"))
     # what the chunk is carried by has the filters of warnings
     dropped: dict[str, Any] = {"stacking_key": None, "warning_filters": ()}
-    return [replace(call, arguments=without_data(call.arguments), **dropped) for call in calls]
+    without_data = []
+    for call in calls:
+        rest = {name: value for name, value in call.arguments.items() if name not in ("X", "y")}
+        without_data.append(replace(call, arguments=rest, **dropped))
+    return X, y, without_data

@@ -23,28 +23,14 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 @dataclass
 class TrainingData:
-    """What the networks of some calls are fitted to.
-
-    Attributes
-    ----------
-    X, y : object
-        What the networks' `fit` gets.
-    fit_params : dict
-        The further arguments that it gets.
-    steps : list of (str, object)
-        The fitted steps before the network.
-    seconds : float
-        How long preprocessing took, divided by the number of calls that share it.
-    error : Exception or None
-        Why there are no data.
-    """
+    """What the networks of some calls are fitted to."""
 
     X: Any = None
     y: Any = None
-    fit_params: dict[str, Any] = field(default_factory=dict)
-    steps: list[tuple[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-    error: Exception | None = None
+    fit_params: dict[str, Any] = field(default_factory=dict)  # further arguments of `fit`
+    steps: list[tuple[str, Any]] = field(default_factory=list)  # the fitted ones before the network
+    seconds: float = 0.0  # of preprocessing, divided by the number of calls that share it
+    error: Exception | None = None  # why there are no data
 
 
 class _Recorder(BaseEstimator):
@@ -96,20 +82,7 @@ def rows_of_fold(
 
 
 def make_training_data(function: Callable[..., Any], arguments: dict[str, Any]) -> TrainingData:
-    """Take the rows of a fold and fit the steps before the network to them.
-
-    Parameters
-    ----------
-    function : callable
-        scikit-learn's, which chooses the rows.
-    arguments : dict
-        Its arguments. The estimator, a network or a Pipeline that ends in one, is not changed.
-
-    Returns
-    -------
-    TrainingData
-        With `error` where scikit-learn's code, or the user's, has raised one.
-    """
+    """Take the rows of a fold and fit the steps before the network to clones of them."""
     start = time.perf_counter()
     estimator = arguments["estimator"]
     try:
@@ -137,17 +110,7 @@ class _StepHasher(NumpyHasher):
 def preprocessing_key(estimator: Any, fit_params: dict[str, Any]) -> Hashable:
     """Return what tells apart the preprocessing of calls on the same fold.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A network, or a Pipeline that ends in one, with its parameters set.
-    fit_params : dict
-        Arguments of `fit`, which may go to any step.
-
-    Returns
-    -------
-    hashable
-        Equal for equal steps; it holds as long as the objects in question live.
+    It holds as long as the objects in question live.
     """
     if not isinstance(estimator, Pipeline):
         return None
@@ -170,13 +133,7 @@ class _Entry:
 
 
 class DataCache:
-    """Makes training data once and keeps them until the last call that needs them is done.
-
-    Parameters
-    ----------
-    keys : iterable of hashable
-        The key of the data of each call.
-    """
+    """Makes training data once and keeps them until the last call that needs them is done."""
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self._entries = {key: _Entry(n_users) for key, n_users in Counter(keys).items()}
@@ -193,7 +150,7 @@ class DataCache:
             return entry.data
 
     def release(self, key: Hashable) -> None:
-        """Say that one call is done with its data."""
+        """Forget the data if this call was the last one to need them."""
         with self._lock:
             entry = self._entries[key]
             entry.n_users -= 1

@@ -124,6 +124,9 @@ PARAMETERS = {
     ),
 }
 
+# of a version of scikit-learn that has more of them
+OTHER_PARAMETER = ("object", "As in scikit-learn.")
+
 SEARCH_ATTRIBUTES = """
 cv_results_ : dict of ndarray
     Parameters, scores and times of each candidate.
@@ -182,19 +185,21 @@ that a search hands to its estimators are told of fits, not of epochs.
 
 
 def documented(obj: T) -> T:
-    """Put the shared texts into a docstring, in place of ``{parameters}`` and its like.
-
-    Parameters
-    ----------
-    obj : class or function
-        Its signature says which parameters, and what their defaults are.
-
-    Returns
-    -------
-    class or function
-        The same object.
-    """
+    """Put the shared texts into a docstring, in place of ``{parameters}`` and its like."""
+    is_class = isinstance(obj, type)
+    role, kind, whose = (
+        ("class", "class", "parameters and attributes")
+        if is_class
+        else ("func", "function", "parameters")
+    )
+    original = f"sklearn.model_selection.{obj.__name__}"
+    reference = (
+        f"It is :{role}:`{original}`, which documents its {whose} in full, but trains neural "
+        "estimators many at a time."
+    )
     texts = {
+        "{reference}": textwrap.fill(reference, 96),
+        "{stands_in_for}": f"{original} : What this {kind} stands in for.",
         "{parameters}": _parameters_text(obj),
         "{attributes}": SEARCH_ATTRIBUTES,
         "{halving_attributes}": HALVING_ATTRIBUTES,
@@ -208,9 +213,10 @@ def documented(obj: T) -> T:
 
 
 def _parameters_text(obj: Callable) -> str:
+    """Return the list of the parameters that the signature has, with its defaults."""
     lines = []
     for name, parameter in inspect.signature(obj).parameters.items():
-        kind, text = PARAMETERS[name]
+        kind, text = PARAMETERS.get(name, OTHER_PARAMETER)
         if parameter.default is not inspect.Parameter.empty:
             kind += f", default={parameter.default!r}".replace("'", '"')
         lines.append(f"{name} : {kind}")

@@ -19,31 +19,7 @@ UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", start=1)}
 
 
 def parse_memory_limit(limit: int | str | None) -> int | None:
-    """Turn the parameter `memory_limit` into bytes.
-
-    Parameters
-    ----------
-    limit : int, str or None
-        Bytes, or a number with a unit such as "500MB", "2GB" or "1.5GiB".
-
-    Returns
-    -------
-    int or None
-        None if there is no limit of the user's.
-
-    Raises
-    ------
-    ValueError
-        If it is not of that form, or not positive.
-
-    Examples
-    --------
-    >>> from sknn.model_selection._memory import parse_memory_limit
-    >>> parse_memory_limit("1.5GB")
-    1500000000
-    >>> parse_memory_limit("2KiB")
-    2048
-    """
+    """Return the parameter `memory_limit` ("500MB", "2GB", "1.5GiB") in bytes, or refuse it."""
     if limit is None:
         return None
     n_bytes = 0
@@ -62,17 +38,7 @@ def parse_memory_limit(limit: int | str | None) -> int | None:
 
 
 def available_memory(device: torch.device) -> int:
-    """Return the bytes that are available on a device, as far as the system says.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the fits run.
-
-    Returns
-    -------
-    int
-    """
+    """Return the bytes that are available on a device, as far as the system says."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
@@ -88,18 +54,7 @@ def available_memory(device: torch.device) -> int:
 
 
 def n_bytes_of(data: Any) -> int:
-    """Return roughly how much memory an array, a matrix or a table takes.
-
-    Parameters
-    ----------
-    data : object
-        Whatever stands for X or y.
-
-    Returns
-    -------
-    int
-        Numbers in lists count eight bytes.
-    """
+    """Return roughly how much memory an array, a matrix, a table or a list takes."""
     if data is None:
         return 0
     if hasattr(data, "memory_usage"):  # pandas
@@ -115,15 +70,7 @@ def n_bytes_of(data: Any) -> int:
 
 
 class MemoryBudget:
-    """Lets threads start their work while its memory is within a limit.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes of all work at once.
-    should_stop : callable
-        Whether to give up waiting.
-    """
+    """Lets threads start their work while all memory at once is within a limit of bytes."""
 
     def __init__(self, limit: int, should_stop: Callable[[], bool]) -> None:
         self.limit = limit
@@ -133,18 +80,7 @@ class MemoryBudget:
 
     @contextmanager
     def reserve(self, n_bytes: int) -> Iterator[None]:
-        """Wait for this much memory and hold it.
-
-        Parameters
-        ----------
-        n_bytes : int
-            What is asked for. More than the limit waits until it is alone.
-
-        Raises
-        ------
-        Interrupted
-            If the work is to stop.
-        """
+        """Wait for this much memory and hold it; what is more than the limit waits to be alone."""
         n_bytes = min(n_bytes, self.limit)
         with self._changed:
             while self._left < n_bytes:

@@ -29,13 +29,7 @@ IDLE_SECONDS = 300
 
 
 class Pool:
-    """Processes that run chunks, one thread each.
-
-    Parameters
-    ----------
-    n_processes : int
-        How many.
-    """
+    """Processes that run chunks, one thread each."""
 
     def __init__(self, n_processes: int) -> None:
         self.n_processes = n_processes
@@ -48,10 +42,8 @@ class Pool:
 
     def submit(self, chunk: Chunk) -> Future[Results]:
         """Hand a chunk to a process."""
-        first = chunk.calls[0]
-        X, y = (first.arguments[name] for name in ("X", "y"))
-        run = first.carry(run_chunk_elsewhere)
-        return self._executor.submit(run, X, y, portable_calls(chunk.calls))
+        run = chunk.calls[0].carry(run_chunk_elsewhere)
+        return self._executor.submit(run, *portable_calls(chunk.calls))
 
     def end(self) -> None:
         """End the processes, whatever they do."""
@@ -93,22 +85,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_in_processes(chunks: Sequence[Chunk], n_processes: int, progress: Progress) -> Results:
-    """Run chunks in this process and in others.
-
-    Parameters
-    ----------
-    chunks : sequence of Chunk
-        What is to be done.
-    n_processes : int
-        How many processes work, this one included; two at least.
-    progress : Progress
-        Is told of each fit.
-
-    Returns
-    -------
-    list of (int, object)
-        Index and result of each call.
-    """
+    """Run chunks in `n_processes` processes, of which this one is the first."""
     sharing = _Sharing(chunks, _holder.get(n_processes - 1), progress)
     try:
         return sharing.run()

@@ -8,15 +8,7 @@ from typing import Any
 
 
 class Progress:
-    """Counts finished fits, on a bar if asked to, and holds the signal to stop.
-
-    Parameters
-    ----------
-    n_fits : int, default=0
-        Number of fits to come.
-    verbose : bool, default=False
-        Whether to draw a bar on the standard error stream.
-    """
+    """Counts finished fits, with `verbose` on a bar, and holds the signal to stop."""
 
     def __init__(self, n_fits: int = 0, *, verbose: bool = False) -> None:
         self._stop = threading.Event()
@@ -42,7 +34,7 @@ class Progress:
         self._stop.set()
 
     def should_stop(self) -> bool:
-        """Say whether they are to stop."""
+        """Return whether they are to stop."""
         return self._stop.is_set()
 
     def close(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
-import numpy as np
 import sklearn.model_selection as reference
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.utils._param_validation import Interval
@@ -15,11 +16,34 @@ from sknn._documentation import LinksToDocumentation
 from ._backend import stacked_fits
 from ._docs import documented
 
-MEMORY_LIMIT = {"memory_limit": [Interval(Integral, 1, None, closed="left"), str, None]}
+C = TypeVar("C", bound=type)
+
+MEMORY_LIMIT = [Interval(Integral, 1, None, closed="left"), str, None]
+
+
+def with_memory_limit(cls: C) -> C:
+    """Append the parameter `memory_limit` to a search of scikit-learn's, and document it."""
+    search: Any = cls
+    scikit_learns = search.__init__
+    signature = inspect.signature(scikit_learns)
+    parameter = inspect.Parameter("memory_limit", inspect.Parameter.KEYWORD_ONLY, default=None)
+
+    @functools.wraps(scikit_learns)
+    def init(self: Any, *args: Any, memory_limit: Any = None, **kwargs: Any) -> None:
+        scikit_learns(self, *args, **kwargs)
+        self.memory_limit = memory_limit
+
+    search.__init__ = init
+    # what get_params, clone and help go by
+    init.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), parameter]
+    )
+    search._parameter_constraints = search._parameter_constraints | {"memory_limit": MEMORY_LIMIT}
+    return documented(cls)
 
 
 class _StackedSearch(LinksToDocumentation):
-    """What makes a search of scikit-learn's train networks together."""
+    """Makes a search of scikit-learn's train networks together."""
 
     memory_limit: int | str | None
 
@@ -50,12 +74,11 @@ class _StackedSearch(LinksToDocumentation):
             return super().fit(X, y, **params)  # type: ignore[misc]
 
 
-@documented
+@with_memory_limit
 class GridSearchCV(_StackedSearch, reference.GridSearchCV):
     """Try all combinations of parameter values by cross-validation.
 
-    It is :class:`sklearn.model_selection.GridSearchCV`, which documents its parameters and
-    attributes in full, but trains neural estimators many at a time.
+    {reference}
 
     Parameters
     ----------
@@ -69,7 +92,7 @@ class GridSearchCV(_StackedSearch, reference.GridSearchCV):
     --------
     RandomizedSearchCV : Tries candidates that are drawn at random.
     HalvingGridSearchCV : Gives up poor candidates early.
-    sklearn.model_selection.GridSearchCV : What this class stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -94,47 +117,12 @@ class GridSearchCV(_StackedSearch, reference.GridSearchCV):
     array([0, 0])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **reference.GridSearchCV._parameter_constraints,
-        **MEMORY_LIMIT,
-    }
 
-    def __init__(
-        self,
-        estimator: Any,
-        param_grid: Any,
-        *,
-        scoring: Any = None,
-        n_jobs: int | None = None,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: int | str | None = "2*n_jobs",
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-        memory_limit: int | str | None = None,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.memory_limit = memory_limit
-
-
-@documented
+@with_memory_limit
 class RandomizedSearchCV(_StackedSearch, reference.RandomizedSearchCV):
     """Try parameter values that are drawn at random by cross-validation.
 
-    It is :class:`sklearn.model_selection.RandomizedSearchCV`, which documents its parameters and
-    attributes in full, but trains neural estimators many at a time.
+    {reference}
 
     Parameters
     ----------
@@ -148,7 +136,7 @@ class RandomizedSearchCV(_StackedSearch, reference.RandomizedSearchCV):
     --------
     GridSearchCV : Tries all combinations.
     HalvingRandomSearchCV : Gives up poor candidates early.
-    sklearn.model_selection.RandomizedSearchCV : What this class stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -171,52 +159,13 @@ class RandomizedSearchCV(_StackedSearch, reference.RandomizedSearchCV):
     4
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **reference.RandomizedSearchCV._parameter_constraints,
-        **MEMORY_LIMIT,
-    }
 
-    def __init__(
-        self,
-        estimator: Any,
-        param_distributions: Any,
-        *,
-        n_iter: int = 10,
-        scoring: Any = None,
-        n_jobs: int | None = None,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: int | str | None = "2*n_jobs",
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-        memory_limit: int | str | None = None,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.memory_limit = memory_limit
-
-
-@documented
+@with_memory_limit
 class HalvingGridSearchCV(_StackedSearch, reference.HalvingGridSearchCV):
     """Try all combinations of parameter values in rounds, each with fewer candidates.
 
-    It is :class:`sklearn.model_selection.HalvingGridSearchCV`, which documents its parameters and
-    attributes in full, but trains neural estimators many at a time. In scikit-learn it is still
-    experimental.
+    {reference}
+    In scikit-learn it is still experimental.
 
     Parameters
     ----------
@@ -231,7 +180,7 @@ class HalvingGridSearchCV(_StackedSearch, reference.HalvingGridSearchCV):
     --------
     GridSearchCV : Gives each candidate all samples.
     HalvingRandomSearchCV : Draws its candidates at random.
-    sklearn.model_selection.HalvingGridSearchCV : What this class stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -254,52 +203,8 @@ class HalvingGridSearchCV(_StackedSearch, reference.HalvingGridSearchCV):
     [4, 2, 1]
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **reference.HalvingGridSearchCV._parameter_constraints,
-        **MEMORY_LIMIT,
-    }
 
-    def __init__(
-        self,
-        estimator: Any,
-        param_grid: Any,
-        *,
-        factor: float = 3,
-        resource: str = "n_samples",
-        max_resources: int | str = "auto",
-        min_resources: int | str = "exhaust",
-        aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = None,
-        refit: Any = True,
-        error_score: Any = np.nan,
-        return_train_score: bool = True,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        memory_limit: int | str | None = None,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_grid,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self.memory_limit = memory_limit
-
-
-@documented
+@with_memory_limit
 class HalvingRandomSearchCV(_StackedSearch, reference.HalvingRandomSearchCV):
     """Try parameter values that are drawn at random in rounds, each with fewer candidates.
 
@@ -320,7 +225,7 @@ class HalvingRandomSearchCV(_StackedSearch, reference.HalvingRandomSearchCV):
     --------
     RandomizedSearchCV : Gives each candidate all samples.
     HalvingGridSearchCV : Tries all combinations.
-    sklearn.model_selection.HalvingRandomSearchCV : What this class stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -344,49 +249,3 @@ class HalvingRandomSearchCV(_StackedSearch, reference.HalvingRandomSearchCV):
     >>> search.n_resources_
     [50, 150]
     """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **reference.HalvingRandomSearchCV._parameter_constraints,
-        **MEMORY_LIMIT,
-    }
-
-    def __init__(
-        self,
-        estimator: Any,
-        param_distributions: Any,
-        *,
-        n_candidates: int | str = "exhaust",
-        factor: float = 3,
-        resource: str = "n_samples",
-        max_resources: int | str = "auto",
-        min_resources: int | str = "smallest",
-        aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = None,
-        refit: Any = True,
-        error_score: Any = np.nan,
-        return_train_score: bool = True,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        memory_limit: int | str | None = None,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_candidates=n_candidates,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self.memory_limit = memory_limit

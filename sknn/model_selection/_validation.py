@@ -32,8 +32,7 @@ def cross_validate(
 ) -> dict[str, Any]:
     """Score an estimator on each fold, by one or several scorers.
 
-    It is :func:`sklearn.model_selection.cross_validate`, which documents its parameters in full,
-    but trains neural estimators many at a time.
+    {reference}
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ def cross_validate(
     See Also
     --------
     cross_val_score : The scores of one scorer.
-    sklearn.model_selection.cross_validate : What this function stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -107,8 +106,7 @@ def cross_val_score(
 ) -> np.ndarray:
     """Score an estimator on each fold.
 
-    It is :func:`sklearn.model_selection.cross_val_score`, which documents its parameters in full,
-    but trains neural estimators many at a time.
+    {reference}
 
     Parameters
     ----------
@@ -127,7 +125,7 @@ def cross_val_score(
     See Also
     --------
     cross_validate : Several scorers, times and fitted estimators.
-    sklearn.model_selection.cross_val_score : What this function stands in for.
+    {stands_in_for}
 
     Notes
     -----
@@ -176,8 +174,7 @@ def cross_val_predict(
 ) -> Any:
     """Predict each sample by the estimator that was fitted without its fold.
 
-    It is :func:`sklearn.model_selection.cross_val_predict`, which documents its parameters in
-    full, but trains neural estimators many at a time.
+    {reference}
 
     Parameters
     ----------
@@ -196,7 +193,7 @@ def cross_val_predict(
     See Also
     --------
     cross_val_score : Scores instead of predictions.
-    sklearn.model_selection.cross_val_predict : What this function stands in for.
+    {stands_in_for}
 
     Notes
     -----

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import joblib
 import torch
@@ -32,58 +31,23 @@ SENT_AT_MOST = 2**26
 
 
 def is_foreign(backend: ParallelBackendBase) -> bool:
-    """Say whether a backend is none of joblib's own that are chosen without reason.
-
-    Whoever has chosen another one has a reason, such as further machines.
-
-    Parameters
-    ----------
-    backend : ParallelBackendBase
-        The active backend.
-
-    Returns
-    -------
-    bool
-    """
+    """Return whether a backend is none of joblib's own, which are chosen without reason."""
+    # whoever has chosen another one has a reason, such as further machines
     names = ("loky", "threading", "sequential")
     return type(backend) not in [joblib.parallel.BACKENDS.get(name) for name in names]
 
 
 def count_workers(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int) -> int:
-    """Return how many workers `n_jobs` stands for.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        As in joblib.
-    backend : ParallelBackendBase
-        The active backend.
-    n_fits : int
-        How many networks there are to train.
-
-    Returns
-    -------
-    int
-    """
+    """Return how many workers joblib's `n_jobs` stands for with so many networks to train."""
     n_workers = max(joblib.effective_n_jobs(n_jobs), 1)
     return n_workers if is_foreign(backend) else max(min(n_workers, n_fits // FITS_PER_WORKER), 1)
 
 
 def pays_processes(calls: Sequence[Call], backend: ParallelBackendBase) -> bool:
-    """Say whether other processes would be of use, where the user lets joblib choose.
+    """Return whether other processes would be of use, where the user lets joblib choose.
 
-    Parameters
-    ----------
-    calls : sequence of Call
-        What there is to do.
-    backend : ParallelBackendBase
-        The active backend.
-
-    Returns
-    -------
-    bool
-        False for little work, for data that take long to send, and for searches whose callbacks
-        watch from this process. Threads do well with large networks.
+    They are not for little work, for data that take long to send, and for searches whose callbacks
+    watch from this process. Threads do well with large networks.
     """
     given = calls[0].arguments
     if type(backend) is not joblib.parallel.BACKENDS["loky"]:
@@ -97,24 +61,7 @@ def pays_processes(calls: Sequence[Call], backend: ParallelBackendBase) -> bool:
 def run_in_threads(
     chunks: Sequence[Chunk], n_threads: int, memory_limit: int, progress: Progress
 ) -> Results:
-    """Run chunks in threads of this process, or in this thread if it is one.
-
-    Parameters
-    ----------
-    chunks : sequence of Chunk
-        What is to be done.
-    n_threads : int
-        How many at once.
-    memory_limit : int
-        Bytes of all that run at once.
-    progress : Progress
-        Is told of each fit, and to stop if one fails or on Ctrl-C.
-
-    Returns
-    -------
-    list of (int, object)
-        Index and result of each call.
-    """
+    """Run chunks in threads of this process, or in this thread if it is one."""
     cache = DataCache(call.data_key for chunk in chunks for call in chunk.calls)
     if n_threads == 1 or len(chunks) == 1:
         return _join(run_chunk(chunk.calls, cache, progress) for chunk in chunks)
@@ -135,36 +82,18 @@ def run_in_threads(
 
 
 def run_elsewhere(chunks: Sequence[Chunk], n_jobs: int | None, progress: Progress) -> Results:
-    """Run chunks on the active backend of joblib, so that each of its workers trains stacks.
-
-    Parameters
-    ----------
-    chunks : sequence of Chunk
-        What is to be done.
-    n_jobs : int or None
-        As in joblib.
-    progress : Progress
-        Is told of the fits of each chunk that comes back.
-
-    Returns
-    -------
-    list of (int, object)
-        Index and result of each call.
-    """
+    """Run chunks on the active backend of joblib, so that each of its workers trains stacks."""
     backend, _ = joblib.parallel.get_active_backend()
     # as they come, so that the bar advances, where the backend can
     return_as = "generator_unordered" if backend.supports_return_generator else "list"
-    tasks = []
-    for chunk in chunks:
-        shared = [chunk.calls[0].arguments[name] for name in ("X", "y")]
-        tasks.append(delayed(run_chunk_elsewhere)(*shared, portable_calls(chunk.calls)))
+    items = [delayed(run_chunk_elsewhere)(*portable_calls(chunk.calls)) for chunk in chunks]
     results = []
-    for part in Parallel(n_jobs=n_jobs, return_as=return_as)(tasks):
+    for part in Parallel(n_jobs=n_jobs, return_as=return_as)(items):
         results += part
         for index, _ in part:
             progress.fitted(index)
     return results
 
 
-def _join(parts: Any) -> Results:
+def _join(parts: Iterable[Results]) -> Results:
     return [result for part in parts for result in part]

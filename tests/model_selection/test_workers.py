@@ -43,7 +43,7 @@ def test_other_backends_train_stacks(wine, tools, stacks, foreign, monkeypatch, 
     tools.assert_same_search(actual, expected, X)
     assert len(sent) == len(stacks) == (2 if n_jobs == 2 else 1)
     assert "18/18" in capfd.readouterr().err
-    for calls in sent:  # go to another process without the data
+    for _, _, calls in sent:  # go to another process without the data
         assert len(pickle.dumps(calls)) < X.nbytes * len(calls)
         assert not any({"X", "y"} & call.arguments.keys() for call in calls)
 
