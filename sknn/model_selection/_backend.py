@@ -17,6 +17,7 @@ from joblib.parallel import FallbackToBackend, ParallelBackendBase
 
 from ._calls import Call, parse_call
 from ._chunks import Results, device_of, plan_chunks
+from ._docs import documented
 from ._memory import available_memory, parse_memory_limit
 from ._processes import run_in_processes
 from ._progress import Progress
@@ -180,6 +181,7 @@ class StackingBackend(ParallelBackendBase):
             progress.close()
 
 
+@documented
 @contextmanager
 def stacked_fits(memory_limit: int | str | None = None) -> Iterator[None]:
     """Train the networks together that functions of scikit-learn's fit within this context.
@@ -190,9 +192,7 @@ def stacked_fits(memory_limit: int | str | None = None) -> Iterator[None]:
 
     Parameters
     ----------
-    memory_limit : int or str, default=None
-        How much memory fits may take at once: bytes, or a string such as "2GB". None is half of
-        the memory that is available.
+    {parameters}
 
     Yields
     ------
