@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ._saving import file_info, load, save
+from ._version import __version__ as __version__
 from .estimators import (
     AttentionClassifier,
     AttentionRegressor,
@@ -32,8 +33,6 @@ __all__ = [
     "load",
     "save",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

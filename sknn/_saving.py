@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from .data import resolve_device
 from .estimators import NeuralEstimator
 from .nn.defaults import own_defaults
-from .storage import ModelFileError, StoredFile, Trusted, read_parts, write_parts
+from .storage import FileInfo, ModelFileError, StoredFile, Trusted, read_parts, write_parts
 
 ESTIMATOR = "estimator"
 
@@ -132,24 +132,6 @@ def load(
     with read_parts(path) as stored:
         _require_estimator(stored)
         return stored.decode(ESTIMATOR, trusted=trusted, on_object=move)
-
-
-class FileInfo(NamedTuple):
-    """What a file says about itself.
-
-    Attributes
-    ----------
-    kind : str
-        "model" or "checkpoint".
-    versions : dict of str to str
-        Versions of sknn and of other packages that have written it.
-    untrusted : list of str
-        Functions and classes that :func:`load` needs in `trusted`.
-    """
-
-    kind: str
-    versions: dict[str, str]
-    untrusted: list[str]
 
 
 def file_info(path: str | os.PathLike[str]) -> FileInfo:

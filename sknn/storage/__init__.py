@@ -1,13 +1,15 @@
 """Estimators and the state of their training in files that hold data and no code."""
 
 from ._atomic import atomic_write, naming, remove_leftovers
-from ._decoding import Trusted
-from ._encoding import digest
-from ._files import ModelFileError
-from ._parts import StoredFile, UntrustedError, read_parts, write_parts
+from ._encoding import digest, stored_attributes
+from ._header import ModelFileError
+from ._known import name_of
+from ._parts import FileInfo, StoredFile, UntrustedError, read_parts, write_parts
 from ._portable import Portable, portable_state
+from ._trust import Trusted
 
 __all__ = [
+    "FileInfo",
     "ModelFileError",
     "Portable",
     "StoredFile",
@@ -15,9 +17,11 @@ __all__ = [
     "UntrustedError",
     "atomic_write",
     "digest",
+    "name_of",
     "naming",
     "portable_state",
     "read_parts",
     "remove_leftovers",
+    "stored_attributes",
     "write_parts",
 ]

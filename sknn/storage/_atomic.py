@@ -24,42 +24,14 @@ except ImportError:  # Windows, where leftovers stay
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when all of it has reached the disk.
 
-    It is written beside `path`, as ``.{name}.{random}.tmp``, and renamed. Whatever happens before
-    that, a power failure included, `path` is what it was. A path that is no regular file, such as
-    a pipe, is written to directly.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        Where the file goes, ``~`` being the home folder. A symbolic link stays one, and what it
-        points to is replaced. A file that is replaced hands its permissions on.
-
-    Yields
-    ------
-    BinaryIO
-        The file to write to.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; it names `path`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from sknn.storage import atomic_write
-    >>> path = Path(tempfile.mkdtemp(), "numbers")
-    >>> with atomic_write(path) as file:
-    ...     written = file.write(b"1 2 3")
-    >>> path.read_bytes()
-    b'1 2 3'
+    Whatever happens before that, a power failure included, `path` is what it was.
     """
+    # ``~`` is the home folder; a symbolic link stays one, and what it points to is replaced
     target = Path(os.path.realpath(os.path.expanduser(path)))
     with naming(path):
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", str(path))
-        if target.exists() and not target.is_file():
+        if target.exists() and not target.is_file():  # a pipe, for instance
             with open(target, "wb") as file:
                 yield file
             return
@@ -119,15 +91,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def remove_leftovers(folder: str | os.PathLike[str], name: str) -> None:
-    """Remove what killed processes have left half-written, and nothing that is being written.
-
-    Parameters
-    ----------
-    folder : str or os.PathLike
-        The folder.
-    name : str
-        The file that was to be written.
-    """
+    """Remove what killed processes left half-written of a file, and nothing being written."""
     for leftover in Path(folder).glob(f".{glob.escape(name)}.*.tmp"):
         with suppress(OSError):
             descriptor = os.open(leftover, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -140,18 +104,7 @@ def remove_leftovers(folder: str | os.PathLike[str], name: str) -> None:
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Make errors of the operating system name a path.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The path that the user has given.
-
-    Raises
-    ------
-    OSError
-        Of the same kind, with `path` as its file name.
-    """
+    """Make errors of the operating system name a path."""
     try:
         yield
     except OSError as error:

@@ -3,7 +3,8 @@
 A document is plain JSON, and tensors are known by their types and shapes. The checker goes through
 all of it: each node must be well formed, and must be of the kind that its place takes
 (:mod:`sknn.storage._schema`). It makes no object, and asks none for an attribute; classes come
-from :mod:`sknn.storage._known` and from what the user trusts.
+from :mod:`sknn.storage._known` and from what the user trusts. What is here are values; objects and
+what else holds kinds of its own are in :mod:`sknn.storage._documents`.
 """
 
 from __future__ import annotations
@@ -13,37 +14,22 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from ._files import MAX_EMPTY, TensorInfo
-from ._known import SortedClass, distributions, find_known, sorts_of
-from ._third_party import Archive
+from ._header import MAX_EMPTY
+from ._known import SortedClass, find_known, sorts_of
+from ._tensors import NUMPY_TYPE, TORCH_TYPES, TensorInfo, numpy_itemsize
+from ._values import Node
 
-Node = Any
+Sorts = frozenset[str]
+Leaf = Callable[[Any, Any, str], Sorts]
 
 # Keys of dicts and members of sets that are tuples or large numbers: these can be chosen so that
 # their hashes are equal.
 MAX_ODD_KEYS = 5_000
 
-# SciPy takes milliseconds to make one.
-MAX_DISTRIBUTIONS = 200
-
-# Objects on all ways through a document, each as often as it is reached: twice at each of forty
-# levels would be for ever.
-MAX_REACHED = 100_000
-
-TORCH_TYPES = {
-    str(value).removeprefix("torch."): value
-    for value in vars(torch).values()
-    if isinstance(value, torch.dtype)
-}
-
-NUMPY_TYPE = re.compile(
-    r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[USV]\d{0,6}"
-    r"|[Mm]8(?:\[\d{0,4}\w{1,2}\])?)"
-)
 SCALAR_TYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|U\d{0,6})")
 DEVICE = re.compile(r"auto|(?:cpu|cuda|hpu|mps|mtia|xpu)(?::\d{1,3})?")
 NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
@@ -53,19 +39,19 @@ class RefusedError(ValueError):
     """A node is not what its place takes."""
 
 
+NUMBER, ARRAY, TENSOR, BYTES = (
+    frozenset({each}) for each in ("number", "array", "tensor", "bytes")
+)
+
+SIMPLE = {"none": frozenset({"none"}), "number": NUMBER, "text": frozenset({"text"})}
+
+CONTAINERS = ("list", "tuple", "set", "frozenset", "dict", "objects", "masked", "bunch")
+
+
 class Checker:
     """Goes through a document and refuses what does not belong where it stands.
 
-    Parameters
-    ----------
-    objects : list of node
-        Classes and attributes, by number.
-    tensors : mapping of str to TensorInfo
-        The tensors.
-    resolve : callable
-        Returns the trusted class or function of a name; None if it is not at hand.
-    archive : callable or None
-        Returns the archive of skops's that a tensor holds; None within such an archive.
+    `resolve` returns the trusted class or function of a name; None if it is not at hand.
     """
 
     def __init__(
@@ -73,22 +59,16 @@ class Checker:
         objects: list[Node],
         tensors: Mapping[str, TensorInfo],
         resolve: Callable[[str], Any],
-        archive: Callable[[str], Archive] | None,
+        *,
+        in_archive: bool = False,
     ) -> None:
         self.objects = objects
         self.tensors = tensors
-        self.used: set[str] = set()
-        self._resolve = resolve
-        self._archive = archive
-        self._sorts: dict[int, frozenset[str]] = {}
-        self._open: set[int] = set()
+        self.resolve = resolve
+        self.in_archive = in_archive
         self._listed: set[str] = set()
         self._n_odd_keys = 0
         self._generators: dict[str, Node] = {}
-        self._n_distributions = 0
-        self._n_reached = 0
-        self._n_within: dict[int, int] = {}
-        self._checked_archives: dict[str, frozenset[str]] = {}
 
     def refuse(self, place: str, what: str) -> RefusedError:
         """Return the error for a node."""
@@ -107,7 +87,7 @@ class Checker:
             return "list", node
         if kind is dict and len(node) == 1:
             ((tag, value),) = node.items()
-            if tag in CONTAINERS or tag in LEAVES:
+            if tag in CONTAINERS or tag in self.leaves:
                 return tag, value
         raise self.refuse(place, "is no value")
 
@@ -179,11 +159,11 @@ class Checker:
 
     # -------------------------------------------------------------------------------------- leaves
 
-    def leaf(self, tag: str, value: Any, place: str) -> frozenset[str]:
+    def leaf(self, tag: str, value: Any, place: str) -> Sorts:
         """Check a value that is no container; return its sorts."""
         if tag in SIMPLE:
             return SIMPLE[tag]
-        return LEAVES[tag](self, value, place)
+        return self.leaves[tag](self, value, place)
 
     def shape(self, value: Any, place: str) -> int:
         """Check a shape; return the number of elements."""
@@ -202,7 +182,6 @@ class Checker:
         if type(name) is not str or name not in self.tensors or len(order) > 1:
             raise self.refuse(place, "is a tensor that the file does not hold")
         info = self.tensors[name]
-        self.used.add(name)
         if order:
             places = self.exactly(order[0], len(info.shape), place)
             if any(type(i) is not int for i in places) or sorted(places) != list(
@@ -222,11 +201,11 @@ class Checker:
         self.leaf(tag, value, place)
         return tuple(value[2]) if len(value) == 3 else self.info(value[0], place).shape
 
-    def _tensor(self, value: Any, place: str) -> frozenset[str]:
+    def _tensor(self, value: Any, place: str) -> Sorts:
         self.info({"tensor": value}, place)
         return TENSOR
 
-    def _array(self, value: Any, place: str) -> frozenset[str]:
+    def _array(self, value: Any, place: str) -> Sorts:
         node, *form = self.exactly(value, None, place) or [None]
         info = self.info(node, place)
         if info.dtype == torch.bfloat16:
@@ -245,7 +224,7 @@ class Checker:
                 raise self.refuse(place, "is an array of another size than its bytes")
         return ARRAY
 
-    def _scalar(self, value: Any, place: str) -> frozenset[str]:
+    def _scalar(self, value: Any, place: str) -> Sorts:
         dtype, content = self.exactly(value, 2, place)
         if type(dtype) is not str or not SCALAR_TYPE.fullmatch(dtype):
             raise self.refuse(place, "is a scalar of no type")
@@ -258,12 +237,12 @@ class Checker:
             raise self.refuse(place, "is a scalar of another type than it says")
         return SIMPLE["text"] if kind == "U" else NUMBER
 
-    def _element(self, value: Any, place: str) -> frozenset[str]:
+    def _element(self, value: Any, place: str) -> Sorts:
         if self.shape_of(value, place) != ():
             raise self.refuse(place, "is no single element")
         return NUMBER
 
-    def _float(self, value: Any, place: str) -> frozenset[str]:
+    def _float(self, value: Any, place: str) -> Sorts:
         if value not in ("nan", "inf", "-inf"):
             raise self.refuse(place, "is no float")
         return NUMBER
@@ -277,52 +256,52 @@ class Checker:
         self._listed.add(name)  # each takes memory of its own
         return info.shape[0]
 
-    def _floats(self, value: Any, place: str) -> frozenset[str]:
+    def _floats(self, value: Any, place: str) -> Sorts:
         self.numbers(value, place, torch.float64)
         return NUMBER
 
-    def _ints(self, value: Any, place: str) -> frozenset[str]:
+    def _ints(self, value: Any, place: str) -> Sorts:
         self.numbers(value, place, torch.int64)
         return NUMBER
 
-    def _bytes(self, value: Any, place: str) -> frozenset[str]:
+    def _bytes(self, value: Any, place: str) -> Sorts:
         try:
             base64.b64decode(value, validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
             raise self.refuse(place, "is no text of bytes") from error
         return BYTES
 
-    def _torch_size(self, value: Any, place: str) -> frozenset[str]:
+    def _torch_size(self, value: Any, place: str) -> Sorts:
         self.shape(value, place)
         return frozenset({"size"})
 
-    def _torch_device(self, value: Any, place: str) -> frozenset[str]:
+    def _torch_device(self, value: Any, place: str) -> Sorts:
         if type(value) is not str or not DEVICE.fullmatch(value):
             raise self.refuse(place, "is no device")
         return frozenset({"device"})
 
-    def _torch_dtype(self, value: Any, place: str) -> frozenset[str]:
+    def _torch_dtype(self, value: Any, place: str) -> Sorts:
         if type(value) is not str or value not in TORCH_TYPES:
             raise self.refuse(place, "is no type of tensors")
         return frozenset({"torch type"})
 
-    def _numpy_dtype(self, value: Any, place: str) -> frozenset[str]:
+    def _numpy_dtype(self, value: Any, place: str) -> Sorts:
         if type(value) is not str or not NUMPY_TYPE.fullmatch(value):
             raise self.refuse(place, "is no type of arrays")
         return frozenset({"type"})
 
-    def _path(self, value: Any, place: str) -> frozenset[str]:
+    def _path(self, value: Any, place: str) -> Sorts:
         if type(value) is not str:
             raise self.refuse(place, "is no path")
         return frozenset({"path"})
 
-    def _slice(self, value: Any, place: str) -> frozenset[str]:
+    def _slice(self, value: Any, place: str) -> Sorts:
         parts = self.exactly(value, 3, place)
         if any(type(each) not in (int, str, type(None)) for each in parts):
             raise self.refuse(place, "is no slice")
         return frozenset({"slice"})
 
-    def _random_state(self, value: Any, place: str) -> frozenset[str]:
+    def _random_state(self, value: Any, place: str) -> Sorts:
         """Check the state of a Mersenne twister; NumPy does not check where it stands."""
         state = self.text_keys(value, place)
         expected = {"bit_generator", "state", "has_gauss", "gauss"}
@@ -358,21 +337,9 @@ class Checker:
             raise self.refuse(place, "has a key twice")
         return dict(pairs)
 
-    def _distribution(self, value: Any, place: str) -> frozenset[str]:
-        from ._schema import PLAIN
-
-        name, args, keywords = self.exactly(value, 3, place)
-        if type(name) is not str or name not in distributions():
-            raise self.refuse(place, "is no distribution of SciPy's")
-        self._n_distributions += 1
-        if self._n_distributions > MAX_DISTRIBUTIONS:
-            raise self.refuse(place, f"is one of more than {MAX_DISTRIBUTIONS} distributions")
-        self.expect_tuple(args, place)
-        PLAIN(self, args, place)
-        for key, each in self.text_keys(keywords, place).items():
-            self.attribute_name(key, place)
-            PLAIN(self, each, f"{place}.{key}")
-        return frozenset({"distribution"})
+    def is_open(self, number: Any) -> bool:
+        """Say whether an object is one that is being checked."""
+        return False
 
     def expect_tuple(self, node: Node, place: str) -> None:
         """Check that a node is a tuple."""
@@ -384,24 +351,7 @@ class Checker:
         if type(name) is not str or not NAME.fullmatch(name) or name.startswith("__"):
             raise self.refuse(place, f"has an attribute {str(name)[:60]!r}")
 
-    def _partial(self, value: Any, place: str) -> frozenset[str]:
-        """Check what makes modules or optimizers of plain settings."""
-        from ._schema import SETTING
-
-        function, args, keywords = self.exactly(value, 3, place)
-        if self.tag(function, place)[0] != "name":
-            raise self.refuse(place, "is a partial call of no class")
-        sorts = self._name(function["name"], place)
-        if not sorts & {"module class", "solver class", "trusted"}:
-            raise self.refuse(place, "is a partial call of another class than a module's")
-        self.expect_tuple(args, place)
-        SETTING(self, args, place)
-        for key, each in self.text_keys(keywords, place).items():
-            self.attribute_name(key, place)
-            SETTING(self, each, f"{place}.{key}")
-        return frozenset({"factory"})
-
-    def _name(self, value: Any, place: str) -> frozenset[str]:
+    def _name(self, value: Any, place: str) -> Sorts:
         if type(value) is not str:
             raise self.refuse(place, "is a name that is none")
         found = find_known(value)
@@ -412,7 +362,7 @@ class Checker:
             return frozenset(f"{sort} class" for sort in sorts)
         return sorts
 
-    def _enum(self, value: Any, place: str) -> frozenset[str]:
+    def _enum(self, value: Any, place: str) -> Sorts:
         name, member = self.exactly(value, 2, place)
         if self.tag(name, place)[0] != "name" or self._name(name["name"], place) != {"trusted"}:
             raise self.refuse(place, "is a member of no enumeration")
@@ -420,78 +370,10 @@ class Checker:
             raise self.refuse(place, "is a member of no enumeration")
         return frozenset({"enum"})
 
-    def _history(self, value: Any, place: str) -> frozenset[str]:
-        """Check the columns of a history; each has a value for the rows that it names."""
-        n_rows, columns = self.exactly(value, 2, place)
-        if type(n_rows) is not int or n_rows < 0:
-            raise self.refuse(place, "is no history")
-        n_entries = 0
-        for column in self.exactly(columns, None, place):
-            name, where, values = self.exactly(column, 3, place)
-            if type(name) is not str:
-                raise self.refuse(place, "has a column without a name")
-            n_values = self._column(values, f"{place}.{name[:40]}")
-            n_places = n_rows if where is None else self._column(where, place, n_rows)
-            if n_values != n_places:
-                raise self.refuse(place, "has columns of other lengths than its rows")
-            n_entries += n_values
-        if n_rows > n_entries:
-            raise self.refuse(place, "has more rows than entries")
-        return frozenset({"history"})
-
-    def _column(self, node: Node, place: str, n_rows: int | None = None) -> int:
-        """Check a column's values, or the rows where they stand; return their number."""
-        from ._schema import PLAIN
-
-        tag, value = self.tag(node, place)
-        if tag in ("floats", "ints") and not (n_rows is not None and tag == "floats"):
-            return self.numbers(value, place, torch.float64 if tag == "floats" else torch.int64)
-        if tag != "list":
-            raise self.refuse(place, "is no column")
-        for each in value:
-            if n_rows is not None and (type(each) is not int or not 0 <= each < n_rows):
-                raise self.refuse(place, "has rows that are none")
-            if n_rows is None:
-                PLAIN(self, each, place)
-        return len(value)
-
-    def _skops(self, value: Any, place: str) -> frozenset[str]:
-        """Check an archive of skops's as if it were a part of the document."""
-        from ._schema import ARCHIVED
-
-        if self._archive is None or type(value) is not str:
-            raise self.refuse(place, "is an archive within an archive")
-        info = self.tensors.get(value)
-        if info is None or info.dtype != torch.uint8 or len(info.shape) != 1:
-            raise self.refuse(place, "is an archive that the file does not hold")
-        self.used.add(value)
-        if value in self._checked_archives:
-            return self._checked_archives[value]
-        archive = self._archive(value)
-        inner = Checker(archive.objects, archive.infos, self._resolve, archive=None)
-        inner.foreign = True
-        ARCHIVED(inner, archive.root, place)
-        sorts = {"estimator", "foreign"} if archive.is_foreign else {"estimator"}
-        self._checked_archives[value] = frozenset(sorts)
-        return self._checked_archives[value]
-
-    foreign = False
-
-    def _foreign(self, value: Any, place: str) -> frozenset[str]:
-        """Check what is in an object that skops makes."""
-        from ._schema import ARGUMENT
-
-        name, parts = self.exactly(value, 2, place)
-        if not self.foreign:
-            raise self.refuse(place, "is no value")
-        for each in self.exactly(parts, None, place):
-            ARGUMENT(self, each, f"{place}.{name}")
-        return frozenset({"foreign"})
-
-    def _sparse(self, value: Any, place: str) -> frozenset[str]:
+    def _sparse(self, value: Any, place: str) -> Sorts:
         """Check a sparse matrix: its arrays' types and lengths."""
         form, shape, *arrays = self.exactly(value, 5, place)
-        if not self.foreign:  # where nothing that is trained shares its memory
+        if not self.in_archive:  # where nothing that is trained shares its memory
             raise self.refuse(place, "is no value")
         if form not in ("csr_matrix", "csc_matrix", "csr_array", "csc_array"):
             raise self.refuse(place, "is no sparse matrix")
@@ -500,36 +382,6 @@ class Checker:
             if self.tag(each, place)[0] != "array" or len(self.shape_of(each, place) or ()) != 1:
                 raise self.refuse(place, "is no sparse matrix")
         return frozenset({"array"})
-
-    # ------------------------------------------------------------------------------------- objects
-
-    def _object(self, number: Any, place: str) -> frozenset[str]:
-        """Check an object by what its class says that it holds; each once."""
-        from ._schema import check_object
-
-        if type(number) is not int or not 0 <= number < len(self.objects):
-            raise self.refuse(place, "is an object that the file does not hold")
-        if number in self._open:
-            raise self.refuse(place, "is an object that holds itself")
-        if number in self._sorts:
-            self._reach(self._n_within[number], place)
-            return self._sorts[number]
-        before = self._n_reached
-        self._reach(1, place)
-        self._open.add(number)
-        self._sorts[number] = check_object(self, self.objects[number], place)
-        self._open.remove(number)
-        self._n_within[number] = self._n_reached - before
-        return self._sorts[number]
-
-    def _reach(self, n_objects: int, place: str) -> None:
-        self._n_reached += n_objects
-        if self._n_reached > MAX_REACHED + 20 * len(self.objects):
-            raise self.refuse(place, "holds objects that are shared too often")
-
-    def is_open(self, number: Any) -> bool:
-        """Say whether an object is one that is being checked."""
-        return type(number) is int and number in self._open
 
     def class_of(self, name: Any, place: str) -> SortedClass:
         """Return the class of a name, whether the file may name it unasked, and its sorts."""
@@ -540,62 +392,31 @@ class Checker:
             if not isinstance(cls, type):
                 raise self.refuse(place, f"is of {name[:80]}, which is no class")
             return SortedClass(cls, True, sorts_of(cls))
-        cls = self._resolve(name)
+        cls = self.resolve(name)
         if cls is None:  # nobody has to look it up to say what a file needs
             return SortedClass(None, False, frozenset({"any"}))
         if not isinstance(cls, type):
             raise self.refuse(place, f"is of {name[:80]}, which is no class")
         return SortedClass(cls, False, sorts_of(cls) | {"trusted"})
 
-
-def numpy_itemsize(dtype: str) -> int:
-    """Return how many bytes an element of a type has.
-
-    Parameters
-    ----------
-    dtype : str
-        What `NUMPY_TYPE` matches.
-
-    Returns
-    -------
-    int
-    """
-    bare = dtype.lstrip("<>|=").partition("[")[0]
-    size = int(bare[1:] or 0)
-    return 4 * size if bare[0] == "U" else size
-
-
-NUMBER, ARRAY, TENSOR, BYTES = (
-    frozenset({each}) for each in ("number", "array", "tensor", "bytes")
-)
-
-SIMPLE = {"none": frozenset({"none"}), "number": NUMBER, "text": frozenset({"text"})}
-
-CONTAINERS = ("list", "tuple", "set", "frozenset", "dict", "objects", "masked", "bunch")
-
-LEAVES: dict[str, Callable[[Checker, Any, str], frozenset[str]]] = {
-    "RandomState": Checker._random_state,
-    "array": Checker._array,
-    "bytes": Checker._bytes,
-    "distribution": Checker._distribution,
-    "element": Checker._element,
-    "enum": Checker._enum,
-    "float": Checker._float,
-    "floats": Checker._floats,
-    "foreign": Checker._foreign,
-    "history": Checker._history,
-    "ints": Checker._ints,
-    "name": Checker._name,
-    "numpy.dtype": Checker._numpy_dtype,
-    "object": Checker._object,
-    "partial": Checker._partial,
-    "path": Checker._path,
-    "scalar": Checker._scalar,
-    "skops": Checker._skops,
-    "slice": Checker._slice,
-    "sparse": Checker._sparse,
-    "tensor": Checker._tensor,
-    "torch.Size": Checker._torch_size,
-    "torch.device": Checker._torch_device,
-    "torch.dtype": Checker._torch_dtype,
-}
+    # What checks the content of a node that is no container, by its tag.
+    leaves: ClassVar[Mapping[str, Leaf]] = {
+        "RandomState": _random_state,
+        "array": _array,
+        "bytes": _bytes,
+        "element": _element,
+        "enum": _enum,
+        "float": _float,
+        "floats": _floats,
+        "ints": _ints,
+        "name": _name,
+        "numpy.dtype": _numpy_dtype,
+        "path": _path,
+        "scalar": _scalar,
+        "slice": _slice,
+        "sparse": _sparse,
+        "tensor": _tensor,
+        "torch.Size": _torch_size,
+        "torch.device": _torch_device,
+        "torch.dtype": _torch_dtype,
+    }

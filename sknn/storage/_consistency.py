@@ -20,20 +20,7 @@ BY_FEATURE = ("_fit_X", "cluster_centers_", "components_", "support_vectors_")
 
 
 def check_arrays(cls: type, state: State) -> None:
-    """Check that the arrays of a fitted estimator of scikit-learn's agree with each other.
-
-    Parameters
-    ----------
-    cls : type
-        Its class.
-    state : mapping of str to object
-        Its attributes.
-
-    Raises
-    ------
-    ValueError
-        If they do not.
-    """
+    """Check that the arrays of a fitted estimator of scikit-learn's agree with each other."""
     if "precomputed" not in (state.get("kernel"), state.get("metric"), state.get("affinity")):
         n_features = state.get("n_features_in_")
         for name in BY_FEATURE:

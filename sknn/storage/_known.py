@@ -3,6 +3,7 @@
 They are found in tables that are made from our own rooms, from :mod:`torch.nn` and
 :mod:`torch.optim`, and from those modules of scikit-learn whose estimators hold other estimators.
 A name that is in none of them is never looked up, much less imported, unless the user trusts it.
+The tables name rooms above this one, which are imported when a file or an object names them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -20,14 +22,39 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from sknn.nn import Loss
+
 # Rooms all of whose estimators, networks and losses can be stored.
 ROOMS = ("nn", "estimators", "forecasting", "model_selection", "text")
 
-# Plain data that are part of fitted estimators.
+
+class Data(NamedTuple):
+    """How a class of plain data stands in files."""
+
+    # Attributes that hold more than plain data (numbers, texts, arrays, tensors, containers of
+    # them), and the sorts of what they hold, as `sorts_of` has them; "many data" is also lists.
+    holds: Mapping[str, str] = {}
+    now: str = ""  # room and name of the class, if they are others than in files
+
+
+# Plain data that are part of fitted estimators: dataclasses and the like, by their names in files.
+# All that a new one takes is a line here: room, name, and what its attributes hold. A file has the
+# room's name whatever folder of the room a class is in. One that moves to another room, or gets
+# another name, keeps its line, and `now` says where it is: "sknn.data.Format" for instance.
 DATA = {
-    "sknn.estimators": ("ClassTargets", "ImageFormat", "RowMemory", "SeriesFormat"),
-    "sknn.forecasting": ("ConformalIntervals", "Scaling", "Series", "WindowModel"),
-    "sknn.training": ("Plateau", "TrainingState", "Work"),
+    "sknn.estimators.ClassTargets": Data(),
+    "sknn.estimators.ImageFormat": Data(),
+    "sknn.estimators.RowMemory": Data(),
+    "sknn.estimators.SeriesFormat": Data(),
+    "sknn.forecasting.ConformalIntervals": Data({"models": "many data"}),
+    "sknn.forecasting.Scaling": Data(),
+    "sknn.forecasting.Series": Data(),
+    "sknn.forecasting.WindowModel": Data({"estimator": "estimator", "scaling": "data"}),
+    "sknn.training.Plateau": Data(),
+    "sknn.training.TrainingState": Data(
+        {"history": "history", "plateau": "data none", "random_state": "generator"}
+    ),
+    "sknn.training.Work": Data(),
 }
 
 # Modules of scikit-learn whose public estimators can be stored, and what those consist of.
@@ -76,98 +103,71 @@ PARTS = {
 
 
 def name_of(value: Any) -> str:
-    """Return the full name of a class or function.
-
-    Parameters
-    ----------
-    value : type or function
-        What has a name.
-
-    Returns
-    -------
-    str
-        Its public name if it is in a table, else module and qualified name.
-    """
-    module = value.__module__ or ""
+    """Return the public name of a class or function of a table, else module and qualified name."""
+    module, bare = value.__module__ or "", value.__name__
+    for public, data in DATA.items():
+        if (data.now or public).endswith(f".{bare}") and find_known(public) is value:
+            return public
     # the longest first, since parts of scikit-learn's private modules are in tables too
     for table in sorted(_TABLES, key=len, reverse=True):
         if f"{module}.".startswith(f"{table}."):
-            public = f"{table}.{value.__name__}"
+            public = f"{table}.{bare}"
             if find_known(public) is value:
                 return public
     return f"{module}.{value.__qualname__}"
 
 
+def data_of(cls: type) -> Data:
+    """Return how a class stands in files, and what its attributes hold."""
+    return DATA.get(name_of(cls), Data())
+
+
 def find_known(name: str) -> Any:
-    """Return the class or function of a name that needs no trust.
-
-    Parameters
-    ----------
-    name : str
-        As :func:`name_of` gives it.
-
-    Returns
-    -------
-    type, function or None
-        None if it is unknown.
-    """
+    """Return the class or function of a name that needs no trust; None if it is unknown."""
     table, _, attribute = name.rpartition(".")
     return _table(table).get(attribute) if table in _TABLES else None
+
+
+def known_names() -> list[str]:
+    """Return all names that need no trust."""
+    return [f"{table}.{name}" for table in _TABLES for name in _table(table)]
 
 
 def is_part(cls: type) -> bool:
     """Say whether objects of a class of scikit-learn's are stored attribute by attribute.
 
     Others are so if they hold an estimator of ours.
-
-    Parameters
-    ----------
-    cls : type
-        The class.
-
-    Returns
-    -------
-    bool
     """
     return cls.__name__ in PARTS.get(cls.__module__, ()) or (
         cls.__module__ == "sklearn.model_selection._split"
     )
 
 
+def is_ours(cls: type) -> bool:
+    """Say whether a class is one of ours, or made of one."""
+    return any(each.__module__.startswith("sknn.") for each in cls.__mro__)
+
+
+def field_names(cls: type) -> list[str] | None:
+    """Return the fields of a dataclass or named tuple that is no estimator; None for others."""
+    if issubclass(cls, tuple):
+        return list(getattr(cls, "_fields", ())) or None
+    if is_dataclass(cls) and not issubclass(cls, BaseEstimator):
+        return [field.name for field in fields(cls) if field.init]
+    return None
+
+
 class SortedClass(NamedTuple):
-    """A class that a file names.
+    """A class that a file names."""
 
-    Attributes
-    ----------
-    cls : type or None
-        The class; None if it is one of the user's that is not at hand.
-    is_known : bool
-        Whether it needs no trust.
-    sorts : frozenset of str
-        What objects of it are.
-    """
-
-    cls: type | None
-    is_known: bool
-    sorts: frozenset[str]
+    cls: type | None  # None if it is one of the user's that is not at hand
+    is_known: bool  # without trust
+    sorts: frozenset[str]  # of its objects
 
 
 @cache
 def sorts_of(thing: Any) -> frozenset[str]:
-    """Say what a function is, or what objects of a class are.
-
-    Parameters
-    ----------
-    thing : type or function
-        Of a table, or trusted.
-
-    Returns
-    -------
-    frozenset of str
-        In the words of :mod:`sknn.storage._schema`.
-    """
-    from sknn.nn import Loss
-
+    """Say what a function is, or what objects of a class are, in the schema's words."""
     if not isinstance(thing, type):
         is_activation = any(thing is getattr(nn.functional, name) for name in ACTIVATIONS)
         return frozenset({"activation" if is_activation else "function"})
@@ -178,31 +178,25 @@ def sorts_of(thing: Any) -> frozenset[str]:
         "solver": torch.optim.Optimizer,
         "type": np.generic,
     }
+    modules = {
+        "splitter": "sklearn.model_selection._split",
+        "scorer": "sklearn.metrics._scorer",
+        "request": "sklearn.utils._metadata_requests",
+    }
     sorts = {sort for sort, base in bases.items() if issubclass(thing, base)}
+    sorts |= {sort for sort, module in modules.items() if thing.__module__ == module}
     if thing in BUILTINS:
         sorts.add("type")
-    module = thing.__module__
-    if module == "sklearn.model_selection._split":
-        sorts.add("splitter")
-    if module == "sklearn.metrics._scorer":
-        sorts.add("scorer")
-    if module == "sklearn.utils._metadata_requests":
-        sorts.add("request")
     if thing.__name__ == "_CalibratedClassifier":
         sorts.add("calibrator")
-    if module.startswith("sknn.") and not sorts:
+    if thing.__module__.startswith("sknn.") and not sorts:
         sorts.add("state" if thing.__name__ == "TrainingState" else "data")
     return frozenset(sorts or {"nothing"})
 
 
 @cache
 def distributions() -> dict[str, Any]:
-    """Return SciPy's distributions by their names.
-
-    Returns
-    -------
-    dict of str to distribution
-    """
+    """Return SciPy's distributions by their names."""
     from scipy import stats
 
     kinds = (stats.rv_continuous, stats.rv_discrete)
@@ -210,18 +204,7 @@ def distributions() -> dict[str, Any]:
 
 
 def public_name(module: str, name: str) -> str:
-    """Return the name that is in a table, of something that a private module defines.
-
-    Parameters
-    ----------
-    module, name : str
-        Where it is defined, and its bare name.
-
-    Returns
-    -------
-    str
-        The full name as it is if no table has it.
-    """
+    """Return the name in a table of what a private module defines, else the full name as it is."""
     parts = module.split(".")
     for n_parts in range(len(parts), 0, -1):
         public = f"{'.'.join(parts[:n_parts])}.{name}"
@@ -238,19 +221,21 @@ def _table(name: str) -> dict[str, Any]:
 
 def _classes_of_room(room: str) -> dict[str, type]:
     """Return the estimators, networks and losses of a room of ours, and its data."""
-    from sknn.nn import Loss
-
-    found = _all_of_room(room)
-    classes = {name: found[name] for name in DATA.get(room, ())}
-    if room.removeprefix("sknn.") not in ROOMS:
-        return classes
-    return classes | {
-        name: cls
-        for name, cls in found.items()
-        if issubclass(cls, BaseEstimator | nn.Module | Loss)
-        and not inspect.isabstract(cls)
-        and not name.startswith("_")
-    }
+    classes: dict[str, type] = {}
+    if room.removeprefix("sknn.") in ROOMS:
+        classes = {
+            name: cls
+            for name, cls in _all_of_room(room).items()
+            if issubclass(cls, BaseEstimator | nn.Module | Loss)
+            and not inspect.isabstract(cls)
+            and not name.startswith("_")
+        }
+    for public, data in DATA.items():
+        here, _, name = public.rpartition(".")
+        if here == room:
+            now, _, bare = (data.now or public).rpartition(".")
+            classes[name] = _all_of_room(now)[bare]
+    return classes
 
 
 # Not stored: modules that speak to several devices, that are not yet initialized (they hold hooks),
@@ -318,7 +303,8 @@ def _subclasses(things: Mapping[str, Any], base: type) -> dict[str, type]:
 
 
 _TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
-    **dict.fromkeys((*(f"sknn.{room}" for room in ROOMS), *DATA), _classes_of_room),
+    **dict.fromkeys((f"sknn.{room}" for room in ROOMS), _classes_of_room),
+    **dict.fromkeys((name.rpartition(".")[0] for name in DATA), _classes_of_room),
     "torch.nn": _layers,
     "torch.optim": _solvers,
     **dict.fromkeys(PARTS, _parts),
@@ -332,8 +318,9 @@ _TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+@cache
 def _all_of_room(room: str) -> dict[str, type]:
-    """Return the classes that the modules of a room define, by their bare names."""
+    """Return the classes that a room defines, its folders included, by their bare names."""
     package = importlib.import_module(room)
     classes: dict[str, type] = {}
     for info in pkgutil.walk_packages(package.__path__, f"{room}."):

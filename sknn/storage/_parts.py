@@ -7,19 +7,24 @@ import platform
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn
 import torch
 from torch import Tensor
 
-from ._checking import Checker, RefusedError
-from ._decoding import Decoder, Trust, Trusted, names_in
+from sknn._version import __version__
+
+from ._checking import RefusedError
+from ._decoding import Decoder, OnObject
+from ._documents import check_part
 from ._encoding import Encoder
-from ._files import MAX_DEPTH, ModelFile, ModelFileError, TensorInfo, is_deep, write_file
-from ._schema import FREE, PART_KINDS
-from ._third_party import Archive
+from ._files import ModelFile, write_file
+from ._header import MAX_DEPTH, ModelFileError, is_deep
+from ._tensors import infos_of
+from ._third_party import Archives
+from ._trust import Trust, Trusted, names_in
 
 # Tensors of fewer bytes are read to tell an altered file from one that lies.
 SMALL = 2**26
@@ -29,16 +34,27 @@ class UntrustedError(ModelFileError):
     """A file needs classes or functions that the reader has not said to trust."""
 
 
+class FileInfo(NamedTuple):
+    """What a file says about itself.
+
+    Attributes
+    ----------
+    kind : str
+        "model" or "checkpoint".
+    versions : dict of str to str
+        Versions of sknn and of other packages that have written it.
+    untrusted : list of str
+        Functions and classes that :func:`sknn.load` needs in `trusted`.
+    """
+
+    kind: str
+    versions: dict[str, str]
+    untrusted: list[str]
+
+
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of what writes and reads files.
-
-    Returns
-    -------
-    dict of str to str
-    """
-    from sknn import __version__
-
+    """Return the versions of what writes and reads files."""
     return {
         "sknn": __version__,
         "python": platform.python_version(),
@@ -50,36 +66,14 @@ def versions() -> dict[str, str]:
 
 
 def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind: str) -> None:
-    """Write values to one file, as a whole or not at all.
+    """Write estimators and plain values to one file, as a whole or not at all.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file, which is replaced if it exists.
-    parts : dict of str to object
-        Estimators, and plain values with arrays, tensors and generators in them. What occurs in
-        several parts is stored once.
-    kind : str
-        What the file is.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; it names the path, and the previous file is intact.
-    TypeError
-        If something cannot be stored; it says what and where.
-    ValueError
-        If the parts are larger, or nested deeper, than readers accept.
+    What occurs in several parts is stored once.
     """
     encoder = Encoder()
     nodes = {name: encoder.encode(name, value) for name, value in parts.items()}
     _check_own(encoder, nodes)
-    document = {
-        "kind": kind,
-        "versions": versions(),
-        "parts": nodes,
-        "objects": encoder.objects,
-    }
+    document = {"kind": kind, "versions": versions(), "parts": nodes, "objects": encoder.objects}
     if is_deep(document):
         raise ValueError(
             f"{os.fspath(path)}: what is to be saved is nested more than {MAX_DEPTH} levels deep."
@@ -89,10 +83,11 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Any], *, kind:
 
 def _check_own(encoder: Encoder, nodes: dict[str, Any]) -> None:
     """Refuse to write what would be refused when it is read."""
-    infos = {k: TensorInfo(v.dtype, tuple(v.shape)) for k, v in encoder.tensors.items()}
+    infos = infos_of(encoder.tensors)
+    archives = Archives(infos, lambda name: encoder.tensors[name].numpy().tobytes())
     for name, node in nodes.items():
         try:
-            check_part(encoder.objects, infos, encoder.class_of, encoder.archive, name, node)
+            check_part(encoder.objects, infos, encoder.classes.get, archives, name, node)
         except RefusedError as error:
             raise TypeError(f"{error}, and cannot be saved.") from error
 
@@ -100,23 +95,7 @@ def _check_own(encoder: Encoder, nodes: dict[str, Any]) -> None:
 def read_parts(path: str | os.PathLike[str]) -> StoredFile:
     """Open a file and read its header; nothing is made of it yet.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file.
-
-    Returns
-    -------
-    StoredFile
-        Stays open, so that all that is decoded is of one file, whatever replaces it meanwhile;
-        use it in a ``with`` statement.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ModelFileError
-        If it is another kind of file, of a newer format, cut off or altered.
+    It stays open, so that all that is decoded is of one file, whatever replaces it meanwhile.
     """
     return StoredFile(ModelFile(path))
 
@@ -126,29 +105,13 @@ class StoredFile:
 
     What is decoded is checked first, with what the header says of the tensors; then these are read,
     and the checksum is compared; then objects are made.
-
-    Parameters
-    ----------
-    file : ModelFile
-        The file.
-
-    Attributes
-    ----------
-    name : str
-        Its path.
-    kind : str
-        What the file is.
-    versions : dict of str to str
-        Of the packages that have written it.
-    names : list of str
-        Its parts.
     """
 
     def __init__(self, file: ModelFile) -> None:
         self.name = file.name
         self._file = file
         self._tensors: dict[str, Tensor] | None = None
-        self._archives: dict[str, Archive] = {}
+        self._archives = Archives(file.infos, file.read_bytes)
         document = file.document
         try:
             self.kind, self.versions = _text(document["kind"]), _texts(document["versions"])
@@ -175,20 +138,6 @@ class StoredFile:
         """Return the names in a part for which trust is needed; check it as far as can be.
 
         No tensor is read but those in which skops has stored estimators.
-
-        Parameters
-        ----------
-        part : str
-            The part.
-
-        Returns
-        -------
-        list of str
-
-        Raises
-        ------
-        ModelFileError
-            If the file contradicts itself.
         """
         names = self._guard(lambda: self._names(part))
         self._guard(lambda: self._check(part, lambda name: None))
@@ -199,30 +148,9 @@ class StoredFile:
         part: str,
         *,
         trusted: Trusted = None,
-        on_object: Callable[[type, dict[str, Any]], None] | None = None,
+        on_object: OnObject | None = None,
     ) -> Any:
-        """Return the value of a part.
-
-        Parameters
-        ----------
-        part : str
-            The part.
-        trusted : iterable of str, type or function, or None, default=None
-            What of the user's may be used.
-        on_object : callable or None, default=None
-            Called with each object's class and attributes before the object gets them.
-
-        Returns
-        -------
-        object
-
-        Raises
-        ------
-        UntrustedError
-            If more than that is needed.
-        ModelFileError
-            If the file contradicts itself, or its checksum is wrong.
-        """
+        """Return the value of a part."""
         trust = Trust(trusted)
         names = [name for name in self._guard(lambda: self._names(part)) if name not in trust.names]
         if names:
@@ -239,19 +167,11 @@ class StoredFile:
         return self._guard(lambda: decoder.decode(self._parts[part]))
 
     def _names(self, part: str) -> list[str]:
-        return sorted(set(names_in(self._parts[part], self._objects, self._archive)))
+        return sorted(set(names_in(self._parts[part], self._objects, self._archives)))
 
     def _check(self, part: str, resolve: Callable[[str], Any]) -> None:
-        """Check a part by the schema, and that the file holds no tensors that nothing refers to."""
-        check_part(self._objects, self._file.infos, resolve, self._archive, part, self._parts[part])
-
-    def _archive(self, name: Any) -> Archive:
-        """Return the archive of skops's that a tensor holds."""
-        if type(name) is not str or name not in self._file.infos:
-            raise ValueError("an archive is missing")
-        if name not in self._archives:
-            self._archives[name] = Archive(self._file.read_bytes(name))
-        return self._archives[name]
+        archives, node = self._archives, self._parts[part]
+        check_part(self._objects, self._file.infos, resolve, archives, part, node)
 
     def _guard(self, action: Callable[[], Any]) -> Any:
         """Do something with the content, whatever that is."""
@@ -272,38 +192,6 @@ class StoredFile:
             f"{self.name} cannot be loaded: its content is not what sknn.save writes, or what the "
             f"installed versions of the packages take ({reason})."
         )
-
-
-def check_part(
-    objects: list[Any],
-    infos: Mapping[str, TensorInfo],
-    resolve: Callable[[str], Any],
-    archive: Callable[[str], Archive],
-    part: str,
-    node: Any,
-) -> None:
-    """Check a part of a document by its kind.
-
-    Parameters
-    ----------
-    objects : list of node
-        Classes and attributes, by number.
-    infos : mapping of str to TensorInfo
-        The tensors.
-    resolve, archive : callable
-        As :class:`Checker` takes them.
-    part : str
-        Name of the part.
-    node : node
-        Its content.
-
-    Raises
-    ------
-    RefusedError
-        If something is not what its place takes.
-    """
-    checker = Checker(objects, infos, resolve, archive)
-    PART_KINDS.get(part, FREE)(checker, node, part)
 
 
 def _text(value: Any) -> str:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._checking import Checker
-from ._decoding import Decoder, Trust, names_in
+from ._decoding import Decoder
+from ._documents import DocumentChecker
 from ._encoding import Encoder
-from ._files import NAMED_TYPES, TYPES, ModelFileError, TensorInfo, bytes_of, is_boolean
+from ._header import ModelFileError
 from ._known import SortedClass, find_known, name_of, sorts_of
-from ._schema import check_attributes
-from ._third_party import Archive
+from ._objects import check_attributes
+from ._tensors import NAMED_TYPES, TYPES, TensorInfo, bytes_of, is_boolean
+from ._third_party import Archives
+from ._trust import Trust, names_in
 
 PLAIN = (type(None), bool, int, float, str)
 
@@ -24,18 +26,6 @@ class Portable:
 
     A pickle or a copy has them as they are. What asks for `__getstate__`, as skops does, gets
     plain data: a text of JSON and arrays of bytes, as in the files of :func:`sknn.save`.
-
-    Parameters
-    ----------
-    attributes : dict of str to object
-        The attributes.
-
-    Examples
-    --------
-    >>> from sknn.storage import Portable
-    >>> state = Portable({"sizes": (3, 2)}).__getstate__()
-    >>> sorted(state)
-    ['document', 'tensors']
     """
 
     def __init__(self, attributes: dict[str, Any]) -> None:
@@ -64,23 +54,7 @@ class Portable:
         self._attributes, self._plain = None, state
 
     def attributes_for(self, cls: type) -> dict[str, Any]:
-        """Return the attributes for an estimator.
-
-        Parameters
-        ----------
-        cls : type
-            Its class, by which they are checked if they are plain data.
-
-        Returns
-        -------
-        dict of str to object
-
-        Raises
-        ------
-        ModelFileError
-            If the data are none that `__getstate__` returns for the class, or need classes of the
-            user's.
-        """
+        """Return the attributes for an estimator, by whose class plain data are checked."""
         if self._attributes is not None:
             return self._attributes
         try:
@@ -95,18 +69,7 @@ class Portable:
 
 
 def portable_state(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Move what is more than numbers and texts into one :class:`Portable`.
-
-    Parameters
-    ----------
-    attributes : dict of str to object
-        Of an estimator.
-
-    Returns
-    -------
-    dict of str to object
-        With the entry "_portable".
-    """
+    """Move what is more than numbers and texts into a :class:`Portable` named "_portable"."""
     plain = {name: value for name, value in attributes.items() if _is_plain(value)}
     rest = {name: value for name, value in attributes.items() if name not in plain}
     return plain | {"_portable": Portable(rest)} if rest else plain
@@ -126,21 +89,15 @@ def _decode(cls: type, state: dict[str, Any]) -> dict[str, Any]:
         for name, (dtype, shape) in document["tensors"].items()
     }
     tensors = {name: _tensor(arrays[name], info) for name, info in infos.items()}
-    archives: dict[str, Archive] = {}
-
-    def archive(name: str) -> Archive:
-        if name not in archives:
-            archives[name] = Archive(tensors[name].numpy().tobytes())
-        return archives[name]
-
-    names = sorted(set(names_in(list(nodes.values()), objects, archive)))
+    archives = Archives(infos, lambda name: tensors[name].numpy().tobytes())
+    names = sorted(set(names_in(list(nodes.values()), objects, archives)))
     if names:
         raise ModelFileError(
             f"the stored {cls.__name__} needs {', '.join(names)}. Models with code of your own are "
             "kept by sknn.save, and loaded by sknn.load with trusted=."
         )
     known = find_known(name_of(cls)) is cls
-    checker = Checker(objects, infos, lambda name: None, archive)
+    checker = DocumentChecker(objects, infos, lambda name: None, archives)
     check_attributes(checker, SortedClass(cls, known, sorts_of(cls)), nodes, cls.__name__)
     decoder = Decoder(objects, tensors, Trust(None), archives)
     return {name: decoder.decode(node) for name, node in nodes.items()}

@@ -15,14 +15,16 @@ import math
 import sys
 import warnings
 import zipfile
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
 
-from ._files import TensorInfo, count_values
+from ._encoding import Encoder
+from ._header import count_values
 from ._known import find_known, public_name
-
-Node = Any
+from ._tensors import NUMPY_TYPE, infos_of
+from ._values import Node
 
 # skops writes more than this many bytes for a value in JSON.
 BYTES_A_VALUE = 6
@@ -40,43 +42,13 @@ FORBIDDEN = "an object of the archive has an attribute that it cannot have"
 
 
 class Archive:
-    """What skops has written, as nodes.
-
-    Parameters
-    ----------
-    content : bytes
-        The archive.
-
-    Attributes
-    ----------
-    root : node
-        The estimator.
-    objects : list of node
-        Classes and attributes.
-    tensors : dict of str to Tensor
-        The content of arrays.
-    infos : dict of str to TensorInfo
-        Their types and shapes.
-    is_foreign : bool
-        Whether it takes skops to make it.
-    content : bytes
-        The archive.
-    allowed : list of str
-        Names that skops may not know and that need no trust.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are those of no such estimator.
-    """
+    """What skops has written, as nodes; bytes of no such estimator are a ValueError."""
 
     def __init__(self, content: bytes) -> None:
-        from ._encoding import Encoder
-
         self.content = content
         self.objects: list[Node] = []
-        self.allowed: list[str] = []
-        self.is_foreign = False
+        self.allowed: list[str] = []  # names that skops may not know and that need no trust
+        self.is_foreign = False  # whether it takes skops to make the estimator
         self._encoder = Encoder()
         self._memo: dict[Any, tuple[Node, int] | None] = {}
         self._first: dict[Any, Any] = {}
@@ -94,7 +66,7 @@ class Archive:
             self.root, _ = self._node(tree)
         del self._archive
         self.tensors = self._encoder.tensors
-        self.infos = {k: TensorInfo(v.dtype, tuple(v.shape)) for k, v in self.tensors.items()}
+        self.infos = infos_of(self.tensors)
 
     def _node(self, tree: Any) -> tuple[Node, int]:
         """Translate a node; return it and the number of nodes in it."""
@@ -363,8 +335,6 @@ def _read_tree(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _read_array(archive: zipfile.ZipFile, name: Any) -> np.ndarray:
     """Read an array of plain numbers or texts, whose size is that of its bytes."""
-    from ._checking import NUMPY_TYPE
-
     if type(name) is not str:
         raise ValueError("an array of the archive has no file")
     content = archive.read(name)
@@ -390,36 +360,30 @@ def _read_array(archive: zipfile.ZipFile, name: Any) -> np.ndarray:
     return array
 
 
-def dump_third_party(value: Any) -> bytes:
-    """Turn an estimator into bytes.
+class Archives:
+    """The archives of a document, by the names of their bytes; each is parsed once."""
 
-    Parameters
-    ----------
-    value : object
-        An estimator that holds none of ours.
+    def __init__(self, names: Container[str], read: Callable[[str], bytes]) -> None:
+        self._names = names
+        self._read = read
+        self._parsed: dict[str, Archive] = {}
 
-    Returns
-    -------
-    bytes
-        What :func:`skops.io.dumps` makes of it.
-    """
-    import skops.io
+    def __call__(self, name: Any) -> Archive:
+        """Return the archive that a tensor holds."""
+        if type(name) is not str or name not in self._names:
+            raise ValueError("an archive is missing")
+        if name not in self._parsed:
+            self._parsed[name] = Archive(self._read(name))
+        return self._parsed[name]
 
-    return skops.io.dumps(value)
+
+def no_archive(name: Any) -> Archive:
+    """Refuse an archive within an archive."""
+    raise ValueError("an archive holds an archive")
 
 
 def untrusted_types(archive: Archive) -> list[str]:
-    """Return the types in an estimator that skops does not allow by itself, and we do not know.
-
-    Parameters
-    ----------
-    archive : Archive
-        One that it takes skops to make.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return the types in an archive that neither skops nor we allow unasked."""
     import skops.io
 
     types = skops.io.get_untrusted_types(data=archive.content)
@@ -427,19 +391,7 @@ def untrusted_types(archive: Archive) -> list[str]:
 
 
 def load_third_party(archive: Archive, trusted: list[str]) -> Any:
-    """Have skops make an estimator that was checked.
-
-    Parameters
-    ----------
-    archive : Archive
-        One that it takes skops to make.
-    trusted : list of str
-        Types that are allowed beside those that skops allows.
-
-    Returns
-    -------
-    object
-    """
+    """Have skops make an estimator that was checked."""
     import skops.io
 
     return skops.io.loads(archive.content, trusted=[*trusted, *archive.allowed])
@@ -448,16 +400,11 @@ def load_third_party(archive: Archive, trusted: list[str]) -> Any:
 def _check_sizes(archive: zipfile.ZipFile, size: int, *, compressed: bool = False) -> None:
     """Refuse archives that become larger when they are read: skops stores, it does not compress."""
     entries = archive.infolist()
-    most = (
-        30 * size + 10_000 if compressed else size
-    )  # of sparse matrices, zlib makes less than a thirtieth
-    if (
-        any(
-            entry.compress_type not in ((0, 8) if compressed else (zipfile.ZIP_STORED,))
-            for entry in entries
-        )
-        or sum(entry.file_size for entry in entries) > most
-    ):
+    # of sparse matrices, zlib makes less than a thirtieth
+    most = 30 * size + 10_000 if compressed else size
+    ways = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if compressed else (zipfile.ZIP_STORED,)
+    is_odd = any(entry.compress_type not in ways for entry in entries)
+    if is_odd or sum(entry.file_size for entry in entries) > most:
         raise ValueError("an archive in it claims to be larger than it is")
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):

@@ -32,7 +32,6 @@ from .checkpoints import (
     callback_parameters,
     prepare_folder,
     stateful,
-    stored_callback,
 )
 from .solvers import (
     HORIZON_SCHEDULES,
@@ -84,7 +83,6 @@ __all__ = [
     "sample_tokens",
     "stack_key",
     "stateful",
-    "stored_callback",
     "token_log_likelihood",
     "train_all",
     "train_lbfgs",

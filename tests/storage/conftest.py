@@ -35,8 +35,7 @@ AUDIT = """
     import skops.io
     from sknn.storage import _known
     warnings.simplefilter("ignore")
-    for table in _known._TABLES:  # which import what they list
-        _known._table(table)
+    _known.known_names()  # which imports what is known
     PACKAGES = ("sklearn", "scipy", "numpy", "torch", "sknn", "skorch", "joblib", "skops")
     CODE = tuple(os.path.realpath(each) for each in (sys.prefix, sys.base_prefix, sys.argv[2]))
     WATCHED = ("os.", "shutil.", "subprocess.", "socket.", "ctypes.", "pickle.",

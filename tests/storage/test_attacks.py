@@ -32,10 +32,11 @@ from sklearn.utils import all_estimators
 
 import sknn
 from sknn.storage import ModelFileError
-from sknn.storage._checking import Checker, RefusedError
-from sknn.storage._encoding import field_names
-from sknn.storage._known import _TABLES, _table
-from sknn.storage._schema import _parameter_names, check_object
+from sknn.storage._checking import RefusedError
+from sknn.storage._documents import DocumentChecker
+from sknn.storage._known import field_names, find_known, known_names
+from sknn.storage._objects import check_object
+from sknn.storage._schema import parameter_names
 from tests.storage.attacks import Content, Watcher, files_under, places, put, seal, unseal
 from tests.storage.gadgets import DUNDERS, GADGETS, Archive, Honest, module
 
@@ -128,12 +129,8 @@ def test_loading_costs_little(name: str, honest: Honest, watcher: Watcher, tmp_p
 
 def known_classes() -> dict[str, type]:
     """Return the classes that a file may name, by their names."""
-    return {
-        f"{table}.{name}": cls
-        for table in _TABLES
-        for name, cls in _table(table).items()
-        if isinstance(cls, type)
-    }
+    known = {name: find_known(name) for name in known_names()}
+    return {name: cls for name, cls in known.items() if isinstance(cls, type)}
 
 
 def node_of(name: str, cls: type, attributes: dict[str, object]) -> dict[str, object]:
@@ -148,7 +145,7 @@ def test_no_attribute_takes_the_place_of_a_method() -> None:
     """Of any class, whatever the value: checked without making anything."""
     n_refused = 0
     for name, cls in known_classes().items():
-        own = set(dir(cls)) - _parameter_names(cls)
+        own = set(dir(cls)) - parameter_names(cls)
         for attribute in own:
             static = inspect.getattr_static(cls, attribute)
             is_code = callable(static) or isinstance(static, property | classmethod | staticmethod)
@@ -156,7 +153,7 @@ def test_no_attribute_takes_the_place_of_a_method() -> None:
                 continue
             for value in ({"name": "numpy.add"}, None, 1):
                 node = node_of(name, cls, {attribute: value})
-                checker = Checker([node], {}, lambda name: None, None)
+                checker = DocumentChecker([node], {}, lambda name: None, None)
                 with pytest.raises(RefusedError):
                     check_object(checker, node, f"{name}.{attribute}")
                 n_refused += 1
@@ -167,7 +164,7 @@ def test_no_attribute_takes_the_place_of_a_method() -> None:
 def test_no_class_has_a_dunder(dunder: str) -> None:
     for name, cls in known_classes().items():
         node = node_of(name, cls, {dunder: 1})
-        checker = Checker([node], {}, lambda name: None, None)
+        checker = DocumentChecker([node], {}, lambda name: None, None)
         with pytest.raises(RefusedError):
             check_object(checker, node, "root")
 

@@ -14,7 +14,8 @@ from skorch.history import History
 from torch import nn
 
 from sknn.storage import digest, read_parts, write_parts
-from sknn.storage._encoding import LONG_LIST, Encoder
+from sknn.storage._encoding import Encoder
+from sknn.storage._values import LONG_LIST
 from tests.helpers import case_name
 
 PLAIN: dict[str, Any] = {

@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 import sknn
 from sknn.storage import ModelFileError, write_parts
 from sknn.storage._encoding import Encoder
-from sknn.storage._files import MAX_HEADER, write_file
+from sknn.storage._files import write_file
+from sknn.storage._header import MAX_HEADER
 from tests.helpers import run_python
 
 RNG = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skops.io
 import torch
 from sklearn.cluster import KMeans
 from sklearn.ensemble import StackingRegressor, VotingClassifier
@@ -29,11 +30,12 @@ import sknn
 from sknn.model_selection import GridSearchCV
 from sknn.storage import ModelFileError
 from sknn.storage._checking import RefusedError
-from sknn.storage._decoding import names_in
+from sknn.storage._documents import check_part
 from sknn.storage._encoding import Encoder
-from sknn.storage._files import TensorInfo, write_file
-from sknn.storage._parts import check_part
+from sknn.storage._files import write_file
+from sknn.storage._tensors import infos_of
 from sknn.storage._third_party import Archive
+from sknn.storage._trust import names_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -225,7 +227,7 @@ def positions(document: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
 
 def is_refused(document: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bool:
     """Say whether a document is refused before anything is made of it."""
-    infos = {name: TensorInfo(each.dtype, tuple(each.shape)) for name, each in tensors.items()}
+    infos = infos_of(tensors)
     archives = {
         name: Archive(each.numpy().tobytes())
         for name, each in tensors.items()
@@ -275,11 +277,9 @@ def test_no_attribute_takes_the_place_of_anything_that_a_class_defines() -> None
 
 def archive_of(model: Any, change: Callable[[Any], None]) -> bytes:
     """Return what skops writes of an estimator, after a change of its tree of nodes."""
-    from sknn.storage._third_party import dump_third_party
-
     changed = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(dump_third_party(model))) as archive,
+        zipfile.ZipFile(io.BytesIO(skops.io.dumps(model))) as archive,
         zipfile.ZipFile(changed, "w") as other,
     ):
         for entry in archive.namelist():

@@ -35,7 +35,7 @@ import sknn.model_selection
 import sknn.sequences
 import sknn.text
 from sknn.storage import ModelFileError
-from sknn.storage._known import _TABLES, _table
+from sknn.storage._known import known_names
 from tests.storage.attacks import seal, unseal
 from tests.storage.mutations import Mutator
 
@@ -247,8 +247,7 @@ def answer(watch: Watch, path: str, how: str, limit: float) -> dict[str, Any]:
 
 def warm_up(folder: Path, watch: Watch) -> None:
     """Import what loading and using models imports."""
-    for name in _TABLES:
-        _table(name)
+    known_names()
     repr(torch.zeros(2, requires_grad=True) * 2)
     from torch._subclasses import schema_check_mode  # noqa: F401  as repr does
 

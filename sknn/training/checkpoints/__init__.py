@@ -1,6 +1,6 @@
 """Checkpoints: training goes on after an interruption as if there had been none."""
 
-from ._callback_state import callback_parameters, stateful, stored_callback
+from ._callback_state import callback_parameters, stateful
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
 from ._progress import EpochSums
 
@@ -11,5 +11,4 @@ __all__ = [
     "callback_parameters",
     "prepare_folder",
     "stateful",
-    "stored_callback",
 ]

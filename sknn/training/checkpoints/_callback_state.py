@@ -24,6 +24,7 @@ from skorch.callbacks import (
 )
 from torch import Tensor, nn
 
+from sknn.storage import stored_attributes
 from sknn.training._callbacks import MoveBar, PrintEpochs, ScikitLearnCallbacks
 
 # They report, and change nothing.
@@ -82,24 +83,13 @@ def callback_parameters(callback: Any) -> dict[str, Any]:
     return values | _as_given(callback)
 
 
-def stored_callback(callback: Any) -> dict[str, Any] | None:
+@stored_attributes.register
+def _(callback: Callback) -> dict[str, Any]:
     """Return the attributes of a callback that are stored with an estimator.
 
     What it makes when training begins, such as torch's schedulers, is left out: that is what
     has a name with an underscore at the end and is no plain data.
-
-    Parameters
-    ----------
-    callback : object
-        Anything.
-
-    Returns
-    -------
-    dict or None
-        None if it is none of skorch's callbacks.
     """
-    if not isinstance(callback, Callback):
-        return None
     parameters, stored = callback_parameters(callback), {}
     for name, value in (callback.__getstate__() or {}).items():
         if name in parameters or not name.endswith("_") or _is_plain(value):
