@@ -1,9 +1,9 @@
-"""The hook: a backend of joblib that sees all calls of a search before any of them runs.
+"""The hook: a backend of joblib that sees all items of a search before any of them runs.
 
-scikit-learn's searches and validation functions hand their calls to :class:`joblib.Parallel`, one
-for each candidate and fold. :class:`StackingBackend` collects them, has those of networks that
-can share a stack trained together, and passes the others on to the backend that was active
-before.
+scikit-learn's searches and validation functions hand items, each a function and its arguments, to
+:class:`joblib.Parallel`, one for each candidate and fold. :class:`StackingBackend` collects them,
+makes calls of those whose networks can share a stack, which are trained together, and passes the
+others on to the backend that was active before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ._processes import run_in_processes
 from ._progress import Progress
 from ._workers import count_workers, is_foreign, pays_processes, run_elsewhere, run_in_threads
 
-# joblib hands out as many calls at once as it believes there are workers.
+# joblib hands out as many items at once as it believes there are workers.
 MANY = 2**31
 # Stands for n_jobs=None, which joblib replaces by a backend's default.
 UNSET = -MANY
@@ -32,7 +32,7 @@ _MISSING = object()
 
 
 class _Job:
-    """What joblib has submitted, and what came of it."""
+    """Some items that joblib has submitted, and what came of them."""
 
     def __init__(self, items: list[Any], callback: Callable[..., Any] | None) -> None:
         self.items = items
@@ -41,7 +41,7 @@ class _Job:
 
 
 class StackingBackend(ParallelBackendBase):
-    """Collects calls and runs them when the first result is asked for."""
+    """Collects items and runs them when the first result is asked for."""
 
     supports_retrieve_callback = False
     default_n_jobs = UNSET
@@ -77,7 +77,7 @@ class StackingBackend(ParallelBackendBase):
     # ------------------------------------------------------------------------- joblib's protocol
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return how many calls joblib may hand out at once."""
+        """Return how many items joblib may hand out at once."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if self._collects:
@@ -114,11 +114,11 @@ class StackingBackend(ParallelBackendBase):
         self._waiting.clear()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Forget the calls that have not run."""
+        """Forget the items that have not run."""
         self._waiting.clear()
 
     def submit(self, func: Any, callback: Callable[..., Any] | None = None) -> _Job:
-        """Collect calls."""
+        """Collect items."""
         job = _Job(func.items, callback)
         self._waiting.append(job)
         return job
@@ -126,7 +126,7 @@ class StackingBackend(ParallelBackendBase):
     apply_async = submit
 
     def retrieve_result(self, out: _Job, timeout: float | None = None) -> list[Any]:
-        """Return the results of some calls, running all collected ones if need be."""
+        """Return the results of some items, running all collected ones if need be."""
         if any(result is _MISSING for result in out.results):
             jobs, self._waiting = self._waiting, []
             with self.previous_backend():
@@ -136,10 +136,10 @@ class StackingBackend(ParallelBackendBase):
                     job.callback(job.results)
         return out.results
 
-    # ------------------------------------------------------------------------------ running calls
+    # ------------------------------------------------------------------------------ running items
 
     def _run(self, jobs: Sequence[_Job]) -> None:
-        """Run calls, those together that can be, and keep their results."""
+        """Run items, those together that can be, and keep their results."""
         places = [(job, place) for job in jobs for place in range(len(job.items))]
         items = [job.items[place] for job, place in places]
         calls = [parse_call(index, item) for index, item in enumerate(items)]
@@ -151,12 +151,13 @@ class StackingBackend(ParallelBackendBase):
             job.results[place] = result
 
     def _run_singly(self, items: Sequence[Any]) -> list[Any]:
-        """Run calls as they would have run without this backend."""
+        """Return the results of items that run as they would have without this backend."""
         if not items:
             return []
         return list(joblib.Parallel(n_jobs=self._n_jobs, verbose=self._verbose)(items))
 
     def _run_together(self, calls: Sequence[Call]) -> Results:
+        """Return the results of calls, whoever runs them."""
         if not calls:
             return []
         backend, _ = joblib.parallel.get_active_backend()
@@ -201,7 +202,7 @@ def stacked_fits(memory_limit: int | str | None = None) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If `memory_limit` is neither.
+        If `memory_limit` is no such limit.
 
     Notes
     -----

@@ -37,3 +37,11 @@ def test_defaults_are_those_of_the_signature():
     assert function.__doc__.startswith("X : array-like or sparse matrix of shape")
     assert "cv : int, splitter or iterable, default=7\n    The folds" in function.__doc__
     assert 'default="n_samples"' in function.__doc__
+
+
+def test_parameters_of_a_later_scikit_learn_are_listed():
+    @documented
+    def function(X, *, later=1):
+        """{parameters}"""
+
+    assert "later : object, default=1\n    As in scikit-learn." in function.__doc__

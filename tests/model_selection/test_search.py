@@ -424,10 +424,10 @@ def test_silence(wine, tools, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"],
-)
+SEARCHES = ["GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
 def test_parameters_are_those_of_scikit_learn(name, tools):
     actual, expected = (
         getattr(module, name)(tools.classifier(), {"alpha": [1]}) for module in (ours, reference)
@@ -441,6 +441,18 @@ def test_parameters_are_those_of_scikit_learn(name, tools):
     assert changed.memory_limit == "1GB"
     assert "memory_limit='1GB'" in repr(changed)
     assert "NeuralClassifier" in changed._repr_html_()
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("arguments", [{"nonsense": 1}, {"estimator": None}])
+def test_arguments_that_a_constructor_does_not_have(name, arguments):
+    errors = []
+    for module in (ours, reference):
+        with pytest.raises(TypeError) as info:
+            getattr(module, name)("an estimator", {}, **arguments)
+        errors.append(str(info.value))
+    assert errors[0] == errors[1]
+    assert "memory_limit" not in getattr(reference, name)._parameter_constraints
 
 
 def test_a_fitted_search_is_pickled(wine, tools):
