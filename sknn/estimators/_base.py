@@ -180,7 +180,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _measure_work(self) -> Work:
         """Return what one sample costs the network `module_`."""
-        return Work(flops=6 * self.n_parameters_, layer_size=1)
+        return Work.of_training(self.n_parameters_, layer_size=1)
 
     def _make_augmentation(self) -> Callable[[Tensor], Tensor] | None:
         """Return what changes the inputs of training batches at random."""
@@ -762,8 +762,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self, n_rows: int, device: torch.device
     ) -> AbstractContextManager[None]:
         """Return a context with as many threads as predictions of some rows are worth."""
-        # a step of training computes about three times as much
-        return threads_for(n_rows * self._work.flops / 3, device)
+        return threads_for(n_rows * self._work.forward_flops, device)
 
     def _refuse_overflow(self, outputs: Tensor) -> None:
         """Refuse to answer with numbers that have overflowed."""

@@ -393,13 +393,8 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         return make_regression_loss(self.loss, quantile=self.quantile, weighted=weighted)
 
     def _has_outputs_in_units_of_y(self) -> bool:
-        """Say whether the network's outputs are in the targets' units.
-
-        Links change the unit, and "cosine" compares directions alone.
-        """
-        return (
-            self.loss != "cosine" and make_regression_loss(self.loss).out_activation == "identity"
-        )
+        """Say whether the network's outputs are in the targets' units."""
+        return make_regression_loss(self.loss).is_in_units_of_targets
 
     def _can_scale_outputs(self) -> bool:
         """Say whether outputs can be scaled to the targets; what a callable does is unknown."""

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .layers import draw_glorot
+
 # height, width, channels
 ImageShape = tuple[int, int, int]
 
@@ -114,15 +116,11 @@ class ImageNetwork(nn.Module):
         linear = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for layer in linear:
             weight = layer.weight
-            # fan_in is channels times kernel area, fan_out filters times kernel area
-            fan_in = weight[0].numel()
-            fan_out = len(weight) * weight[0, 0].numel()
             if initialization == "glorot" or layer is linear[-1]:
-                bound = math.sqrt(6 / (fan_in + fan_out))
-                numbers = random_state.uniform(-bound, bound, weight.shape)
+                draw_glorot(weight, random_state)
             else:
-                numbers = random_state.normal(0, math.sqrt(2 / fan_in), weight.shape)
-            weight.copy_(torch.from_numpy(numbers))
+                scale = math.sqrt(2 / weight[0].numel())
+                weight.copy_(torch.from_numpy(random_state.normal(0, scale, weight.shape)))
             if initialization == "dirac" and weight.ndim == 4:
                 nn.init.dirac_(weight[: weight.shape[1]])
             if layer.bias is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,6 +105,14 @@ def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = 
     scale = DROPOUT_LEVELS / (DROPOUT_LEVELS - n_dropped)
     factors.as_strided((n,), (1,)).copy_(kept).mul_(scale)
     return factors
+
+
+def draw_glorot(weight: Tensor, random_state: np.random.RandomState) -> None:
+    """Draw weights uniform in plus or minus ``sqrt(6 / (fan_in + fan_out))`` (Glorot, 2010)."""
+    # of a convolution: channels and filters, times the kernel's area
+    fan_in, fan_out = weight[0].numel(), len(weight) * weight[0, 0].numel()
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    weight.copy_(torch.from_numpy(random_state.uniform(-bound, bound, weight.shape)))
 
 
 def per_layer(name: str, value: Any, n_layers: int, layers: str = "hidden layers") -> list[Any]:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from .activations import find_activation
 from .builder import NetworkBuilder
-from .layers import Conv2d
+from .layers import Conv2d, draw_glorot
 
 SERIES_POOLINGS = ("last", "mean", "max")
 
@@ -323,17 +323,11 @@ def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -
         if isinstance(layer, nn.Embedding):
             layer.weight.copy_(torch.from_numpy(random_state.normal(size=layer.weight.shape)))
         elif isinstance(layer, nn.Linear | nn.Conv2d):
-            _glorot(layer.weight, random_state)
+            draw_glorot(layer.weight, random_state)
             if layer.bias is not None:
                 layer.bias.zero_()
         elif isinstance(layer, nn.RNNBase):
             _initialize_recurrent(layer, random_state)
-
-
-def _glorot(weight: Tensor, random_state: np.random.RandomState) -> None:
-    fan_in, fan_out = weight[0].numel(), len(weight) * weight[0, 0].numel()
-    bound = math.sqrt(6 / (fan_in + fan_out))
-    weight.copy_(torch.from_numpy(random_state.uniform(-bound, bound, weight.shape)))
 
 
 def _initialize_recurrent(layer: nn.RNNBase, random_state: np.random.RandomState) -> None:
@@ -341,7 +335,7 @@ def _initialize_recurrent(layer: nn.RNNBase, random_state: np.random.RandomState
     for name, parameter in layer.named_parameters():
         if name.startswith("weight_ih"):
             for gate in parameter.split(size):
-                _glorot(gate, random_state)
+                draw_glorot(gate, random_state)
         elif name.startswith("weight_hh"):
             for gate in parameter.split(size):
                 q, r = np.linalg.qr(random_state.normal(size=(size, size)))

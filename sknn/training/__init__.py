@@ -25,7 +25,7 @@ from ._stack import Training, stack_key, train_stack
 from ._state import TrainingState
 from ._steps import check_outputs, forward, make_step
 from ._threads import PATIENCE, Interrupted, in_threads, raise_if
-from ._work import Work
+from ._work import FORWARD_FLOPS, TRAINING_FLOPS, Work
 from .checkpoints import (
     CHECKPOINT_FILE,
     Checkpoint,
@@ -44,9 +44,11 @@ from .solvers import (
 
 __all__ = [
     "CHECKPOINT_FILE",
+    "FORWARD_FLOPS",
     "HORIZON_SCHEDULES",
     "PATIENCE",
     "SOLVERS",
+    "TRAINING_FLOPS",
     "Checkpoint",
     "DivergenceError",
     "EpochBar",

@@ -433,15 +433,14 @@ class ConvFamily(LayeredEstimator):
     def _measure_work(self) -> Work:
         height, width, channels = self._format.shape
         if self.module is not None:  # not run before training; the usual number of maps
-            return Work(flops=float("inf"), layer_size=64 * height * width)
+            return Work.of_training(None, layer_size=64 * height * width)
         parameter = next(self.module_.parameters())
         image = torch.zeros(
             1, channels, height, width, device=parameter.device, dtype=parameter.dtype
         )
         layers = trace_layers(self.module_, image)
-        forward = 2 * sum(layer.multiplications for layer in layers)
-        return Work(
-            flops=3.0 * forward,  # backwards, there are the gradients of inputs and of weights
+        return Work.of_training(
+            sum(layer.multiplications for layer in layers),
             layer_size=max(layer.output.numel() for layer in layers),
         )
 

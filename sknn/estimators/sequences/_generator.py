@@ -291,9 +291,9 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
 
     def _measure_work(self) -> Work:
         layer_size = 4 * self.hidden_size * self.window
-        if self.module is not None:  # nobody knows
-            return Work(flops=float("inf"), layer_size=layer_size)
-        return Work(flops=count_recurrent_flops(self.module_), layer_size=layer_size)
+        if self.module is not None:
+            return Work.of_training(None, layer_size)
+        return Work(count_recurrent_flops(self.module_), layer_size)
 
     # ------------------------------------------------------------------------ what it is for
 

@@ -31,7 +31,7 @@ from sknn.nn import (
     describe_activations,
     per_layer,
 )
-from sknn.training import Work
+from sknn.training import TRAINING_FLOPS, Work
 
 from ._format import (
     SeriesFormat,
@@ -335,13 +335,13 @@ class SeriesFamily(LayerOptions):
     def _measure_work(self) -> Work:
         # the dense layers of an attention block are four times as wide as its states
         layer_size = 4 * self.hidden_size * self._format.longest
-        if self.module is not None:  # nobody knows
-            return Work(flops=float("inf"), layer_size=layer_size)
-        return Work(flops=self._count_flops(), layer_size=layer_size)
+        if self.module is not None:
+            return Work.of_training(None, layer_size)
+        return Work(self._count_flops(), layer_size)
 
     def _count_flops(self) -> float:
         """Return the operations of one series that run side by side."""
-        return 6.0 * self.n_parameters_ * self._format.longest
+        return TRAINING_FLOPS * self.n_parameters_ * self._format.longest
 
 
 @declares_parameters

@@ -8,27 +8,17 @@ from torch import nn
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
 from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder
+from sknn.training import FORWARD_FLOPS
 
 from ._family import SeriesFamily, SeriesHead
 
 
 def count_recurrent_flops(network: nn.Module) -> float:
-    """Return the operations of one series at one step of the largest recurrent layer.
-
-    The steps come one after the other, and for each the threads have to be started and waited
-    for, so a second thread is worth it for wide layers only.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network.
-
-    Returns
-    -------
-    float
-    """
+    """Return the operations of one series at one step of the largest recurrent layer."""
+    # The steps come one after the other, and for each the threads have to be started and waited
+    # for, so a second thread is worth it for wide layers only.
     layers = [layer for layer in network.modules() if isinstance(layer, nn.RNNBase)]
-    return 2.0 * max(sum(p.numel() for p in layer.parameters()) for layer in layers)
+    return FORWARD_FLOPS * max(sum(p.numel() for p in layer.parameters()) for layer in layers)
 
 
 @declares_parameters

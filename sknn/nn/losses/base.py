@@ -32,6 +32,11 @@ class Loss:
     out_activation: str = "identity"  # key of OUTPUT_ACTIVATIONS
     defines_probabilities: bool = False  # whether a classifier has `predict_proba`
 
+    @property
+    def is_in_units_of_targets(self) -> bool:
+        """Whether the outputs are predictions in the targets' units; links change the unit."""
+        return self.out_activation == "identity"
+
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         raise NotImplementedError
 

@@ -146,6 +146,8 @@ class MeanSquaredLogarithmicError(RegressionLoss):
 class CosineLoss(RegressionLoss):
     """One minus the cosine of the angle between prediction and y; two or more outputs."""
 
+    is_in_units_of_targets = False  # it compares directions alone
+
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return 1 - F.cosine_similarity(outputs, targets, dim=1)
 
