@@ -1,4 +1,7 @@
-"""Chunks shared with other processes: the results are the same, whoever does the work."""
+"""Chunks shared with other processes: the results are the same, whoever does the work.
+
+A process takes seconds to start. The tests stand in an order in which most find one that is there.
+"""
 
 import os
 import threading
@@ -80,58 +83,6 @@ def test_predictions(wine, tools, started, sent):
     assert_equal_up_to_rounding(actual, expected)
 
 
-def test_until_the_others_have_started_the_work_is_done_here(wine, tools, sent):
-    _processes._holder.drop()
-    X, y = wine
-    actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
-    expected = reference.cross_val_score(tools.classifier(), X, y, cv=16)
-    np.testing.assert_array_equal(actual, expected)
-    assert len(sent) < 2
-
-
-class Unsendable:
-    """A scorer that does not pickle."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-
-    def __call__(self, estimator, X, y):
-        return accuracy_score(y, estimator.predict(X))
-
-
-@pytest.mark.slow
-def test_what_cannot_be_sent_is_done_here(wine, tools, started, sent):
-    X, y = wine
-    options = {"cv": 16, "scoring": Unsendable()}
-    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
-    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
-    assert sent
-    np.testing.assert_array_equal(actual, expected)
-
-
-class Deadly:
-    """A scorer that ends any other process than the one that made it."""
-
-    def __init__(self):
-        self.home = os.getpid()
-
-    def __call__(self, estimator, X, y):
-        if os.getpid() != self.home:
-            os._exit(1)
-        return accuracy_score(y, estimator.predict(X))
-
-
-@pytest.mark.filterwarnings("ignore:A worker stopped")
-def test_the_work_of_a_process_that_dies_is_done_here(wine, tools, started, sent):
-    X, y = wine
-    options = {"cv": 16, "scoring": Deadly()}
-    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
-    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
-    assert sent
-    np.testing.assert_array_equal(actual, expected)
-    assert _processes._holder.pool is None  # the next search starts another
-
-
 class Picky:
     """A scorer that fails elsewhere."""
 
@@ -156,43 +107,6 @@ def test_errors_come_out(wine, tools, started):
             scoring=Picky(RuntimeError),
             error_score="raise",
         )
-
-
-def test_an_interrupt_ends_the_others(wine, tools, started):
-    def interrupt(estimator, X, y):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        ours.cross_val_score(tools.classifier(), *wine, cv=16, n_jobs=2, scoring=interrupt)
-    assert _processes._holder.pool is None
-
-
-@pytest.mark.parametrize(
-    ("backend", "limits"),
-    [
-        ("threading", {}),
-        ("sequential", {}),
-        ("loky", {"WORTH_PROCESSES": 1e15}),
-        ("loky", {"SENT_AT_MOST": 10}),
-    ],
-)
-def test_where_no_other_process_is_wanted(wine, tools, sent, monkeypatch, backend, limits):
-    for name, value in limits.items():
-        monkeypatch.setattr(_workers, name, value)
-    X, y = wine
-    with joblib.parallel_config(backend=backend):
-        actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
-    assert not sent
-    np.testing.assert_array_equal(
-        actual, reference.cross_val_score(tools.classifier(), X, y, cv=16)
-    )
-
-
-def test_another_number_of_processes_replaces_the_pool():
-    pool = _processes._holder.get(1)
-    assert _processes._holder.get(1) is pool
-    assert _processes._holder.get(2) is not pool
-    _processes._holder.drop()
 
 
 def warn_and_score(estimator, X, y):
@@ -253,6 +167,94 @@ def test_all_workers_have_the_filters_of_the_caller(wine, tools, started, sent, 
         )
     assert bool(sent) == (backend == "loky")
     assert set(scores) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits"),
+    [
+        ("threading", {}),
+        ("sequential", {}),
+        ("loky", {"WORTH_PROCESSES": 1e15}),
+        ("loky", {"SENT_AT_MOST": 10}),
+    ],
+)
+def test_where_no_other_process_is_wanted(wine, tools, sent, monkeypatch, backend, limits):
+    for name, value in limits.items():
+        monkeypatch.setattr(_workers, name, value)
+    X, y = wine
+    with joblib.parallel_config(backend=backend):
+        actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
+    assert not sent
+    np.testing.assert_array_equal(
+        actual, reference.cross_val_score(tools.classifier(), X, y, cv=16)
+    )
+
+
+def test_until_the_others_have_started_the_work_is_done_here(wine, tools, sent):
+    _processes._holder.drop()
+    X, y = wine
+    actual = ours.cross_val_score(tools.classifier(), X, y, cv=16, n_jobs=2)
+    expected = reference.cross_val_score(tools.classifier(), X, y, cv=16)
+    np.testing.assert_array_equal(actual, expected)
+    assert len(sent) < 2
+
+
+class Deadly:
+    """A scorer that ends any other process than the one that made it."""
+
+    def __init__(self):
+        self.home = os.getpid()
+
+    def __call__(self, estimator, X, y):
+        if os.getpid() != self.home:
+            os._exit(1)
+        return accuracy_score(y, estimator.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:A worker stopped")
+def test_the_work_of_a_process_that_dies_is_done_here(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "scoring": Deadly()}
+    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual, expected)
+    assert _processes._holder.pool is None  # the next search starts another
+
+
+def test_another_number_of_processes_replaces_the_pool():
+    pool = _processes._holder.get(2)
+    assert _processes._holder.get(2) is pool
+    assert _processes._holder.get(1) is not pool
+
+
+def test_an_interrupt_ends_the_others(wine, tools, started):
+    def interrupt(estimator, X, y):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.cross_val_score(tools.classifier(), *wine, cv=16, n_jobs=2, scoring=interrupt)
+    assert _processes._holder.pool is None
+
+
+class Unsendable:
+    """A scorer that does not pickle."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __call__(self, estimator, X, y):
+        return accuracy_score(y, estimator.predict(X))
+
+
+@pytest.mark.slow
+def test_what_cannot_be_sent_is_done_here(wine, tools, started, sent):
+    X, y = wine
+    options = {"cv": 16, "scoring": Unsendable()}
+    actual = ours.cross_val_score(tools.classifier(), X, y, n_jobs=2, **options)
+    expected = reference.cross_val_score(tools.classifier(), X, y, **options)
+    assert sent
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.slow
