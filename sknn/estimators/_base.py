@@ -38,8 +38,7 @@ from sknn.data import (
     resolve_precision,
     threads_for,
 )
-from sknn.nn import Loss
-from sknn.nn.defaults import own_defaults
+from sknn.nn import Loss, own_defaults
 from sknn.storage import portable_state
 from sknn.training import (
     HORIZON_SCHEDULES,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from sknn.nn.series import SeriesConvolution
+from sknn.nn import SeriesConvolution
 
 LIBRARY = "sknn_export"
 

@@ -1,11 +1,12 @@
 """Torch modules and functions; no scikit-learn, no skorch."""
 
 from .activations import ACTIVATIONS, Activation, describe_activations, find_activation
-from .airbench import AirbenchNetwork
+from .airbench import AirbenchNetwork, WhiteningConv
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
-from .backprop import DenseBackprop
+from .backprop import DenseBackprop, flat_order
 from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
+from .defaults import float32_everywhere, own_defaults
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
 from .ensemble import EnsembleNetwork
@@ -24,10 +25,12 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
+from .randomness import Generators
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
 from .series import (
     SERIES_POOLINGS,
+    SeriesConvolution,
     SeriesEncoder,
     SeriesNetwork,
     Standardize,
@@ -60,6 +63,7 @@ __all__ = [
     "Embedding",
     "EnsembleNetwork",
     "FlipAverage",
+    "Generators",
     "ImageNetwork",
     "LabelDecoder",
     "LayerTrace",
@@ -67,6 +71,7 @@ __all__ = [
     "RecurrentEncoder",
     "RegressionLoss",
     "ResidualNetwork",
+    "SeriesConvolution",
     "SeriesEncoder",
     "SeriesNetwork",
     "StackedBackprop",
@@ -74,14 +79,18 @@ __all__ = [
     "Stem",
     "Unstandardize",
     "ValueDecoder",
+    "WhiteningConv",
     "declared_activation",
     "describe_activations",
     "describe_losses",
     "find_activation",
+    "flat_order",
+    "float32_everywhere",
     "make_augmentation",
     "make_classification_loss",
     "make_regression_loss",
     "output_size",
+    "own_defaults",
     "per_layer",
     "sinusoidal_positions",
     "trace_layers",

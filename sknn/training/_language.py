@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn.nn.defaults import own_defaults
+from sknn.nn import own_defaults
 
 # Steps that are read at once; the states are carried on.
 STEPS_AT_ONCE = 4096

@@ -23,9 +23,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 
 from sknn.data import Batch, Samples
-from sknn.nn import Loss
-from sknn.nn.defaults import float32_everywhere
-from sknn.nn.randomness import Generators
+from sknn.nn import Generators, Loss, float32_everywhere
 from sknn.training.checkpoints import Checkpoint, EpochSums
 from sknn.training.solvers import LearningRate, Plateau
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from sknn.nn.randomness import Generators
+from sknn.nn import Generators
 
 from ._state import TrainingState
 

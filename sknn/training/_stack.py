@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn.data import DenseRows, Samples
-from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop
-from sknn.nn.defaults import own_defaults
+from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop, own_defaults
 from sknn.training.solvers import JointOptimizer
 
 from ._net import Net

@@ -10,8 +10,7 @@ import torch
 from skorch.history import History
 from torch import Tensor, nn
 
-from sknn.nn import DenseNetwork
-from sknn.nn.backprop import flat_order
+from sknn.nn import DenseNetwork, flat_order
 from sknn.training.solvers import (
     Plateau,
     keys_of,

@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sknn.data import Ragged, Samples, SeriesRows, make_rows
-from sknn.data._numbers import as_tensor
 from sknn.nn import valid_steps
 from sknn.training._net import as_dataset
 
@@ -96,69 +95,6 @@ def test_a_subset_is_cut_without_the_other_rows(weighted: bool) -> None:
     check_batches(samples, 8, subset, [4], batch_size=4)
     order = np.array([2, 0, 3, 1])
     check_batches(samples, 8, subset[order], [3, 1], batch_size=3, order=order)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(
-    "X_dtype", ["bool", "uint8", "int8", "int64", "float16", "float32", "float64", ">f8", ">i4"]
-)
-def test_rows_of_any_type_become_the_networks_type(X_dtype: str, dtype: torch.dtype) -> None:
-    X = np.array([[0, 1], [1, 0], [1, 1]]).astype(X_dtype)
-    rows = make_rows(X, CPU, dtype)
-    assert len(rows) == 3
-    for taken, expected in [
-        (rows.slice(1, 3), X[1:3]),
-        (rows.take(torch.tensor([2, 0])), X[[2, 0]]),
-    ]:
-        assert taken.dtype == dtype
-        assert_array_equal(taken.numpy(), expected.astype(float))
-
-
-@pytest.mark.parametrize("X_dtype", ["bool", "uint8", "int64", "float32", "float64"])
-def test_sparse_rows_of_any_type_become_the_networks_type(X_dtype: str) -> None:
-    X = sparse.random_array((6, 5), density=0.4, rng=0, format="csr")
-    X.data[:] = 1
-    X = X.astype(X_dtype)
-    rows = make_rows(X, CPU, torch.float32)
-    taken = rows.take(torch.tensor([5, 0, 0]))
-    assert taken.layout == torch.sparse_csr
-    assert taken.dtype == torch.float32
-    assert_array_equal(dense(taken), X.toarray()[[5, 0, 0]])
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        lambda X: X[::-1],
-        lambda X: X[:, ::-1],
-        lambda X: X[::2],
-        lambda X: X.T,
-        lambda X: X.astype(">f8"),
-        lambda X: np.broadcast_to(X[:1], X.shape),
-        np.asfortranarray,
-        lambda X: X[:0],
-    ],
-    ids=["rows", "columns", "stride", "transposed", "swapped", "broadcast", "fortran", "empty"],
-)
-def test_any_view_becomes_a_tensor_of_the_same_numbers(view: Any) -> None:
-    X = view(np.arange(12.0).reshape(4, 3))
-    assert_array_equal(as_tensor(X).numpy(), X)
-
-
-def test_a_read_only_array_is_shared_without_a_warning() -> None:
-    X = np.arange(6.0).reshape(3, 2)
-    X.flags.writeable = False
-    tensor = as_tensor(X)
-    assert tensor.data_ptr() == X.__array_interface__["data"][0]
-    assert not X.flags.writeable
-
-
-def test_a_memmap_is_not_copied(tmp_path: Any) -> None:
-    X = np.memmap(tmp_path / "X", dtype="f4", mode="w+", shape=(5, 2))
-    X[:] = np.arange(10).reshape(5, 2)
-    X.flush()
-    opened = np.memmap(tmp_path / "X", dtype="f4", mode="r", shape=(5, 2))
-    assert as_tensor(opened).data_ptr() == opened.__array_interface__["data"][0]
 
 
 @pytest.mark.parametrize("change", ["reversed", "read only", "swapped"])

@@ -11,7 +11,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sknn import ConvRegressor, NeuralClassifier, NeuralRegressor, RecurrentRegressor
-from sknn.data._numbers import as_tensor, check_range
+from sknn.data import as_tensor, check_range
 from sknn.sequences import EncoderDecoderClassifier, StepRegressor
 from sknn.testing import estimators_to_check
 from tests.helpers import read_only

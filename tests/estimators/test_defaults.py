@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
-from sknn.nn.defaults import own_defaults
+from sknn.nn import own_defaults
 from tests.helpers import run_python
 from tests.random_fits import (
     FITS,

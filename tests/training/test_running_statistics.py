@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sknn import AttentionClassifier, ConvClassifier, NeuralClassifier, RecurrentClassifier
-from sknn.data._samples import Batch
+from sknn.data import Batch
 from sknn.training import _running_statistics
 from sknn.training._running_statistics import RunningStatistics
 

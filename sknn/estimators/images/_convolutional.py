@@ -34,11 +34,11 @@ from sknn.nn import (
     ImageNetwork,
     ResidualNetwork,
     Unstandardize,
+    WhiteningConv,
     make_augmentation,
     per_layer,
     trace_layers,
 )
-from sknn.nn.airbench import WhiteningConv
 from sknn.training import Work
 
 from ._format import (

@@ -1,4 +1,4 @@
-"""What checkpoints are made of: digests of data, states of callbacks, places in an epoch."""
+"""What checkpoints are made of: states of callbacks, places in an epoch."""
 
 import os
 import time
@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler, ProgressBar
 from torch import nn
 
 from sknn import NeuralClassifier
-from sknn.data import Ragged, Samples, fingerprint, make_rows
-from sknn.data._fingerprint import PIECE
+from sknn.data import Samples, make_rows
 from sknn.training import (
     Checkpoint,
     TrainingState,
@@ -37,74 +35,6 @@ from tests.helpers import case_name
 CPU = torch.device("cpu")
 rng = np.random.default_rng(0)
 NUMBERS = rng.normal(size=(7, 3))
-
-# ------------------------------------------------------------------------------ digests of data
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        NUMBERS.copy(),
-        np.asfortranarray(NUMBERS),
-        np.repeat(NUMBERS, 2, axis=1)[:, ::2],
-        NUMBERS[::-1][::-1],
-    ],
-)
-def test_a_fingerprint_does_not_depend_on_the_order_in_memory(same: np.ndarray) -> None:
-    assert fingerprint(same) == fingerprint(NUMBERS)
-
-
-def test_different_data_have_different_fingerprints() -> None:
-    changed = NUMBERS.copy()
-    changed[-1, -1] = np.nextafter(changed[-1, -1], np.inf)
-    lengths = np.array([3, 4])
-    data: list[Any] = [
-        None,
-        NUMBERS,
-        changed,
-        NUMBERS[::-1],
-        NUMBERS[:-1],
-        NUMBERS.T,
-        NUMBERS.reshape(-1),
-        NUMBERS.astype(np.float32),
-        NUMBERS.astype(">f8"),
-        NUMBERS.view(np.int64),
-        NUMBERS[:0],
-        np.empty((0, 4)),
-        np.empty((3, 0)),
-        np.array(1.0),
-        np.array([True, False]),
-        np.array(["a", "b"]),
-        np.array(["a", "b"], object),
-        np.array(["a", 1], object),
-        np.array(["a", "1"], object),
-        sparse.csr_array(NUMBERS),
-        sparse.csr_array(changed),
-        sparse.csr_array(np.pad(NUMBERS, ((0, 0), (0, 1)))),
-        Ragged(NUMBERS, lengths),
-        Ragged(NUMBERS, lengths[::-1]),
-    ]
-    assert len({fingerprint(each) for each in data}) == len(data)
-
-
-@pytest.mark.parametrize("place", [0, PIECE // 8 - 1, PIECE // 8, -1])
-def test_every_piece_of_a_large_array_counts(place: int) -> None:
-    array = np.zeros(3 * PIECE // 8 + 5)
-    before = fingerprint(array)
-    array[place] = 1
-    assert fingerprint(array) != before
-
-
-def test_a_memmap_is_read_in_pieces(tmp_path: Path) -> None:
-    np.save(tmp_path / "X.npy", np.ones((1000, 500)))
-    memmap = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert fingerprint(memmap) == fingerprint(np.ones((1000, 500)))
-
-
-def test_a_fingerprint_of_an_empty_row_or_a_large_one_is_one() -> None:
-    rows = np.zeros((2, PIECE // 4))
-    assert fingerprint(rows) != fingerprint(rows + 1)
-
 
 # ---------------------------------------------------------------------------- parts of an epoch
 
