@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sknn.data import fingerprint
-from sknn.storage import digest
+from sknn.storage import digest, name_of
 from sknn.training import callback_parameters, stateful
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def describe_fit(
     -------
     dict
     """
-    kind = type(estimator)
     parameters = estimator.get_params(deep=False)
     return {
-        "estimator": f"{kind.__module__}.{kind.__qualname__}",
+        "estimator": name_of(type(estimator)),
         "parameters": {
             name: _describe(name, value)
             for name, value in parameters.items()

@@ -3,7 +3,7 @@
 from ._atomic import atomic_write, naming, remove_leftovers
 from ._encoding import digest, stored_attributes
 from ._header import ModelFileError
-from ._known import name_of
+from ._known import name_of, public_name
 from ._parts import FileInfo, StoredFile, UntrustedError, read_parts, write_parts
 from ._portable import Portable, portable_state
 from ._trust import Trusted
@@ -20,6 +20,7 @@ __all__ = [
     "name_of",
     "naming",
     "portable_state",
+    "public_name",
     "read_parts",
     "remove_leftovers",
     "stored_attributes",

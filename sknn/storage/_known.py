@@ -28,34 +28,32 @@ from sknn.nn import Loss
 ROOMS = ("nn", "estimators", "forecasting", "model_selection", "text")
 
 
-class Data(NamedTuple):
-    """How a class of plain data stands in files."""
-
-    # Attributes that hold more than plain data (numbers, texts, arrays, tensors, containers of
-    # them), and the sorts of what they hold, as `sorts_of` has them; "many data" is also lists.
-    holds: Mapping[str, str] = {}
-    now: str = ""  # room and name of the class, if they are others than in files
-
-
-# Plain data that are part of fitted estimators: dataclasses and the like, by their names in files.
-# All that a new one takes is a line here: room, name, and what its attributes hold. A file has the
-# room's name whatever folder of the room a class is in. One that moves to another room, or gets
-# another name, keeps its line, and `now` says where it is: "sknn.data.Format" for instance.
-DATA = {
-    "sknn.estimators.ClassTargets": Data(),
-    "sknn.estimators.ImageFormat": Data(),
-    "sknn.estimators.RowMemory": Data(),
-    "sknn.estimators.SeriesFormat": Data(),
-    "sknn.forecasting.ConformalIntervals": Data({"models": "many data"}),
-    "sknn.forecasting.Scaling": Data(),
-    "sknn.forecasting.Series": Data(),
-    "sknn.forecasting.WindowModel": Data({"estimator": "estimator", "scaling": "data"}),
-    "sknn.training.Plateau": Data(),
-    "sknn.training.TrainingState": Data(
-        {"history": "history", "plateau": "data none", "random_state": "generator"}
-    ),
-    "sknn.training.Work": Data(),
+# Plain data that are part of fitted estimators: dataclasses and the like, by their names in files,
+# which are those of their rooms, whatever folder they are in. A line here is all that a new one
+# takes: for those of its attributes that hold more than plain data (numbers, texts, arrays,
+# tensors, and containers of them), the sorts of what they hold, see `sorts_of`; "many" in front
+# allows containers too. An estimator's attribute that holds one is in `OUR_FITTED` of the schema.
+DATA: dict[str, dict[str, str]] = {
+    "sknn.estimators.ClassTargets": {},
+    "sknn.estimators.ImageFormat": {},
+    "sknn.estimators.RowMemory": {},
+    "sknn.estimators.SeriesFormat": {},
+    "sknn.forecasting.ConformalIntervals": {"models": "many data"},
+    "sknn.forecasting.Scaling": {},
+    "sknn.forecasting.Series": {},
+    "sknn.forecasting.WindowModel": {"estimator": "estimator", "scaling": "data"},
+    "sknn.training.Plateau": {},
+    "sknn.training.TrainingState": {
+        "history": "history",
+        "plateau": "data none",
+        "random_state": "generator",
+    },
+    "sknn.training.Work": {},
 }
+
+# Classes of ours that went to another room or got another name after a release: the name in files,
+# which stays, also in the tables above, and the present one.
+MOVED: dict[str, str] = {}
 
 # Modules of scikit-learn whose public estimators can be stored, and what those consist of.
 ESTIMATOR_MODULES = (
@@ -104,27 +102,19 @@ PARTS = {
 
 def name_of(value: Any) -> str:
     """Return the public name of a class or function of a table, else module and qualified name."""
-    module, bare = value.__module__ or "", value.__name__
-    for public, data in DATA.items():
-        if (data.now or public).endswith(f".{bare}") and find_known(public) is value:
-            return public
+    module = value.__module__ or ""
     # the longest first, since parts of scikit-learn's private modules are in tables too
     for table in sorted(_TABLES, key=len, reverse=True):
         if f"{module}.".startswith(f"{table}."):
-            public = f"{table}.{bare}"
+            public = f"{table}.{value.__name__}"
             if find_known(public) is value:
-                return public
+                return next((there for there, now in MOVED.items() if now == public), public)
     return f"{module}.{value.__qualname__}"
-
-
-def data_of(cls: type) -> Data:
-    """Return how a class stands in files, and what its attributes hold."""
-    return DATA.get(name_of(cls), Data())
 
 
 def find_known(name: str) -> Any:
     """Return the class or function of a name that needs no trust; None if it is unknown."""
-    table, _, attribute = name.rpartition(".")
+    table, _, attribute = MOVED.get(name, name).rpartition(".")
     return _table(table).get(attribute) if table in _TABLES else None
 
 
@@ -230,12 +220,8 @@ def _classes_of_room(room: str) -> dict[str, type]:
             and not inspect.isabstract(cls)
             and not name.startswith("_")
         }
-    for public, data in DATA.items():
-        here, _, name = public.rpartition(".")
-        if here == room:
-            now, _, bare = (data.now or public).rpartition(".")
-            classes[name] = _all_of_room(now)[bare]
-    return classes
+    data = [MOVED.get(name, name).rpartition(".") for name in DATA]
+    return classes | {name: _all_of_room(room)[name] for there, _, name in data if there == room}
 
 
 # Not stored: modules that speak to several devices, that are not yet initialized (they hold hooks),
@@ -304,7 +290,7 @@ def _subclasses(things: Mapping[str, Any], base: type) -> dict[str, type]:
 
 _TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
     **dict.fromkeys((f"sknn.{room}" for room in ROOMS), _classes_of_room),
-    **dict.fromkeys((name.rpartition(".")[0] for name in DATA), _classes_of_room),
+    **dict.fromkeys((MOVED.get(k, k).rpartition(".")[0] for k in DATA), _classes_of_room),
     "torch.nn": _layers,
     "torch.optim": _solvers,
     **dict.fromkeys(PARTS, _parts),

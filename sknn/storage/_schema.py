@@ -29,7 +29,7 @@ from ._kinds import (
     Whole,
     text_and_digest,
 )
-from ._known import SortedClass, data_of, is_ours
+from ._known import DATA, SortedClass, is_ours, name_of
 from ._values import Node
 
 
@@ -225,7 +225,7 @@ def attribute_kind(checker: Checker, found: SortedClass, name: str, place: str) 
 def part_kinds(cls: type) -> dict[str, Kind]:
     """Return the kinds of a part's attributes that are more than plain data."""
     held: dict[str, Kind] = {}
-    for name, sorts in data_of(cls).holds.items():
+    for name, sorts in DATA.get(name_of(cls), {}).items():
         is_one = not sorts.startswith("many ")
         held[name] = One(*sorts.split()) if is_one else Values(*sorts.split()[1:])
     return PARTS.get(cls.__name__, {}) | held

@@ -942,6 +942,18 @@ def test_a_checkpoint_that_lies_is_an_error_of_its_file(
         make(NeuralClassifier, checkpoint=tmp_path).fit(X, y)
 
 
+def test_a_checkpoint_of_an_estimator_whose_module_has_moved_is_taken_up(
+    interrupted: Path, tmp_path: Path
+) -> None:
+    with read_parts(interrupted / CHECKPOINT_FILE) as stored:
+        parts = {part: stored.decode(part) for part in ("estimator", "fit", "progress")}
+    assert parts["fit"]["estimator"] == "sknn.estimators.NeuralClassifier"
+    parts["fit"]["estimator"] = "sknn.estimators._dense.NeuralClassifier"  # as 0.1.0 has it
+    write_parts(tmp_path / CHECKPOINT_FILE, parts, kind="checkpoint")
+    model = make(NeuralClassifier, checkpoint=tmp_path).fit(X, y)
+    assert_same_fit(model, make(NeuralClassifier).fit(X, y))
+
+
 @pytest.mark.parametrize("part", ["fit", "progress", "estimator"])
 def test_a_checkpoint_holds_what_it_should_where_it_should(
     part: str, interrupted: Path, tmp_path: Path

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+
+from sknn.storage._encoding import Encoder
 
 Node = Any
 
@@ -115,6 +118,13 @@ def unseal(path: Path) -> Content:
         for name, e in entries.items()
     }
     return Content(json.loads(metadata["document"]), tensors)
+
+
+def document_of(model: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return what `save` writes of a model, without the checks."""
+    encoder = Encoder()
+    root = encoder.encode("estimator", model)
+    return blank(root, encoder.objects).document, encoder.tensors
 
 
 def blank(root: Node, objects: Sequence[Node] = ()) -> Content:

@@ -22,10 +22,10 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn
 from sknn.storage import ModelFileError, write_parts
-from sknn.storage._encoding import Encoder
 from sknn.storage._files import write_file
 from sknn.storage._header import MAX_HEADER
 from tests.helpers import run_python
+from tests.storage.attacks import document_of
 
 RNG = np.random.default_rng(0)
 
@@ -201,18 +201,10 @@ def test_other_kinds_of_files_are_called_by_their_names(tmp_path: Path) -> None:
 
 
 def stored_model() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    encoder = Encoder()
     model = make_pipeline(StandardScaler(), sknn.NeuralClassifier((2,), max_iter=1))
     with pytest.warns(ConvergenceWarning):
         model.fit(np.eye(4), [0, 1, 0, 1])
-    node = encoder.encode("estimator", model)
-    document = {
-        "kind": "model",
-        "versions": {},
-        "parts": {"estimator": node},
-        "objects": encoder.objects,
-    }
-    return document, encoder.tensors
+    return document_of(model)
 
 
 HARMFUL: dict[str, Any] = {

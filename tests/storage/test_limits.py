@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import sknn
 from sknn.storage import ModelFileError, _files
-from sknn.storage._encoding import Encoder
 from sknn.storage._files import write_file
 from tests.helpers import run_python
+from tests.storage.attacks import document_of
 
 MEGABYTE = 2**20
 X, y = load_iris(return_X_y=True)
@@ -54,14 +54,7 @@ COSTLY: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def stored() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    encoder = Encoder()
-    node = encoder.encode("estimator", sknn.NeuralClassifier())
-    document = {
-        "kind": "model",
-        "versions": {},
-        "parts": {"estimator": node},
-        "objects": encoder.objects,
-    }
+    document, _ = document_of(sknn.NeuralClassifier())
     tensors = {
         "numbers": torch.zeros(50_000, dtype=torch.float64),
         "whole": torch.zeros(50_000, dtype=torch.int64),

@@ -31,11 +31,11 @@ from sknn.model_selection import GridSearchCV
 from sknn.storage import ModelFileError
 from sknn.storage._checking import RefusedError
 from sknn.storage._documents import check_part
-from sknn.storage._encoding import Encoder
 from sknn.storage._files import write_file
 from sknn.storage._tensors import infos_of
 from sknn.storage._third_party import Archive
 from sknn.storage._trust import names_in
+from tests.storage.attacks import document_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -50,15 +50,7 @@ def network(**parameters: Any) -> Any:
 
 def write_unchecked(model: Any, path: Path) -> None:
     """Write what `save` would refuse to write."""
-    encoder = Encoder()
-    node = encoder.encode("estimator", model)
-    document = {
-        "kind": "model",
-        "versions": {},
-        "parts": {"estimator": node},
-        "objects": encoder.objects,
-    }
-    write_file(path, document, encoder.tensors)
+    write_file(path, *document_of(model))
 
 
 def attacked_module() -> Any:
@@ -184,18 +176,6 @@ def test_nothing_happens_while_files_are_read(audited: Any, tmp_path: Path) -> N
 
 
 # ------------------------------------------------------------- every node in every position
-
-
-def document_of(model: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    encoder = Encoder()
-    node = encoder.encode("estimator", model)
-    document = {
-        "kind": "model",
-        "versions": {},
-        "parts": {"estimator": node},
-        "objects": encoder.objects,
-    }
-    return document, encoder.tensors
 
 
 FOREIGN: dict[str, Any] = {

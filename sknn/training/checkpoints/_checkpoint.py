@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sknn.storage import ModelFileError, read_parts, remove_leftovers, write_parts
+from sknn.storage import ModelFileError, public_name, read_parts, remove_leftovers, write_parts
 
 from ._progress import progress_of, put_back
 
@@ -90,6 +90,8 @@ class Checkpoint:
                     "another folder, or move the file."
                 )
             fit = stored.decode("fit")
+            module, _, name = fit["estimator"].rpartition(".")
+            fit["estimator"] = public_name(module, name)  # 0.1.0 named a module that is gone
             self._refuse_other(fit)
             self._warn_of_versions(stored.versions)
             self.fit = fit
