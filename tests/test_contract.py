@@ -1,6 +1,7 @@
 """scikit-learn's estimator checks, and the meta-estimators around our estimators."""
 
 import copy
+import io
 import os
 import pickle
 import warnings
@@ -27,6 +28,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
+    KFold,
     cross_val_predict,
     cross_val_score,
     learning_curve,
@@ -180,12 +182,9 @@ def test_further_checks_of_scikit_learn(estimator: Any, check: str) -> None:
 
 
 @pytest.mark.parametrize("estimator", CHECKED, ids=name_of)
-def test_set_output_is_for_transformers(estimator: Any) -> None:
-    """An estimator that transforms has to pass; one that does not must not pretend to."""
-    if hasattr(estimator, "transform"):
-        estimator_checks.check_set_output_transform(name_of(estimator), estimator)
-    else:
-        assert not hasattr(estimator, "set_output")
+def test_what_does_not_transform_has_no_set_output(estimator: Any) -> None:
+    assert not hasattr(estimator, "transform")
+    assert not hasattr(estimator, "set_output")
 
 
 def test_every_public_estimator_is_checked() -> None:
@@ -202,7 +201,10 @@ def test_every_public_estimator_is_checked() -> None:
 def test_pipeline(estimator: Any) -> None:
     pipeline = make_pipeline(StandardScaler(), make(estimator))
     assert pipeline.fit(X, y).score(X, y) > 0.6
-    assert cross_val_score(pipeline, X, y, cv=3).min() > (0.8 if is_classifier(pipeline) else -9)
+    folds = KFold(3, shuffle=True, random_state=0)  # not the order of the classes
+    assert cross_val_score(pipeline, X, y, cv=folds).min() > (
+        0.8 if is_classifier(pipeline) else 0.6
+    )
 
 
 @pytest.mark.parametrize("estimator", PAIR)
@@ -547,32 +549,48 @@ def test_texts_are_classified_behind_a_tokenizer(estimator: Any) -> None:
 # ----------------------------------------------------------------------------- copies and storage
 
 
-def joblib_round_trip(model: Any, tmp_path: Any) -> Any:
-    joblib.dump(model, tmp_path / "model.joblib")
-    return joblib.load(tmp_path / "model.joblib")
+def joblib_round_trip(model: Any) -> Any:
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
 
 
-ROUND_TRIPS: dict[str, Callable[[Any, Any], Any]] = {
-    "pickle": lambda model, _: pickle.loads(pickle.dumps(model)),
-    "pickle protocol 2": lambda model, _: pickle.loads(pickle.dumps(model, protocol=2)),
+ROUND_TRIPS: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "pickle protocol 2": lambda model: pickle.loads(pickle.dumps(model, protocol=2)),
     "joblib": joblib_round_trip,
-    "deepcopy": lambda model, _: copy.deepcopy(model),
+    "deepcopy": copy.deepcopy,
 }
 
 
+def check_round_trips(model: Any, data: Any, target: Any, *attributes: str) -> None:
+    """Compare a fitted model with itself after each round trip, now and after one more epoch."""
+    others = {name: round_trip(model) for name, round_trip in ROUND_TRIPS.items()}
+
+    def check() -> None:
+        expected = model.predict(data)
+        for name, other in others.items():
+            assert_array_equal(other.predict(data), expected, err_msg=name)
+            for attribute in ("loss_curve_", "n_iter_", *attributes):
+                assert getattr(other, attribute) == getattr(model, attribute), (name, attribute)
+            assert not other.module_.training, name
+            assert not any(hasattr(clone(other), attribute) for attribute in attributes), name
+
+    check()
+    for name, other in others.items():
+        assert other.get_params() == model.get_params(), name
+    for each in (model, *others.values()):
+        each.set_params(early_stopping=False).partial_fit(data, target)
+    check()
+
+
 @pytest.mark.parametrize("parameters", [{}, {"dropout": 0.2}, {"early_stopping": True}], ids=str)
-@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
 @pytest.mark.parametrize("estimator", PAIR)
-def test_a_stored_model_predicts_the_same(
-    estimator: Any, round_trip: Any, parameters: dict[str, Any], tmp_path: Any
+def test_a_stored_model_predicts_and_goes_on_the_same(
+    estimator: Any, parameters: dict[str, Any]
 ) -> None:
-    model = make(estimator, max_iter=4, **parameters).fit(X, y)
-    loaded = round_trip(model, tmp_path)
-    assert_array_equal(loaded.predict(X), model.predict(X))
-    assert loaded.get_params() == model.get_params()
-    assert loaded.loss_curve_ == model.loss_curve_
-    assert loaded.n_iter_ == model.n_iter_
-    assert not loaded.module_.training
+    check_round_trips(make(estimator, max_iter=4, **parameters).fit(X, y), X, y)
 
 
 @pytest.mark.parametrize(
@@ -587,10 +605,9 @@ def test_a_stored_model_predicts_the_same(
     ],
     ids=str,
 )
-@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
 @pytest.mark.parametrize("estimator", CONV_PAIR)
 def test_a_stored_image_model_predicts_and_goes_on_the_same(
-    estimator: Any, round_trip: Any, parameters: dict[str, Any], tmp_path: Any
+    estimator: Any, parameters: dict[str, Any]
 ) -> None:
     if "augment" in parameters:
         pytest.importorskip("kornia")
@@ -598,15 +615,8 @@ def test_a_stored_image_model_predicts_and_goes_on_the_same(
     model = make_conv(estimator, filters=(3, 4), max_iter=1, **parameters)
     y = target_of(model)[:40]
     model.fit(images, y)
-    loaded = round_trip(model, tmp_path)
-    assert_array_equal(loaded.predict(images), model.predict(images))
-    assert loaded.get_params() == model.get_params()
-    assert loaded.image_shape_ == (8, 8, 3)
-    assert not loaded.module_.training
-    for each in (model, loaded):
-        each.set_params(early_stopping=False).partial_fit(images, y)
-    assert_array_equal(loaded.predict(images), model.predict(images))
-    assert not hasattr(clone(loaded), "image_shape_")
+    assert model.image_shape_ == (8, 8, 3)
+    check_round_trips(model, images, y, "image_shape_")
 
 
 @pytest.mark.parametrize(
@@ -621,36 +631,26 @@ def test_a_stored_image_model_predicts_and_goes_on_the_same(
     ],
     ids=str,
 )
-@pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
 @pytest.mark.parametrize("estimator", SERIES_PAIR)
 def test_a_stored_series_model_predicts_and_goes_on_the_same(
-    estimator: Any, round_trip: Any, form: str, parameters: dict[str, Any], tmp_path: Any
+    estimator: Any, form: str, parameters: dict[str, Any]
 ) -> None:
     series = (SERIES | {"tokens": TOKENS, "ragged tokens": RAGGED_TOKENS})[form]
     model = make_series(estimator, max_iter=1, batch_size=30, **parameters)
     target = level_of(model)
     model.fit(series, target)
-    loaded = round_trip(model, tmp_path)
-    assert_array_equal(loaded.predict(series), model.predict(series))
-    assert loaded.get_params() == model.get_params()
-    assert (loaded.n_channels_, loaded.n_tokens_) == (model.n_channels_, model.n_tokens_)
-    assert not loaded.module_.training
-    for each in (model, loaded):
-        each.set_params(early_stopping=False).partial_fit(series, target)
-    assert_array_equal(loaded.predict(series), model.predict(series))
-    assert loaded.loss_curve_ == model.loss_curve_
-    assert not hasattr(clone(loaded), "n_channels_")
+    check_round_trips(model, series, target, "n_channels_", "n_tokens_")
 
 
 @pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
-def test_a_copy_shares_no_weights(round_trip: Any, tmp_path: Any) -> None:
+def test_a_copy_shares_no_weights(round_trip: Any) -> None:
     model = make(NeuralClassifier, max_iter=2).fit(X, y)
     before = model.predict_proba(X)
-    copied = round_trip(model, tmp_path)
+    copied = round_trip(model)
     copied.partial_fit(X, y)
     copied.coefs_[0][:] = 7
     assert_array_equal(model.predict_proba(X), before)
-    expected = round_trip(model, tmp_path).partial_fit(X, y).coefs_[0]
+    expected = round_trip(model).partial_fit(X, y).coefs_[0]
     assert_array_equal(model.partial_fit(X, y).coefs_[0], expected)
 
 

@@ -69,7 +69,7 @@ def check(model: Any) -> None:
         with pytest.raises(NotFittedError):
             check_is_fitted(model)
         return
-    assert model.n_iter_ >= 0
+    assert model.n_iter_ in range(model.max_iter + 1)
     assert model.predict(X).shape == (24,)
     assert not model.module_.training
     assert "history_" not in vars(model)
