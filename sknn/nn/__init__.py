@@ -3,7 +3,7 @@
 from .activations import ACTIVATIONS, Activation, describe_activations, find_activation
 from .airbench import AirbenchNetwork, WhiteningConv
 from .attention import AttentionEncoder, sinusoidal_positions
-from .augmentation import AUGMENTATIONS, FlipAverage, make_augmentation
+from .augmentation import AUGMENTATIONS, FlipAverage, describe_augmentations, make_augmentation
 from .backprop import DenseBackprop, flat_order
 from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
 from .defaults import float32_everywhere, own_defaults
@@ -82,6 +82,7 @@ __all__ = [
     "WhiteningConv",
     "declared_activation",
     "describe_activations",
+    "describe_augmentations",
     "describe_losses",
     "find_activation",
     "flat_order",

@@ -33,6 +33,7 @@ class Augmentation:
 
     strength: Callable[[int, int], float]  # of (height, width): the default
     largest: float
+    text: str  # what it does at a strength, and the default strength, for users
     unit: str  # "a probability", "degrees" or "whole pixels"
     make: Callable[[Any, float, int, int], Transform]  # of (kornia, strength, height, width)
 
@@ -60,33 +61,43 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         strength=lambda height, width: 0.5,
         largest=1.0,
         unit="a probability",
+        text="Mirrored left to right, with this probability (0.5).",
         make=lambda kornia, share, height, width: kornia.RandomHorizontalFlip(p=share),
     ),
     "flip_vertical": Augmentation(
         strength=lambda height, width: 0.5,
         largest=1.0,
         unit="a probability",
+        text="Mirrored upside down, with this probability (0.5).",
         make=lambda kornia, share, height, width: kornia.RandomVerticalFlip(p=share),
     ),
     "shift": Augmentation(
         strength=lambda height, width: max(1, min(height, width) // 8),
         largest=math.inf,
         unit="whole pixels",
+        text="Moved by at most so many pixels (an eighth of the image), mirrored at the borders.",
         make=_Shift,
     ),
     "rotate": Augmentation(
         strength=lambda height, width: 10.0,
         largest=180.0,
         unit="degrees",
+        text="Rotated by at most so many degrees (10).",
         make=lambda kornia, degrees, height, width: kornia.RandomRotation(degrees, p=1.0),
     ),
     "erase": Augmentation(
         strength=lambda height, width: 0.5,
         largest=1.0,
         unit="a probability",
+        text="A rectangle is erased, with this probability (0.5).",
         make=lambda kornia, share, height, width: kornia.RandomErasing(p=share, scale=ERASED_AREA),
     ),
 }
+
+
+def describe_augmentations() -> str:
+    """Return a list for users: what each name does."""
+    return "\n".join(f'- "{name}": {each.text}' for name, each in AUGMENTATIONS.items())
 
 
 def make_augmentation(augment: Any, height: int, width: int) -> Transform | None:

@@ -35,6 +35,7 @@ from sknn.nn import (
     ResidualNetwork,
     Unstandardize,
     WhiteningConv,
+    describe_augmentations,
     make_augmentation,
     per_layer,
     trace_layers,
@@ -61,6 +62,14 @@ FEWEST_UPDATES = 300
 HIDDEN_LAYER_IMAGES = 1000
 
 PADDINGS = ("valid", "same")
+
+AUGMENT_DOC = f"""str, callable, sequence of them, dict or None
+Random changes of the training images, drawn anew for each batch. Several are applied one
+after the other. A dict gives strengths: ``{{"flip": 0.5, "shift": 4}}``.
+
+{describe_augmentations()}
+
+A callable gets and returns batches of shape (n, channels, height, width). Names need kornia."""
 
 
 @declares_parameters
@@ -157,13 +166,7 @@ class ConvFamily(LayeredEstimator):
     augment: Any = parameter(
         default=None,
         constraints=[StrOptions(set(AUGMENTATIONS)), dict, list, tuple, callable, None],
-        doc="""str, callable, sequence of them, dict or None
-        Random changes of the training images, drawn anew for each batch: "flip" (left to
-        right), "flip_vertical", "shift" (mirrored at the borders), "rotate", "erase" (a
-        rectangle); several are applied one after the other. A dict gives strengths:
-        ``{"flip": 0.5, "shift": 4, "rotate": 10, "erase": 0.5}`` are a probability, pixels,
-        degrees and a probability (the defaults; for shifts an eighth of the image). A callable
-        gets and returns batches of shape (n, channels, height, width). Names need kornia.""",
+        doc=AUGMENT_DOC,
     )
     test_time_augment: str | None = parameter(
         default=None,
