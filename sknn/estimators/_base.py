@@ -13,14 +13,14 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -44,25 +44,23 @@ from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
     EpochBar,
-    LearningRate,
+    Listener,
     MoveBar,
-    Net,
     PrintEpochs,
     ScikitLearnCallbacks,
+    Settings,
     Training,
     TrainingState,
     Work,
     check_callbacks,
     check_outputs,
     forward,
-    freeze_parameters,
     isolated_torch_rng,
-    make_optimizer,
-    make_step,
-    own_generators,
+    make_training,
     predict_outputs,
     rows_at_once,
-    train_lbfgs,
+    train,
+    warn_if_not_converged,
 )
 
 from ._fit_record import describe_fit
@@ -371,15 +369,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         self._loss = self._make_loss(weighted=data.sample_weight is not None)
         self.out_activation_ = self._loss.out_activation
 
-        train, held_out = self._make_samples(data, device)
+        train_samples, held_out = self._make_samples(data, device)
         if self.module is not None and not goes_on:
-            self._try_module(train)
-        max_epochs = 1 if incremental else self._resolve_max_iter(len(train))
-        schedule = self._resolve_schedule(incremental=incremental)
-        callbacks = self._all_callbacks(data.given, max_epochs)
-        net = self._make_net(train, max_epochs, schedule, callbacks, checkpoint)
-        net.renews_statistics = not incremental  # a part of a stream does not stand for all of it
-        return PreparedFit(self, Training(net, train, held_out), incremental)
+            self._try_module(train_samples)
+        training = self._make_training(
+            train_samples, held_out, data.given, checkpoint, incremental=incremental
+        )
+        return PreparedFit(self, training, incremental)
 
     def _try_module(self, train: Samples) -> None:
         """Run the user's module on a few rows: what does not fit is refused before training."""
@@ -435,17 +431,18 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return how many networks may be trained at the same time."""
         return 1
 
-    def _copy_for_checkpoint(self, net: Net) -> Any:
+    def _copy_for_checkpoint(self, training: Training) -> Any:
         """Return a copy that shares the network, and that is stored at once."""
         copied = object.__new__(type(self))
         copied.__dict__.update(self._stored_attributes() | {"callbacks": None, "checkpoint": None})
         for name in CALLBACK_CONTEXTS:
             copied.__dict__.pop(name, None)
-        history = copy.copy(net.state.history)
-        del history[net.n_whole_epochs :]
-        torch_rng = net.state.torch_rng if net.generators is None else net.generators.states()[0]
-        copied._state = replace(net.state, history=history, torch_rng=torch_rng)
-        copied._conclude(net)
+        state, generators = training.state, training.generators
+        history = copy.copy(state.history)
+        del history[training.n_whole_epochs :]
+        torch_rng = state.torch_rng if generators is None else generators.states()[0]
+        copied._state = replace(state, history=history, torch_rng=torch_rng)
+        copied._conclude(training)
         return copied
 
     def _continue(self, device: torch.device, *, incremental: bool) -> None:
@@ -583,72 +580,45 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             return "constant"
         return schedule
 
-    def _make_net(
+    def _make_training(
         self,
         train: Samples,
-        max_epochs: int,
-        schedule: str,
-        callbacks: list[Any],
+        validation: Samples | None,
+        given: dict[str, Any],
         checkpoint: Checkpoint | None,
-    ) -> Net:
-        step = make_step(
-            self.module_,
-            self._loss,
-            self._compute_dtype,
-            n_outputs=self.n_outputs_,
-            needs_autograd=self._solver_key() == "custom"
-            or self._state.is_parted(self._solver_key())
-            or freeze_parameters(callbacks),
+        *,
+        incremental: bool,
+    ) -> Training:
+        max_iter = self._resolve_max_iter(len(train))
+        settings = Settings.of(
+            self,
+            schedule=self._resolve_schedule(incremental=incremental),
+            horizon=max_iter,
+            max_epochs=1 if incremental else max_iter,
+            batch_size=self._resolve_batch_size(len(train)),
+            early_stopping=self.early_stopping and self.solver != "lbfgs",
+            verbose="bar" if self.verbose == "bar" else bool(self.verbose),
+            compute_dtype=self._compute_dtype,
+            work=self._work,
+            runs_user_code=self._runs_user_code(),
+            draws_numbers=self._draws_torch_numbers(),
         )
-        if not step.parameters:
-            raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
-        optimizer = None
-        if self.solver != "lbfgs":
-            optimizer = make_optimizer(
-                self.solver,
-                step.parameters,
-                step.weights,
-                learning_rate=self.learning_rate_init,
-                alpha=self.alpha,
-                beta_1=self.beta_1,
-                beta_2=self.beta_2,
-                epsilon=self.epsilon,
-                momentum=self.momentum,
-                nesterov=self.nesterovs_momentum,
-            )
-            self._state.restore_optimizer(optimizer, self._solver_key(), self.module_)
-        return Net(
+        return make_training(
             self.module_,
             self._loss,
-            step=step,
-            optimizer=optimizer,
-            state=self._state,
+            settings,
+            self._state,
+            train,
+            validation,
+            n_outputs=self.n_outputs_,
             decide=self._decide,
             score=self._score_decisions,
-            estimator=self,
-            learning_rate=LearningRate(
-                schedule,
-                self.learning_rate_init,
-                optimizer,
-                self._state,
-                power_t=self.power_t,
-                horizon=self._resolve_max_iter(len(train)),
-            ),
-            max_epochs=max_epochs,
-            batch_size=self._resolve_batch_size(len(train)),
-            shuffle=self.shuffle,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            early_stopping=self.early_stopping and self.solver != "lbfgs",
-            max_grad_norm=self.max_grad_norm,
-            alpha=0.0 if self.solver == "adamw" else self.alpha,
-            compute_dtype=self._compute_dtype,
-            callbacks=callbacks,
-            rows_at_once=rows_at_once(self._work.layer_size, train.device, training=True),
+            is_all=not incremental,  # a part of a stream does not stand for all of it
             augment=self._make_augmentation(),
             checkpoint=checkpoint,
-            runs_user_code=self._runs_user_code(),
-            verbose="bar" if self.verbose == "bar" else bool(self.verbose),
+            listeners=self._make_listeners(given, settings.max_epochs),
+            callbacks=check_callbacks(self.callbacks or []),
+            estimator=self,
         )
 
     def _resolve_max_iter(self, n_samples: int) -> int:
@@ -669,19 +639,21 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             )
         return min(batch_size, n_samples)
 
-    def _all_callbacks(self, given: dict[str, Any], max_epochs: int) -> list[Any]:
-        """The user's callbacks, and ours that print and that speak to scikit-learn's."""
-        callbacks = check_callbacks(self.callbacks or [])
-        if self.verbose == "bar":
-            callbacks.append(MoveBar(self._make_bar()))
-        elif self.verbose:
-            callbacks.append(self._make_printer())
+    def _make_listeners(self, given: dict[str, Any], max_epochs: int) -> list[Listener]:
+        """Return what prints, and what speaks to scikit-learn's callbacks."""
+        listeners: list[Listener] = []
+        if self.verbose:
+            score_name = "R2" if is_regressor(self) else "accuracy"
+            if self.verbose == "bar":
+                listeners.append(MoveBar(self._make_bar(), score_name))
+            else:
+                listeners.append(PrintEpochs(score_name, self._printed_name()))
         reporter = self._make_reporter(given, max_epochs)
-        return callbacks if reporter is None else [*callbacks, reporter]
+        return listeners if reporter is None else [*listeners, reporter]
 
-    def _make_printer(self) -> PrintEpochs:
-        """Return what prints a line an epoch."""
-        return PrintEpochs()
+    def _printed_name(self) -> str:
+        """Return what the lines of epochs begin with."""
+        return ""
 
     def _make_bar(self) -> EpochBar:
         """Return the progress bar of this fit."""
@@ -698,16 +670,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Attributes of a copy that predicts with the weights so far."""
         return {"module_": copy.deepcopy(self.module_).eval()}
 
-    def _train(self, training: Training) -> None:
-        """Train until something ends it."""
-        net, train, held_out = training.net, training.train, training.validation
-        with self._training_context(net, train):
-            if self.solver == "lbfgs":
-                chunk_rows = rows_at_once(self._work.layer_size, train.device)
-                train_lbfgs(net, train, held_out, max_fun=self.max_fun, chunk_rows=chunk_rows)
-            else:
-                net.train(train, held_out)
-
     def _warn_if_useless(self, train: Samples) -> None:
         """Warn of a network that a constant prediction beats."""
         if callable(self.loss) or self._state.n_steps < JUDGED_STEPS:
@@ -720,22 +682,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             outputs = forward(self.module_, batch.X, self._compute_dtype)
             warn_if_useless(self._loss, batch, outputs, train.answers())
 
-    def _conclude(self, net: Net) -> None:
+    def _conclude(self, training: Training) -> None:
         """Take what the training has come to, also where it was interrupted."""
-        self.n_iter_ = net.n_epochs_run
-        self._state.remember_optimizer(net.optimizer_, self._solver_key(), net.module_)
-
-    @contextmanager
-    def _training_context(self, net: Net, samples: Samples) -> Iterator[None]:
-        """Hold threads and random numbers while training runs."""
-        rows = net.batch_size if self.solver != "lbfgs" else len(samples)
-        with ExitStack() as stack:
-            stack.enter_context(self._own_defaults())
-            stack.enter_context(threads_for(rows * self._work.flops, samples.device))
-            if self._draws_torch_numbers():
-                own = own_generators(self._state, samples.device)
-                net.generators = stack.enter_context(own)
-            yield
+        self.n_iter_ = training.n_epochs_run
+        training.remember_optimizer()
 
     # -------------------------------------------------------------------------------- predict
 
@@ -923,19 +873,10 @@ class PreparedFit(NamedTuple):
     training: Training
     incremental: bool = False
 
-    @property
-    def flops(self) -> float:
-        """Floating point operations of a step."""
-        return self.training.net.batch_size * self.estimator._work.flops
-
-    def train(self) -> None:
-        """Train alone, until something ends it."""
-        self.estimator._train(self.training)
-
     def run(self) -> Any:
         """Train; return the estimator."""
         try:
-            self.train()
+            train(self.training)
         finally:
             # reached by Ctrl-C too: the estimator is left fitted
             self.conclude()
@@ -945,12 +886,12 @@ class PreparedFit(NamedTuple):
     def conclude(self) -> None:
         """Give the estimator the fitted attributes."""
         self.estimator.module_.eval()
-        self.estimator._conclude(self.training.net)
+        self.estimator._conclude(self.training)
 
     def warn(self) -> None:
         """Emit a ConvergenceWarning if the training did not converge."""
         if not self.incremental:
-            self.training.net.warn_if_not_converged()
+            warn_if_not_converged(self.training)
             self.estimator._warn_if_useless(self.training.train)
 
 

@@ -31,11 +31,11 @@ from sknn.training import (
     DivergenceError,
     EpochBar,
     Interrupted,
-    PrintEpochs,
     ScikitLearnCallbacks,
     TrainingState,
     prepare_folder,
     train_all,
+    warn_if_not_converged,
 )
 
 from ._base import NeuralEstimator, PreparedFit, TrainingData
@@ -227,9 +227,9 @@ class EnsembleEstimator(NeuralEstimator):
             if not is_whole:
                 put_back()
             raise
-        unconverged = [fit for fit in fits if not (incremental or fit.training.net.converged)]
+        unconverged = [fit for fit in fits if not (incremental or fit.training.converged)]
         if unconverged:
-            unconverged[0].training.net.warn_if_not_converged()  # once for all
+            warn_if_not_converged(unconverged[0].training)  # once for all
         if not incremental:
             fits[0].estimator._warn_if_useless(fits[0].training.train)
         return self
@@ -358,10 +358,8 @@ class EnsembleEstimator(NeuralEstimator):
             rows[key] = super()._make_training_rows(X, targets, device, dtype)
         return rows[key]
 
-    def _make_printer(self) -> PrintEpochs:
-        if self._membership is None:
-            return super()._make_printer()
-        return PrintEpochs(self._membership.name)
+    def _printed_name(self) -> str:
+        return "" if self._membership is None else self._membership.name
 
     def _make_bar(self) -> EpochBar:
         return super()._make_bar() if self._membership is None else self._membership.bar

@@ -1,30 +1,20 @@
-"""From parameters to trained weights; the only place where skorch appears."""
+"""From parameters to trained weights."""
 
-# isort: off
-from . import _skorch  # noqa: F401 - before others import skorch
-# isort: on
-
-from skorch.history import History
-
-from ._callbacks import (
-    EpochBar,
-    MoveBar,
-    PrintEpochs,
-    ScikitLearnCallbacks,
-    check_callbacks,
-    freeze_parameters,
-)
 from ._engine import train_all
 from ._inference import predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
-from ._lbfgs import train_lbfgs
-from ._net import DivergenceError, Net
-from ._randomness import isolated_torch_rng, own_generators
+from ._listeners import EpochBar, Listener, MoveBar, PrintEpochs, ScikitLearnCallbacks
+from ._loop import warn_if_not_converged
+from ._randomness import isolated_torch_rng
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
-from ._stack import Training, stack_key, train_stack
+from ._settings import Settings
+from ._skorch import History, check_callbacks
+from ._stack import stack_key, train_stack
 from ._state import TrainingState
-from ._steps import check_outputs, forward, make_step
+from ._steps import check_outputs, forward
 from ._threads import PATIENCE, Interrupted, in_threads, raise_if
+from ._train import make_training, train
+from ._training import DivergenceError, Training
 from ._work import FORWARD_FLOPS, TRAINING_FLOPS, Work
 from .checkpoints import (
     CHECKPOINT_FILE,
@@ -55,11 +45,12 @@ __all__ = [
     "History",
     "Interrupted",
     "LearningRate",
+    "Listener",
     "MoveBar",
-    "Net",
     "Plateau",
     "PrintEpochs",
     "ScikitLearnCallbacks",
+    "Settings",
     "Training",
     "TrainingState",
     "Work",
@@ -70,13 +61,11 @@ __all__ = [
     "decide_labels",
     "decide_multiclass",
     "forward",
-    "freeze_parameters",
     "in_threads",
     "inverse_scaling",
     "isolated_torch_rng",
     "make_optimizer",
-    "make_step",
-    "own_generators",
+    "make_training",
     "predict_outputs",
     "prepare_folder",
     "r2",
@@ -86,8 +75,9 @@ __all__ = [
     "stack_key",
     "stateful",
     "token_log_likelihood",
+    "train",
     "train_all",
-    "train_lbfgs",
     "train_stack",
+    "warn_if_not_converged",
     "write_labels",
 ]

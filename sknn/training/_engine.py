@@ -9,8 +9,10 @@ from typing import Any, Protocol, TypeVar
 
 from sknn.data import threads_for
 
-from ._stack import Training, stack_key, train_stack
+from ._stack import stack_key, train_stack
 from ._threads import in_threads, raise_if
+from ._train import train
+from ._training import Training
 
 # Below this number of floating point operations a step, a second thread waits for Python mostly.
 THREADED_FLOPS = 2e8
@@ -21,14 +23,7 @@ class Trainable(Protocol):
 
     @property
     def training(self) -> Training:
-        """The net and its samples."""
-
-    @property
-    def flops(self) -> float:
-        """Floating point operations of a step."""
-
-    def train(self) -> None:
-        """Train alone."""
+        """The network and what it learns from."""
 
     def conclude(self) -> Any:
         """Take what the training has come to, whatever has ended it."""
@@ -68,9 +63,10 @@ def train_all(
 
 def count_parts(group: Sequence[Trainable], n_threads: int) -> int:
     """Return the number of stacks that a group is divided into, each for a thread of its own."""
-    net, device = group[0].training.net, group[0].training.train.device
-    # callbacks, functions of the user's, are not called from several threads
-    if device.type != "cpu" or group[0].flops < THREADED_FLOPS or net.callbacks_:
+    training = group[0].training
+    flops = training.settings.batch_size * training.settings.work.flops
+    # listeners may be functions of the user's, which are not called from several threads
+    if training.train.device.type != "cpu" or flops < THREADED_FLOPS or training.listeners:
         return 1
     return min(len(group), n_threads)
 
@@ -80,7 +76,7 @@ def _train_alone(fit: F, on_done: Callable[[F], Any]) -> None:
     training, start = fit.training, time.perf_counter()
     try:
         try:
-            fit.train()
+            train(training)
         finally:
             fit.conclude()
     except Exception as error:
@@ -118,7 +114,7 @@ def _train_in_threads(
     def stops() -> bool:
         return is_over.is_set() or should_stop()
 
-    def train(part: Sequence[F]) -> None:
+    def train_part(part: Sequence[F]) -> None:
         _train_together(part, on_done, stops)
 
-    in_threads(train, parts, len(parts), is_over.set)
+    in_threads(train_part, parts, len(parts), is_over.set)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,161 +11,144 @@ from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from sknn.data import Samples
+from sknn.data import Batch
 
-from ._net import DivergenceError, Net, add_penalty
+from ._inference import rows_at_once
+from ._loop import Loop
+from ._steps import GradientStep, add_penalty
+from ._training import DivergenceError, Training
 
 # Rows whose activations are in memory at once, at most.
 CHUNK_ROWS = 8192
 
 
-def train_lbfgs(
-    net: Net, train: Samples, validation: Samples | None, *, max_fun: int, chunk_rows: int
-) -> None:
-    """Minimise the penalised loss over all samples.
+class LBFGSLoop(Loop):
+    """Minimises the penalised loss of all samples; an iteration of SciPy's counts as an epoch.
 
-    Parameters
-    ----------
-    net : Net
-        Holds the step, the history, the callbacks, and as `max_epochs` and `tol` the bounds on
-        the iterations and on the gradient's largest component (SciPy's `gtol`).
-    train, validation : Samples
-        Where loss and validation scores come from.
-    max_fun : int
-        Largest number of evaluations of the loss.
-    chunk_rows : int
-        Rows that go through the network at once.
-
-    Raises
-    ------
-    DivergenceError
-        If loss or weights are not finite.
+    `max_epochs` bounds the iterations, `max_fun` the evaluations of the loss, `tol` the gradient's
+    largest component (SciPy's `gtol`).
     """
-    chunk_rows = min(chunk_rows, CHUNK_ROWS)
-    objective = _Objective(net, train, chunk_rows)
-    iterations = _Iterations(net, objective, validation, net.start(train, validation))
-    try:
-        net.notify_train("on_train_begin", iterations.on_epoch)
-        net.module_.train()
-        result = minimize(
-            objective,
-            iterations.accepted,
-            method="L-BFGS-B",
-            jac=True,
-            callback=iterations,
-            options={"maxiter": net.max_epochs, "maxfun": max_fun, "gtol": net.tol},
-        )
-        iterations.accepted = result.x
-        if net.n_epochs_run == 0:  # the initial weights are a minimum
-            iterations(result)
-        iterations.restore()
-    except KeyboardInterrupt:
-        iterations.restore()
-        raise
-    finally:
-        objective.set(iterations.accepted)
-        net.finish(iterations.on_epoch)
-    if not (np.isfinite(result.fun) and np.isfinite(result.x).all()):
-        raise DivergenceError(
-            "Solver produced non-finite parameter weights. The input data may contain large "
-            "values and need to be preprocessed. Scale X and y, for instance with StandardScaler."
-        )
-    if result.status != 0 and not net.stop_training:
-        warnings.warn(
-            f"lbfgs ended before it converged (status={result.status}): {result.message} after "
-            f"{result.nit} iterations and {result.nfev} evaluations. Increase max_iter "
-            f"({net.max_epochs}) or max_fun ({max_fun}), or scale the data.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
 
+    step: GradientStep
 
-class _Iterations:
-    """What SciPy calls after each iteration, which counts as an epoch."""
+    def __init__(self, training: Training) -> None:
+        super().__init__(training)
+        most = rows_at_once(self.settings.work.layer_size, training.train.device)
+        self.chunk_rows = min(most, CHUNK_ROWS)
+        self._weight_sum = training.train.weight_sum
+        self._accepted = self._get()  # weights of the last iteration, float64 (n_parameters,)
 
-    def __init__(
-        self,
-        net: Net,
-        objective: _Objective,
-        validation: Samples | None,
-        on_epoch: dict[str, Any],
-    ) -> None:
-        self.net = net
-        self.objective = objective
-        self.validation = validation
-        self.on_epoch = on_epoch
-        self.accepted = objective.get()
-        self._start = time.perf_counter()
+    def run(self) -> None:
+        """Train until SciPy or a listener ends it."""
+        training, settings = self.training, self.settings
+        self.start()
+        try:
+            self.notify("on_train_begin")
+            training.module.train()
+            self._last = time.perf_counter()
+            result = minimize(
+                self._objective,
+                self._accepted,
+                method="L-BFGS-B",
+                jac=True,
+                callback=self._after_iteration,
+                options={
+                    "maxiter": settings.max_epochs,
+                    "maxfun": settings.max_fun,
+                    "gtol": settings.tol,
+                },
+            )
+            self._accepted = result.x
+            if training.n_epochs_run == 0:  # the initial weights are a minimum
+                self._after_iteration(result)
+            self._restore()
+        except KeyboardInterrupt:
+            self._restore()
+            raise
+        finally:
+            self._set(self._accepted)
+            self.finish()
+        if not (np.isfinite(result.fun) and np.isfinite(result.x).all()):
+            raise DivergenceError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed. Scale X and y, for instance with "
+                "StandardScaler."
+            )
+        if result.status != 0 and not training.stop_training:
+            warnings.warn(
+                f"lbfgs ended before it converged (status={result.status}): {result.message} "
+                f"after {result.nit} iterations and {result.nfev} evaluations. Increase max_iter "
+                f"({settings.max_epochs}) or max_fun ({settings.max_fun}), or scale the data.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
-    def restore(self) -> None:
-        """Give the network the weights of the last iteration, and what belongs to them."""
-        self.objective.set(self.accepted)
-        self.net.renew_statistics(self.objective.train, self.objective.chunk_rows)
-
-    def __call__(self, intermediate_result: OptimizeResult) -> None:
-        net = self.net
-        self.accepted = intermediate_result.x.copy()
-        self.objective.set(self.accepted)
-        if self.validation is not None or self.net.callbacks_:
-            self.restore()
-        net.notify("on_epoch_begin", **self.on_epoch)
-        net.n_epochs_run += 1
-        epoch = net.history[-1]
+    def _after_iteration(self, intermediate_result: OptimizeResult) -> None:
+        """Do what comes after an epoch; raise StopIteration where a listener ends the training."""
+        training, state = self.training, self.state
+        self._accepted = intermediate_result.x.copy()
+        self._set(self._accepted)
+        if training.validation is not None or training.listeners:
+            self._restore()
+        state.history.append({"batches": [], "epoch": len(state.history) + 1})
+        self.notify("on_epoch_begin")
+        training.n_epochs_run += 1
+        epoch = training.this_epoch
         epoch["train_loss"] = float(intermediate_result.fun)
-        if net.state.plateau is not None:
-            net.state.plateau.update(epoch["train_loss"], net.tol)
-        if self.validation is not None:
-            epoch["valid_loss"], epoch["valid_score"] = net.evaluate(self.validation)
+        if state.plateau is not None:
+            state.plateau.update(epoch["train_loss"], self.settings.tol)
+        if training.validation is not None:
+            epoch["valid_loss"], epoch["valid_score"] = self.evaluate(training.validation)
         now = time.perf_counter()
-        epoch["dur"] = now - self._start
-        self._start = now
-        net.end_epoch_hooks(self.on_epoch)
-        net.module_.train()
-        if net.stop_training:
+        epoch["dur"] = now - self._last
+        self._last = now
+        self.notify_epoch_end()
+        training.module.train()
+        if training.stop_training:
             raise StopIteration
 
-
-class _Objective:
-    """Penalised mean loss and its gradient as a function of one float64 vector."""
-
-    def __init__(self, net: Net, train: Samples, chunk_rows: int) -> None:
-        self.net = net
-        self.train = train
-        self.chunk_rows = chunk_rows
-        self.weight_sum = train.weight_sum
-
-    def get(self) -> np.ndarray:
-        return _flatten(self.net.step.parameters)
+    def _restore(self) -> None:
+        """Give the network the weights of the last iteration, and what belongs to them."""
+        self._set(self._accepted)
+        self.renew_statistics(self.chunk_rows)
 
     @torch.no_grad()
-    def set(self, theta: np.ndarray) -> None:
-        flat, start = torch.from_numpy(theta), 0
-        for parameter in self.net.step.parameters:
-            stop = start + parameter.numel()
-            parameter.copy_(flat[start:stop].view(parameter.shape))
-            start = stop
-
-    @torch.no_grad()
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        self.set(theta)
-        step = self.net.step
+    def _objective(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the penalised mean loss at the weights (n_parameters,), and its gradient."""
+        self._set(theta)
         loss, gradient = 0.0, np.zeros_like(theta)
-        for batch in self.train.batches(self.chunk_rows):
+        for batch in self.training.train.batches(self.chunk_rows):
             if batch.weight_sum == 0:
                 continue
-            _, loss_sum = self.net.take_gradient(batch)
-            share = batch.weight_sum / self.weight_sum
-            if self.net.alpha:
-                # a chunk carries its share of the penalty
-                add_penalty(step, loss_sum, share * self.net.alpha, share * self.weight_sum)
-            loss += float(loss_sum) / self.weight_sum
+            share = batch.weight_sum / self._weight_sum
+            loss += float(self._write_gradients(batch, share)) / self._weight_sum
             gradient += share * _flatten(
                 [
                     torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-                    for parameter in step.parameters
+                    for parameter in self.step.parameters
                 ]
             )
         return loss, gradient
+
+    def _write_gradients(self, batch: Batch, share: float) -> Tensor:
+        """Write the gradients of a chunk with its share of the penalty; return the loss sum ()."""
+        with self.training.lending(self.settings.runs_user_code):
+            _, loss_sum = self.step.backprop(*batch)
+        alpha = self.step.alpha
+        if alpha:
+            add_penalty(self.step.backprop, loss_sum, share * alpha, share * self._weight_sum)
+        return loss_sum
+
+    def _get(self) -> np.ndarray:
+        return _flatten(self.step.parameters)
+
+    @torch.no_grad()
+    def _set(self, theta: np.ndarray) -> None:
+        flat, start = torch.from_numpy(theta), 0
+        for parameter in self.step.parameters:
+            stop = start + parameter.numel()
+            parameter.copy_(flat[start:stop].view(parameter.shape))
+            start = stop
 
 
 def _flatten(tensors: list[Tensor]) -> np.ndarray:

@@ -8,7 +8,7 @@ average, and after an epoch of few batches one pass over the training rows renew
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -22,15 +22,10 @@ MOST_BATCHES = 100
 
 
 class RunningStatistics:
-    """The running statistics of a module.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network.
-    """
+    """The running statistics of a module."""
 
     def __init__(self, module: nn.Module) -> None:
+        self.is_lagging = False  # whether they were updated since they were renewed
         self._module = module
         self._layers = [
             layer
@@ -43,9 +38,14 @@ class RunningStatistics:
         """Say whether there are any."""
         return bool(self._layers)
 
+    def updating(self) -> AbstractContextManager[None]:
+        """Return a context for a training step, in which the first batches count alike."""
+        self.is_lagging = bool(self._layers)
+        return self._beginning() if self._averaging else nullcontext()
+
     @contextmanager
-    def updating(self) -> Iterator[None]:
-        """Let the statistics begin as a plain average: the first batches count alike."""
+    def _beginning(self) -> Iterator[None]:
+        """Let the statistics begin as a plain average."""
         changed = []
         for layer in self._averaging:
             if layer.momentum is None or layer.num_batches_tracked is None or not layer.training:
@@ -64,17 +64,10 @@ class RunningStatistics:
 
     @torch.no_grad()
     def renew(self, batches: Iterable[Batch], run: Callable[[Any], Any]) -> None:
-        """Replace the statistics by those of batches under the present weights.
+        """Replace the statistics by those of batches, whose inputs `run` takes.
 
-        Call it in training mode: layers that the module keeps from it keep their statistics.
-        Afterwards the module is in evaluation mode.
-
-        Parameters
-        ----------
-        batches : iterable of Batch
-            Those of an epoch; as in training, those of weight 0 are left out.
-        run : callable
-            Runs the module on the inputs of a batch.
+        Called in training mode, as layers that the module keeps from it keep their statistics;
+        afterwards the module is in evaluation mode.
         """
         layers = [layer for layer in self._layers if layer.training]
         before = [(layer.momentum, _copies(layer)) for layer in layers]
@@ -85,7 +78,7 @@ class RunningStatistics:
                 layer.train()
                 layer.reset_running_stats()
             for batch in batches:
-                if batch.weight_sum <= 0:
+                if batch.weight_sum <= 0:  # left out, as in training
                     continue
                 n_batch = (batch.X[0] if isinstance(batch.X, tuple) else batch.X).shape[0]
                 n_rows += n_batch

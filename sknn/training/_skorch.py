@@ -1,12 +1,24 @@
-"""Imports skorch, under ``python -OO`` too, where it looks for docstrings that are not there."""
+"""What skorch's callbacks see of a training; the only file that knows skorch."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+from sklearn.callback import FitCallback
+from torch import Tensor, nn
+
+from sknn.data import Batch, Samples
+from sknn.nn import Loss
+
+from ._listeners import Listener
 
 
 class _KeepsDocstrings(SourceFileLoader):
@@ -32,7 +44,7 @@ class _SkorchFinder(MetaPathFinder):
 
 
 def import_skorch() -> None:
-    """Import skorch before anything else does."""
+    """Import skorch, under ``python -OO`` too, where it looks for docstrings that are not there."""
     finder = _SkorchFinder()
     if sys.flags.optimize > 1:
         sys.meta_path.insert(0, finder)
@@ -44,3 +56,305 @@ def import_skorch() -> None:
 
 
 import_skorch()
+
+from skorch import NeuralNet  # noqa: E402
+from skorch.callbacks import (  # noqa: E402
+    Callback,
+    EarlyStopping,
+    EpochTimer,
+    Initializer,
+    MlflowLogger,
+    NeptuneLogger,
+    ParamMapper,
+    PrintLog,
+    ProgressBar,
+    SacredLogger,
+    TensorBoard,
+    WandbLogger,
+)
+from skorch.dataset import Dataset  # noqa: E402
+from skorch.history import History  # noqa: E402
+
+__all__ = [
+    "LOGGERS",
+    "Callback",
+    "History",
+    "ParamMapper",
+    "SkorchCallbacks",
+    "check_callbacks",
+    "freeze_parameters",
+]
+
+# They report, and change nothing.
+LOGGERS = (
+    EpochTimer,
+    MlflowLogger,
+    NeptuneLogger,
+    PrintLog,
+    ProgressBar,
+    SacredLogger,
+    TensorBoard,
+    WandbLogger,
+)
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """Return skorch's callbacks as a list, and refuse what is none."""
+    for number, given in enumerate(callbacks):
+        is_pair = isinstance(given, tuple | list) and len(given) == 2
+        callback = given[1] if is_pair else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, Callback):
+            continue
+        if isinstance(callback, FitCallback):
+            raise TypeError(
+                f"callbacks[{number}] is scikit-learn's {kind.__name__}, which is set with "
+                "set_callbacks(...); the parameter is for callbacks of skorch."
+            )
+        raise TypeError(
+            f"callbacks[{number}] is {callback!r}, of class {kind.__name__}; an instance of "
+            "skorch.callbacks.Callback is needed. A function becomes one as the method "
+            "on_epoch_end(self, net, **kwargs) of a subclass."
+        )
+    return list(callbacks)
+
+
+def freeze_parameters(callbacks: Iterable[Any]) -> bool:
+    """Say whether callbacks may freeze a network's parameters while it is trained."""
+    return any(
+        isinstance(callback, ParamMapper) and not isinstance(callback, Initializer)
+        for callback in callbacks
+    )
+
+
+class SkorchCallbacks(Listener):
+    """Tells skorch's callbacks how a training goes."""
+
+    def __init__(self, training: Any, callbacks: list[Any], estimator: Any) -> None:
+        self.net = _Net(training, callbacks, estimator)
+        self.callbacks = [callback for _, callback in self.net.callbacks_]
+        self.listens_to_batches = any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for callback in self.callbacks
+            for hook in BATCH_HOOKS
+        )
+
+    @cached_property
+    def _datasets(self) -> dict[str, Any]:
+        """Rows and targets as the user gave them."""
+        training = self.net.training
+        return {
+            "dataset_train": as_dataset(training.train),
+            "dataset_valid": training.validation and as_dataset(training.validation),
+        }
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self.net, **arguments)
+
+    def on_train_begin(self, training: Any) -> None:
+        """Hand over all rows and targets."""
+        dataset = self._datasets["dataset_train"]
+        self._notify("on_train_begin", X=dataset.X, y=dataset.y)
+
+    def on_train_end(self, training: Any) -> None:
+        """Hand over all rows and targets."""
+        dataset = self._datasets["dataset_train"]
+        self._notify("on_train_end", X=dataset.X, y=dataset.y)
+
+    def on_epoch_begin(self, training: Any) -> None:
+        """Hand over training and validation data."""
+        self._notify("on_epoch_begin", **self._datasets)
+
+    def on_epoch_end(self, training: Any) -> None:
+        """Complete the history's row, and end the training where EarlyStopping wants to."""
+        _complete_row(training.state.history)
+        for callback in self.callbacks:
+            try:
+                callback.on_epoch_end(self.net, **self._datasets)
+            except KeyboardInterrupt:  # from any other callback it is the user's Ctrl-C
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                training.converged = training.stop_training = True
+
+    def on_batch_begin(self, training: Any, batch: Batch) -> None:
+        """Begin a row of the history's batches."""
+        training.state.history.new_batch()
+        self._notify("on_batch_begin", batch=(batch.X, batch.targets), training=True)
+
+    def on_grad_computed(self, training: Any, batch: Batch) -> None:
+        """Hand over the parameters with their gradients."""
+        self._notify(
+            "on_grad_computed",
+            named_parameters=list(training.module.named_parameters()),
+            batch=(batch.X, batch.targets),
+            training=True,
+        )
+
+    def on_batch_end(self, training: Any, batch: Batch, outputs: Tensor, loss: Tensor) -> None:
+        """Record the batch, and hand over what has come of it."""
+        training.state.history.record_batch("train_loss", float(loss))
+        training.state.history.record_batch("train_batch_size", len(batch.targets))
+        self._notify(
+            "on_batch_end",
+            batch=(batch.X, batch.targets),
+            training=True,
+            loss=loss,
+            y_pred=outputs,
+        )
+
+
+def as_dataset(samples: Samples) -> Dataset:
+    """Return rows and targets as the user gave them."""
+    if samples.subset is None:
+        return Dataset(samples.X, samples.y)
+    return Dataset(samples.X[samples.subset], samples.y[samples.subset])
+
+
+def _complete_row(history: History) -> None:
+    """Record what callbacks look for: one batch at least, and which values are the best so far."""
+    *earlier, epoch = list(history)
+    if not epoch["batches"]:
+        epoch["batches"].append({"train_loss": epoch["train_loss"]})
+    for name in ("train_loss", "valid_loss", "train_score", "valid_score"):
+        if name in epoch:
+            sign = -1 if name.endswith("loss") else 1
+            values = (sign * each[name] for each in earlier if name in each)
+            epoch[f"{name}_best"] = sign * epoch[name] > max(values, default=-np.inf)
+
+
+class _Net(NeuralNet):
+    """The net that skorch's callbacks see; it trains nothing."""
+
+    def __init__(self, training: Any, callbacks: list[Any], estimator: Any) -> None:
+        self.training = training
+        self.estimator = estimator
+        settings = training.settings
+        super().__init__(
+            training.module,
+            training.loss,
+            optimizer=training.step.optimizer,
+            lr=settings.learning_rate_init,
+            max_epochs=settings.max_epochs,
+            batch_size=settings.batch_size,
+            train_split=None,
+            callbacks=callbacks,
+            verbose=settings.verbose,
+            device=str(next(training.module.parameters()).device),
+            use_caching=False,
+        )
+        self.initialize()
+
+    # ------------------------------------------------------------------- what the training has
+
+    @property
+    def state(self) -> Any:
+        """What training goes on from."""
+        return self.training.state
+
+    @property
+    def history_(self) -> History:
+        """One dict an epoch."""
+        return self.training.state.history
+
+    @history_.setter
+    def history_(self, history: History | None) -> None:
+        """Begin with the history that a callback has loaded; that of an earlier end is left out."""
+        if history is not None and self.training.n_epochs_run == 0:
+            self.training.state.history[:] = history
+
+    @property
+    def n_epochs_run(self) -> int:
+        """Epochs of this call."""
+        return self.training.n_epochs_run
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether training is to end; callbacks may set it."""
+        return self.training.stop_training
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self.training.stop_training = value
+
+    @property
+    def converged(self) -> bool:
+        """Whether training has ended for good; callbacks may set it."""
+        return self.training.converged
+
+    @converged.setter
+    def converged(self, value: bool) -> None:
+        self.training.converged = value
+
+    # ------------------------------------------------------------ what skorch asks its nets for
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        return []
+
+    def initialize_module(self) -> _Net:
+        """Take the module as it is."""
+        self.module_ = self.module
+        return self
+
+    def initialize_criterion(self) -> _Net:
+        """Take the loss as it is, in the form of a module, which skorch's checkpoints expect."""
+        self.criterion_ = _Criterion(self.criterion)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> _Net:
+        """Take the optimizer as it is."""
+        self.optimizer_ = self.optimizer
+        return self
+
+    def initialize_history(self) -> _Net:
+        """Go on with the history that the training has."""
+        return self
+
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the network's parameters and their names, for callbacks that freeze them."""
+        return self.module_.named_parameters()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Skip what skorch does for attributes that are modules."""
+        object.__setattr__(self, name, value)
+
+    # ----------------------------------------------------------------- what the estimator knows
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels or values with the weights so far."""
+        return self._ask_estimator("predict", X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict probabilities with the weights so far."""
+        return self._ask_estimator("predict_proba", X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return outputs with the weights so far."""
+        return self._ask_estimator("decision_function", X)
+
+    def _ask_estimator(self, method: str, X: Any) -> np.ndarray:
+        with warnings.catch_warnings():
+            # callbacks have the rows as arrays, which carry no column names
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            return getattr(self.estimator, method)(X)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The estimator's labels, which scorers ask for."""
+        return self.estimator.classes_
+
+    def __sklearn_tags__(self) -> Any:
+        """Be a classifier or regressor to scorers, as the estimator is."""
+        return self.estimator.__sklearn_tags__()
+
+
+class _Criterion(nn.Module):
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss(outputs, targets)

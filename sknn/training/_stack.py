@@ -2,7 +2,7 @@
 
 What is done for each batch is done for all networks of a stack at once
 (:class:`sknn.nn.StackedBackprop`); what is done for each epoch (order of the rows, validation,
-stopping, history, callbacks) is done by each network's own :class:`Net`, as when it trains alone.
+stopping, history, listeners) is done by each network's own :class:`Loop`, as when it trains alone.
 So a network of a stack ends with the weights that it would have alone, up to rounding.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -18,76 +17,44 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn.data import DenseRows, Samples
+from sknn.data import DenseRows
 from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop, own_defaults
 from sknn.training.solvers import JointOptimizer
 
-from ._net import Net
+from ._loop import Loop
 from ._randomness import OwnGenerators
 from ._scores import accuracies, accuracy
+from ._steps import GradientStep
 from ._threads import raise_if
-
-
-@dataclass
-class Training:
-    """A net, what it learns from, and what has come of it.
-
-    Attributes
-    ----------
-    net : Net
-        With its network, optimizer and state.
-    train : Samples
-        The training samples.
-    validation : Samples or None
-        The validation samples.
-    error : Exception or None
-        What ended the training in a stack.
-    seconds : float
-        This net's share of the time that a stack took.
-    """
-
-    net: Net
-    train: Samples
-    validation: Samples | None
-    error: Exception | None = None
-    seconds: float = 0.0
+from ._training import Training
 
 
 def stack_key(training: Training) -> Hashable | None:
-    """Say which trainings can be stacked: those with equal keys.
-
-    Parameters
-    ----------
-    training : Training
-        One that has not begun.
-
-    Returns
-    -------
-    hashable or None
-        None if it can only be done alone.
-    """
-    net, rows = training.net, training.train.rows
-    step = net.step
+    """Return a key; trainings with equal keys can be stacked, and None can only be done alone."""
+    step, rows = training.step, training.train.rows
     if (
-        not isinstance(step, DenseBackprop)
+        not isinstance(step, GradientStep)
+        or not isinstance(step.backprop, DenseBackprop)
         or not isinstance(rows, DenseRows)
-        or net.optimizer_ is None
-        or net.augment is not None
-        or net.listens_to_batches
-        or step.compute_dtype != step.theta.dtype
-        or isinstance(step.loss, CallableLoss)
-        or (net.checkpoint is not None and net.checkpoint.is_within_epoch)
+        or step.optimizer is None
+        or training.augment is not None
+        or training.listens_to_batches
+        or step.compute_dtype != step.backprop.theta.dtype
+        or isinstance(training.loss, CallableLoss)
+        or (training.checkpoint is not None and training.checkpoint.is_within_epoch)
     ):
         return None
-    batch_size = net.batch_size if net.batch_size < len(training.train) else None
+    batch_size: int | None = training.settings.batch_size
+    if training.settings.batch_size >= len(training.train):
+        batch_size = None
     targets = training.train.answers()[0]
     return (
         rows.device,
-        step.theta.dtype,
-        tuple(step.layer_shapes),
-        tuple(step.activations),
-        type(step.loss),
-        step.loss.out_activation,
+        step.backprop.theta.dtype,
+        tuple(step.backprop.layer_shapes),
+        tuple(step.backprop.activations),
+        type(training.loss),
+        training.loss.out_activation,
         targets.dtype,
         targets.shape[1:],
         batch_size,
@@ -101,24 +68,11 @@ def train_stack(
     on_done: Callable[[Training], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
-    """Train nets with equal keys together.
+    """Train networks with equal keys together; raise Interrupted where `should_stop` says so.
 
     An error of one is kept in its `error` and leaves the others as they would have been. Whatever
-    ends the training, every network holds the weights that it has reached.
-
-    Parameters
-    ----------
-    trainings : sequence of Training
-        With equal, not None, keys (:func:`stack_key`).
-    on_done : callable or None, default=None
-        Called with each training that has ended.
-    should_stop : callable or None, default=None
-        Asked after each epoch.
-
-    Raises
-    ------
-    Interrupted
-        If `should_stop` says so.
+    ends the training, every network holds the weights that it has reached. `on_done` is called
+    with each training that has ended, `should_stop` after each epoch.
     """
     stack = _Stack(trainings)
 
@@ -138,23 +92,28 @@ def train_stack(
 
 
 class _Member:
-    """A net that is being trained in a stack."""
+    """A network that is being trained in a stack."""
+
+    step: GradientStep
+    backprop: DenseBackprop
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        self.net = net = training.net
-        self.train = training.train
-        self.n_rows = len(training.train)
-        self.bounds = training.train.bounds(net.batch_size)
+        self.loop = Loop(training)
+        self.step = training.step  # type: ignore[assignment]
+        self.backprop = self.step.backprop  # type: ignore[assignment]
+        self.train = train = training.train
+        self.n_rows = len(train)
+        self.batch_size = training.settings.batch_size
+        self.bounds = train.bounds(self.batch_size)
         self.steps_per_epoch = len(self.bounds) - 1
         self.order: np.ndarray | None = None
-        self.answers = training.train.answers()
-        self.weight_sums = training.train.weight_sums(net.batch_size)
-        rates = net.step.dropout_rates  # type: ignore[attr-defined]
-        draws = any(rates) or bool(net.callbacks_)
-        self._own = OwnGenerators(net.state, training.train.device) if draws else None
-        net.generators = self._own
-        self.on_epoch = net.start(training.train, training.validation)
+        self.answers = train.answers()
+        self.weight_sums = train.weight_sums(self.batch_size)
+        draws = any(self.backprop.dropout_rates) or bool(training.listeners)
+        self._own = OwnGenerators(training.state, train.device) if draws else None
+        training.generators = self._own
+        self.loop.start()
 
     @property
     def generator(self) -> torch.Generator | None:
@@ -163,47 +122,45 @@ class _Member:
     @property
     def is_over(self) -> bool:
         """Whether it has been trained, or has failed."""
-        return self.training.error is not None or self.net.is_done
+        return self.training.error is not None or self.training.is_done
 
     def begin(self) -> None:
         """Do what comes before the first epoch."""
-        self.net.begin(self.on_epoch)
+        self.loop.begin()
 
     def begin_epoch(self) -> None:
         """Do what comes before an epoch's first batch."""
-        net = self.net
-        net.notify("on_epoch_begin", **self.on_epoch)
-        self.epoch = net.begin_epoch(self.steps_per_epoch)
-        if net.shuffle and self.steps_per_epoch > 1:
-            self.order = net.shuffled_rows(self.n_rows)
+        self.loop.begin_epoch()
+        self.order = self.loop.draw_order()
+        if self.order is not None:
             self.answers = self.train.answers(self.order)
             if self.train.is_weighted:
-                self.weight_sums = self.train.weight_sums(net.batch_size, self.order)
+                self.weight_sums = self.train.weight_sums(self.batch_size, self.order)
 
     def rows(self) -> np.ndarray:
-        """Numbers of the rows in all of X, in the order of this epoch."""
+        """Return the numbers of the rows in all of X, in the order of this epoch."""
         rows = self.train.rows_in_order(self.order)
         return np.arange(self.n_rows) if rows is None else rows
 
     def end_epoch(self, loss_sum: float, score: float, seconds: float) -> None:
         """Do what comes after an epoch's last batch."""
-        net = self.net
-        net.state.n_samples_seen += self.n_rows
+        training, loop = self.training, self.loop
+        training.state.n_samples_seen += self.n_rows
         start = time.perf_counter()
-        loss = loss_sum / sum(self.weight_sums)
-        net.record_epoch(self.epoch, loss, score, self.training.validation)
-        self.epoch["dur"] = seconds + time.perf_counter() - start
-        self.training.seconds += self.epoch["dur"]
-        net.end_epoch(self.epoch, self.on_epoch)
-        if net.is_done:
-            net.check_weights()
+        loop.record_epoch(loss_sum / sum(self.weight_sums), score)
+        seconds += time.perf_counter() - start
+        training.this_epoch["dur"] = seconds
+        training.seconds += seconds
+        loop.end_epoch()
+        if training.is_done:
+            loop.check_weights()
 
     def finish(self) -> None:
-        """Leave a network that predicts; keep the error of a callback that is told of the end."""
+        """Leave a network that predicts; keep the error of a listener that is told of the end."""
         if self._own is not None:
             self._own.remember()
         try:
-            self.net.finish(self.on_epoch)
+            self.loop.finish()
         except Exception as error:
             error.__context__ = self.training.error  # as if raised in a `finally`
             self.training.error = error
@@ -212,54 +169,36 @@ class _Member:
         """Keep that it is over, unless it has failed."""
         if self.training.error is None:
             try:
-                self.net.complete()
+                self.loop.complete()
             except Exception as error:
                 self.training.error = error
 
 
 class _Stack:
-    """The nets that are still being trained, those with the most rows first.
-
-    Parameters
-    ----------
-    trainings : sequence of Training
-        What to train.
-    """
+    """The networks that are still being trained, those with the most rows first."""
 
     def __init__(self, trainings: Sequence[Training]) -> None:
         self.members = [_Member(training) for training in sorted(trainings, key=_order)]
         self._backprop = StackedBackprop(
-            [member.net.step for member in self.members],  # type: ignore[misc]
+            [member.backprop for member in self.members],
             max(member.bounds[1] for member in self.members),
             [member.generator for member in self.members],
         )
         self._renew()
 
     def begin(self) -> list[Training]:
-        """Do what comes before the first epoch.
-
-        Returns
-        -------
-        list of Training
-            Those that have failed.
-        """
+        """Do what comes before the first epoch; return those that have failed."""
         self._for_each(_Member.begin)
         return self._release()
 
     def _renew(self) -> None:
         """Make what depends on who the members are."""
         self._samples = _StackedSamples(self.members)
-        self._optimizer = JointOptimizer([member.net.optimizer_ for member in self.members])
+        self._optimizer = JointOptimizer([member.step.optimizer for member in self.members])  # type: ignore[misc]
 
     @torch.no_grad()
     def run_epoch(self) -> list[Training]:
-        """Train every net for an epoch.
-
-        Returns
-        -------
-        list of Training
-            Those that are over, or have failed.
-        """
+        """Train every network for an epoch; return those that are over, or have failed."""
         start = time.perf_counter()
         self._for_each(_Member.begin_epoch)
         released = self._release()
@@ -295,7 +234,7 @@ class _Stack:
         return [member.training for member in released]
 
     def close(self) -> None:
-        """Leave all nets as they are."""
+        """Leave all networks as they are."""
         self._backprop.keep([])
         for member in self.members:
             member.finish()
@@ -304,9 +243,9 @@ class _Stack:
         """Update the weights once a batch; return the loss sums and the scores."""
         members, samples = self.members, self._samples
         samples.begin_epoch()
-        decide = members[0].net.decide
+        decide = members[0].training.decide
         collected: Tensor | None = None
-        loss_sums = self._backprop.steps[0].theta.new_zeros(len(members))
+        loss_sums = members[0].backprop.theta.new_zeros(len(members))
         for number in range(members[0].steps_per_epoch):
             losses = []
             for start, stop, first_row, last_row in samples.runs(number):
@@ -325,39 +264,40 @@ class _Stack:
         return loss_sums.tolist(), self._score(collected)
 
     def _score(self, decisions: Tensor) -> list[float]:
-        """Return the score of each net, of decisions in the order of this epoch."""
+        """Return the score of each network, of decisions (k, n, ...) in the order of this epoch."""
         members = self.members
-        if members[0].net.score_decisions is accuracy and not self._samples.is_weighted:
+        if members[0].training.score is accuracy and not self._samples.is_weighted:
             n_rows = [member.n_rows for member in members]
             return accuracies(decisions, self._samples.targets, n_rows)
         return [
-            member.net.score_decisions(rows[: member.n_rows], *member.answers)
+            member.training.score(rows[: member.n_rows], *member.answers)
             for member, rows in zip(members, decisions, strict=True)
         ]
 
     def _update(self, number: int, losses: Tensor) -> None:
-        """Update the weights of those that had a batch with this number."""
+        """Update the weights of those that had a batch with this number; losses (k,) of all."""
+        members = self.members
         trained = [
             i
             for i in range(len(losses))
-            if self.members[i].weight_sums[number] > 0  # else there is nothing to learn from
+            if members[i].weight_sums[number] > 0  # else there is nothing to learn from
         ]
         self._add_penalties(trained, number, losses)
         for i in trained:
-            net = self.members[i].net
-            if net.max_grad_norm is not None:
-                nn.utils.clip_grad_norm_(net.step.parameters, net.max_grad_norm)
-            net.learning_rate.before_batch(self.members[i].steps_per_epoch)
+            step = members[i].step
+            if step.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(step.parameters, step.max_grad_norm)
+            members[i].training.learning_rate.before_batch(members[i].steps_per_epoch)
         self._optimizer.step(trained)
         for i in trained:
-            self.members[i].net.state.n_steps += 1
+            members[i].training.state.n_steps += 1
 
     def _add_penalties(self, trained: list[int], number: int, losses: Tensor) -> None:
-        """Add the L2 penalties, one operation for neighbours with equal ones."""
+        """Add the L2 penalties to losses (k,), one operation for neighbours with equal ones."""
         runs: list[tuple[int, int, tuple[float, float]]] = []
         for i in trained:
             member = self.members[i]
-            penalty = (member.net.alpha, member.weight_sums[number])
+            penalty = (member.step.alpha, member.weight_sums[number])
             if runs and runs[-1][1:] == (i, penalty):
                 runs[-1] = (runs[-1][0], i + 1, penalty)
             else:
@@ -369,27 +309,14 @@ class _Stack:
 
 def _order(training: Training) -> tuple[Any, ...]:
     """Order by the number of rows, and put next to each other what can share operations."""
-    loss, alpha = training.net.criterion, training.net.alpha
-    numbers = sorted((name, str(value)) for name, value in vars(loss).items())
-    return -len(training.train), numbers, alpha
+    numbers = sorted((name, str(value)) for name, value in vars(training.loss).items())
+    return -len(training.train), numbers, training.step.alpha  # type: ignore[attr-defined]
 
 
 class _StackedSamples:
-    """The samples of a stack's members.
+    """The samples of a stack's members."""
 
-    Parameters
-    ----------
-    members : list of _Member
-        Those with the most rows first.
-
-    Attributes
-    ----------
-    targets : Tensor of shape (n_members, n_rows, ...)
-        In the order of this epoch; zeros follow those of a member with fewer rows.
-    is_weighted : bool
-        Whether any member has weights.
-    """
-
+    # (k, n_rows, ...) in the order of this epoch; zeros follow those of a member with fewer rows
     targets: Tensor
 
     def __init__(self, members: list[_Member]) -> None:
@@ -419,7 +346,7 @@ class _StackedSamples:
         return tensors[0] if len(tensors) == 1 else torch.cat(tensors), first_rows
 
     def _find_runs(self, number: int) -> list[tuple[int, int, int, int]]:
-        """Return the runs of members whose batches with this number are of equal size."""
+        """Return the same as :meth:`runs`, which has it ready."""
         bounds = [
             (member.bounds[number], member.bounds[number + 1])
             for member in self._members
@@ -433,17 +360,9 @@ class _StackedSamples:
         return runs
 
     def runs(self, number: int) -> list[tuple[int, int, int, int]]:
-        """Return members that follow each other and have batches of equal size.
+        """Return runs of members whose batches with this number are of equal size.
 
-        Parameters
-        ----------
-        number : int
-            The batch's number in the epoch.
-
-        Returns
-        -------
-        list of (start, stop, first_row, last_row)
-            Slices of the members, and of each member's rows.
+        Each is (start, stop, first_row, last_row): slices of the members and of each one's rows.
         """
         return self._runs[number]
 
@@ -467,22 +386,7 @@ class _StackedSamples:
     def batch(
         self, number: int, start: int, stop: int
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-        """Return what :class:`sknn.nn.StackedBackprop` takes for a run of members.
-
-        Parameters
-        ----------
-        number : int
-            The batch's number in the epoch.
-        start, stop : int
-            The run.
-
-        Returns
-        -------
-        X : Tensor of shape (stop - start, batch, n_features)
-        targets : Tensor of shape ((stop - start) * batch, ...)
-        sample_weight : Tensor of shape (stop - start, batch) or None
-        weight_sums : Tensor of shape (stop - start,)
-        """
+        """Return X (k, n, n_features), targets (k n, ...), weights (k, n) and their sums (k,)."""
         if start not in self._batches:
             inputs = self._gather(number, start, stop)
             if not self._has_one_batch:

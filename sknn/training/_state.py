@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.history import History
 from torch import Tensor, nn
 
 from sknn.nn import DenseNetwork, flat_order
@@ -19,6 +18,8 @@ from sknn.training.solvers import (
     parted_state,
     restore_optimizer_state,
 )
+
+from ._skorch import History
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Loss and gradients of one batch: by autograd for any module, written out for dense networks."""
+"""One update of the weights: gradients, L2 penalty, clipping, optimizer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,37 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from sknn.data import Inputs
+from sknn.data import Batch, Inputs
 from sknn.nn import DenseBackprop, Loss
+
+from ._running_statistics import RunningStatistics
 
 
 class Step(Protocol):
-    """Computes loss and gradients of a batch."""
+    """One update of the weights, in two halves: between them, callbacks see the gradients."""
+
+    optimizer: torch.optim.Optimizer | None  # None where SciPy updates the weights
 
     @property
     def parameters(self) -> list[Tensor]:
-        """What the optimizer updates; the gradients are in their `grad`."""
+        """What is updated."""
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Write the gradients; return outputs (n, n_outputs) and the sum of the losses ()."""
+
+    def update(self) -> None:
+        """Update the weights from their gradients."""
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return outputs (n, n_outputs) and the sum of the losses (), without penalty."""
+
+
+class Backprop(Protocol):
+    """Writes the gradients of a batch's mean loss into `grad` of the parameters."""
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What the optimizer updates."""
 
     @property
     def weights(self) -> list[Tensor]:
@@ -30,31 +51,74 @@ class Step(Protocol):
     def __call__(
         self, X: Any, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
     ) -> tuple[Tensor, Tensor]:
-        """Write the gradients of the mean loss; return the outputs and the losses' sum."""
+        """Return outputs (n, n_outputs) and the sum of the losses ()."""
 
 
-class AutogradStep:
-    """Loss and gradients of any module.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Maps a batch to outputs of shape (batch, n_outputs).
-    loss : Loss
-        The loss to differentiate.
-    compute_dtype : torch.dtype
-        With ``torch.bfloat16`` the module runs under autocast.
-    n_outputs : int
-        What the outputs are checked for.
-    """
+class GradientStep:
+    """The step of one network that descends along the gradient of one loss."""
 
     def __init__(
-        self, module: nn.Module, loss: Loss, compute_dtype: torch.dtype, n_outputs: int
+        self,
+        module: nn.Module,
+        loss: Loss,
+        backprop: Backprop,
+        optimizer: torch.optim.Optimizer | None,
+        *,
+        alpha: float,  # 0 where the optimizer decays the weights itself
+        max_grad_norm: float | None,
+        compute_dtype: torch.dtype,
     ) -> None:
-        self.n_outputs = n_outputs
+        self.module = module
+        self.loss = loss
+        self.backprop = backprop
+        self.optimizer = optimizer
+        self.alpha = alpha
+        self.max_grad_norm = max_grad_norm
+        self.compute_dtype = compute_dtype
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is updated."""
+        return self.backprop.parameters
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Write the gradients; return outputs (n, n_outputs) and the penalised loss sum ()."""
+        outputs, loss_sum = self.backprop(*batch)
+        if self.alpha:
+            add_penalty(self.backprop, loss_sum, self.alpha, batch.weight_sum)
+        if self.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.backprop.parameters, self.max_grad_norm)
+        return outputs, loss_sum
+
+    def update(self) -> None:
+        """Update the weights from their gradients."""
+        self.optimizer.step()  # type: ignore[union-attr]
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return outputs (n, n_outputs) and the sum of the losses (), without penalty."""
+        outputs = forward(self.module, batch.X, self.compute_dtype)
+        losses = self.loss(outputs, batch.targets)
+        if batch.sample_weight is not None:
+            losses = losses * batch.sample_weight
+        return outputs, losses.sum()
+
+
+class Autograd:
+    """Gradients of any module, whose outputs have the shape (n, n_outputs)."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss: Loss,
+        compute_dtype: torch.dtype,
+        n_outputs: int,
+        statistics: RunningStatistics,
+    ) -> None:
         self.module = module
         self.loss = loss
         self.compute_dtype = compute_dtype
+        self.n_outputs = n_outputs
+        self.statistics = statistics
         self.parameters: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
         # biases and the parameters of normalizations have one dimension
         self._penalised = [parameter for parameter in self.parameters if parameter.ndim >= 2]
@@ -80,10 +144,10 @@ class AutogradStep:
     def __call__(
         self, X: Inputs, targets: Tensor, sample_weight: Tensor | None, weight_sum: float
     ) -> tuple[Tensor, Tensor]:
-        """Write the gradients of the mean loss; return the outputs and the losses' sum."""
+        """Write the gradients; return outputs (n, n_outputs) and the sum of the losses ()."""
         for parameter in self.parameters:
             parameter.grad = None
-        with torch.enable_grad():
+        with self.statistics.updating(), torch.enable_grad():
             try:
                 outputs = forward(self.module, X, self.compute_dtype)
             except ValueError as error:
@@ -102,6 +166,33 @@ class AutogradStep:
         return outputs.detach(), loss_sum.detach()
 
 
+def make_backprop(
+    module: nn.Module,
+    loss: Loss,
+    compute_dtype: torch.dtype,
+    *,
+    n_outputs: int,
+    statistics: RunningStatistics,
+    needs_autograd: bool,  # somebody wants the module's own parameters
+) -> Backprop:
+    """Return the fastest way to the gradients of a module."""
+    if DenseBackprop.supports(module) and not needs_autograd:
+        return DenseBackprop(module, loss, compute_dtype)  # type: ignore[arg-type]
+    return Autograd(module, loss, compute_dtype, n_outputs, statistics)
+
+
+def add_penalty(backprop: Backprop, loss_sum: Tensor, alpha: float, weight_sum: float) -> None:
+    """Add ``alpha / 2 ||W||^2`` to a loss sum (), in place, and its gradient to the gradients."""
+    weights = backprop.weights
+    if not weights:  # a module of vectors alone
+        return
+    for weight in weights:
+        norm = torch.linalg.vector_norm(weight)
+        loss_sum.addcmul_(norm, norm, value=0.5 * alpha)
+    # the gradients are divided by the sum of the weights already
+    torch._foreach_add_(backprop.weight_gradients, weights, alpha=alpha / weight_sum)
+
+
 def check_outputs(outputs: Any, n_rows: int, n_outputs: int) -> None:
     """Refuse what a module returns, if it is not one tensor of shape (n_rows, n_outputs)."""
     if not isinstance(outputs, Tensor):
@@ -117,55 +208,8 @@ def check_outputs(outputs: Any, n_rows: int, n_outputs: int) -> None:
         )
 
 
-def make_step(
-    module: nn.Module,
-    loss: Loss,
-    compute_dtype: torch.dtype,
-    *,
-    n_outputs: int,
-    needs_autograd: bool = False,
-) -> Step:
-    """Choose the fastest way to the gradients of a module.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network.
-    loss : Loss
-        The loss.
-    compute_dtype : torch.dtype
-        Type of the matrix products.
-    n_outputs : int
-        Width of the outputs.
-    needs_autograd : bool, default=False
-        Whether somebody (a solver of the user's) wants the module's own parameters.
-
-    Returns
-    -------
-    Step
-    """
-    if DenseBackprop.supports(module) and not needs_autograd:
-        return DenseBackprop(module, loss, compute_dtype)  # type: ignore[arg-type]
-    return AutogradStep(module, loss, compute_dtype, n_outputs)
-
-
 def forward(module: nn.Module, X: Inputs, compute_dtype: torch.dtype) -> Tensor:
-    """Run a module, under autocast where the products' type is bfloat16.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network.
-    X : Tensor or tuple of Tensor
-        A batch, in the weights' type; a tuple holds several arguments of the module.
-    compute_dtype : torch.dtype
-        Type of the matrix products.
-
-    Returns
-    -------
-    Tensor
-        The outputs, float32 at least.
-    """
+    """Return a module's outputs (n, n_outputs), float32 at least, under autocast for bfloat16."""
     arguments = X if isinstance(X, tuple) else (X,)
     if compute_dtype != torch.bfloat16:
         return module(*arguments)
@@ -175,19 +219,7 @@ def forward(module: nn.Module, X: Inputs, compute_dtype: torch.dtype) -> Tensor:
 
 
 def autocast_for(device: torch.device, compute_dtype: torch.dtype) -> AbstractContextManager[None]:
-    """Return the context in which matrix products are of a type: autocast for bfloat16.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where they are computed.
-    compute_dtype : torch.dtype
-        Their type.
-
-    Returns
-    -------
-    context manager
-    """
+    """Return the context in which matrix products are of a type: autocast for bfloat16."""
     if compute_dtype != torch.bfloat16:
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from sknn.data import Ragged, Samples, SeriesRows, make_rows
 from sknn.nn import valid_steps
-from sknn.training._net import as_dataset
+from sknn.training._skorch import as_dataset
 
 CPU = torch.device("cpu")
 

@@ -604,7 +604,7 @@ def test_an_interrupt_before_anything_was_trained_leaves_an_unfitted_estimator(
         raise KeyboardInterrupt
 
     model = make()
-    monkeypatch.setattr(NeuralClassifier, "_make_net", interrupt)
+    monkeypatch.setattr(NeuralClassifier, "_make_training", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert not hasattr(model, "estimators_")

@@ -23,8 +23,7 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.nn import DenseNetwork
-from sknn.training import SOLVERS
-from sknn.training.solvers._optimizers import make_optimizer
+from sknn.training import SOLVERS, make_optimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -31,7 +31,8 @@ class InterruptAtLine:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
-        return self._line if "sknn/estimators" in name or "sknn/training/_net" in name else None
+        rooms = ("sknn/estimators", "sknn/training/_loop", "sknn/training/_training")
+        return self._line if any(room in name for room in rooms) else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line" and frame.f_code.co_name not in ("conclude", "_conclude", "finish"):

@@ -115,7 +115,7 @@ def test_an_end_that_was_asked_for(monkeypatch: pytest.MonkeyPatch, n_threads: i
     fits = [prepare(max_iter=100_000, n_iter_no_change=100_000) for _ in range(4)]
 
     def should_stop() -> bool:
-        return all(fit.training.net.n_epochs_run > 2 for fit in fits)
+        return all(fit.training.n_epochs_run > 2 for fit in fits)
 
     with pytest.raises(Interrupted):
         train_all(fits, should_stop=should_stop, n_threads=n_threads)

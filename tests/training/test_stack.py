@@ -1,5 +1,6 @@
 """The stack; that its networks are those trained alone is in tests/estimators/test_together.py."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,13 @@ def test_what_can_only_be_trained_alone_has_no_key(parameters: dict[str, Any]) -
 
 def test_finished_networks_leave_the_stack_first() -> None:
     trainings = [make_training(), make_training(), make_training()]
-    trainings[1].net.max_epochs = 2
+    trainings[1].settings = replace(trainings[1].settings, max_epochs=2)
     done: list[Training] = []
     train_stack(trainings, on_done=done.append)
     assert done[0] is trainings[1]
-    assert [training.net.n_epochs_run for training in trainings] == [4, 2, 4]
+    assert [training.n_epochs_run for training in trainings] == [4, 2, 4]
     assert all(training.seconds > 0 for training in trainings)
-    assert not any(training.net.module_.training for training in trainings)
+    assert not any(training.module.training for training in trainings)
 
 
 def test_a_stack_that_is_stopped_leaves_whole_epochs() -> None:
@@ -78,9 +79,9 @@ def test_a_stack_that_is_stopped_leaves_whole_epochs() -> None:
     with pytest.raises(Interrupted):
         train_stack(trainings, should_stop=lambda: next(answers))
     for training in trainings:
-        assert training.net.n_epochs_run == len(training.net.history) == 2
-        storage = training.net.step.parameters[0].untyped_storage()
-        assert storage.nbytes() == 8 * training.net.step.parameters[0].numel()
+        assert training.n_epochs_run == len(training.state.history) == 2
+        storage = training.step.parameters[0].untyped_storage()
+        assert storage.nbytes() == 8 * training.step.parameters[0].numel()
 
 
 def test_training_goes_on_in_another_stack() -> None:
@@ -89,8 +90,8 @@ def test_training_goes_on_in_another_stack() -> None:
     trainings = [make_training(batch_size=20), make_training(batch_size=20, alpha=1.0)]
     for n_epochs in (2, 4):
         for training in trainings:
-            training.net.max_epochs = n_epochs
-            training.net.stop_training = False
+            training.settings = replace(training.settings, max_epochs=n_epochs)
+            training.stop_training = False
         train_stack(trainings)
-    weights = trainings[0].net.module_.linear_layers[0].weight
+    weights = trainings[0].module.linear_layers[0].weight
     assert_equal_up_to_rounding(weights.detach().numpy().T, alone.coefs_[0])

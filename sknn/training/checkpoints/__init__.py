@@ -2,12 +2,10 @@
 
 from ._callback_state import callback_parameters, stateful
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
-from ._progress import EpochSums
 
 __all__ = [
     "CHECKPOINT_FILE",
     "Checkpoint",
-    "EpochSums",
     "callback_parameters",
     "prepare_folder",
     "stateful",

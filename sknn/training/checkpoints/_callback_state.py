@@ -10,37 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import (
-    Callback,
-    EpochTimer,
-    MlflowLogger,
-    NeptuneLogger,
-    ParamMapper,
-    PrintLog,
-    ProgressBar,
-    SacredLogger,
-    TensorBoard,
-    WandbLogger,
-)
 from torch import Tensor, nn
 
 from sknn.storage import stored_attributes
-from sknn.training._callbacks import MoveBar, PrintEpochs, ScikitLearnCallbacks
-
-# They report, and change nothing.
-LOGGERS = (
-    EpochTimer,
-    MlflowLogger,
-    MoveBar,
-    NeptuneLogger,
-    PrintEpochs,
-    PrintLog,
-    ProgressBar,
-    SacredLogger,
-    ScikitLearnCallbacks,
-    TensorBoard,
-    WandbLogger,
-)
+from sknn.training._skorch import LOGGERS, Callback, ParamMapper
 
 ARRAYS = (np.ndarray, Tensor)
 SCALARS = (bool, int, float, str, bytes, type(None), torch.dtype, np.random.RandomState)

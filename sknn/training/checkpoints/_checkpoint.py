@@ -8,17 +8,15 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from sknn.storage import ModelFileError, public_name, read_parts, remove_leftovers, write_parts
+from sknn.training._training import Training
 
 from ._progress import progress_of, put_back
-
-if TYPE_CHECKING:
-    from sknn.training._net import Net
 
 CHECKPOINT_FILE = "checkpoint.sknn"
 
@@ -31,43 +29,20 @@ ALLOWANCE = 0.25
 
 
 class Checkpoint:
-    """The file in which a fit keeps how far it has come.
+    """The file in which a fit keeps how far it has come, as three parts.
 
-    It has three parts: "estimator", a copy that predicts with the weights so far; "fit", what
-    tells this fit from others; and "progress", all that the rest of the training depends on.
-
-    Parameters
-    ----------
-    folder : str or os.PathLike
-        Where the file is or will be. The folder is made if it is missing, and files that a
-        killed process has left half-written are removed.
-    minutes : float
-        How often it is written within an epoch.
-    fit : dict
-        What tells this fit from others: "estimator", the class; "parameters", a pair of text and
-        digest for each; "data", a digest for each part; "start", a digest of what a warm start
-        goes on from, or None; and "weights", their type.
-    copy_estimator : callable
-        Returns a copy of the net's estimator that predicts with the weights so far.
-    n_together : int, default=1
-        Fits that are done at the same time, each with a checkpoint.
-
-    Raises
-    ------
-    ValueError
-        If the folder has the checkpoint of another fit, or the file is damaged.
-    OSError
-        If the folder cannot be made, or the file cannot be read.
+    "estimator" is a copy that predicts with the weights so far, "fit" tells this fit from others
+    (:func:`describe_fit`), and "progress" is all that the rest of the training depends on.
     """
 
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        minutes: float,
+        minutes: float,  # between two writes within an epoch
         fit: dict[str, Any],
-        copy_estimator: Callable[[Net], Any],
+        copy_estimator: Callable[[Training], Any],
         *,
-        n_together: int = 1,
+        n_together: int = 1,  # fits at the same time, each with a checkpoint
     ) -> None:
         self.path = Path(folder, CHECKPOINT_FILE).expanduser()
         self.fit = fit
@@ -123,43 +98,23 @@ class Checkpoint:
         return self._progress is not None and self._progress["epoch"] is not None
 
     def begin_with(self, random_state: np.random.RandomState) -> None:
-        """Have a fit draw the numbers that it drew when it was begun.
-
-        Parameters
-        ----------
-        random_state : RandomState
-            The fit's generator, before it has drawn any; brought to where it was then.
-        """
+        """Have a fit draw what it drew when it was begun: bring its new generator back to then."""
         if self._progress is None:
             self.fit["random_state"] = copy.deepcopy(random_state)
         else:
             random_state.set_state(self.fit["random_state"].get_state(legacy=False))
 
-    def begin(self, net: Net, on_epoch: dict[str, Any]) -> None:
-        """Put a net to where it was interrupted, or write a first checkpoint.
+    def begin(self, training: Training) -> None:
+        """Put a new training to where it was interrupted, or write a first checkpoint.
 
-        Call it after `on_train_begin`. What cannot be written is found here and not hours later.
-
-        Parameters
-        ----------
-        net : Net
-            As new.
-        on_epoch : dict
-            The data as callbacks get them.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        TypeError
-            If there is something that cannot be stored.
+        What cannot be written is found here, after `on_train_begin`, and not hours later.
         """
         progress, self._progress = self._progress, None
         if progress is None:
-            self.write(net)
+            self.write(training)
             return
         try:
-            put_back(net, progress, on_epoch)
+            put_back(training, progress)
         except (
             ArithmeticError,
             AttributeError,
@@ -169,74 +124,41 @@ class Checkpoint:
             ValueError,
         ) as error:
             raise ModelFileError(f"{self.path} cannot be resumed from: {error}") from error
-        self.is_complete = net.is_done
+        self.is_complete = training.is_done
 
     def is_due(self) -> bool:
         """Say whether the last checkpoint is older than it should be."""
         return time.monotonic() - self._last_write >= self._interval
 
-    def after_epoch(self, net: Net) -> None:
-        """Write, unless writing has taken much of the time already.
-
-        Parameters
-        ----------
-        net : Net
-            Between two epochs.
-        """
+    def after_epoch(self, training: Training) -> None:
+        """Write after an epoch, unless writing has taken much of the time already."""
         now = time.monotonic()
         allowed = ALLOWANCE + LARGEST_SHARE * (now - self._begun)
         if self._n_together * self._seconds <= allowed or now - self._last_write >= self._interval:
-            self.write(net)
+            self.write(training)
 
-    def write(self, net: Net) -> None:
-        """Store how far a net has come, in place of the last checkpoint.
-
-        Parameters
-        ----------
-        net : Net
-            Between two batches or two epochs.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written; the last checkpoint is intact.
-        TypeError
-            If there is something that cannot be stored.
-        """
+    def write(self, training: Training) -> None:
+        """Replace the last checkpoint, between two batches or two epochs."""
         start = time.monotonic()
-        with net.predicting():
+        with training.predicting():
             parts = {
-                "estimator": self.copy_estimator(net),
+                "estimator": self.copy_estimator(training),
                 "fit": self.fit,
-                "progress": progress_of(net),
+                "progress": progress_of(training),
             }
             write_parts(self.path, parts, kind=KIND)
         self._last_write = time.monotonic()
         self._seconds += self._last_write - start
 
-    def complete(self, net: Net) -> None:
-        """Store that the training is over.
-
-        Parameters
-        ----------
-        net : Net
-            With its final weights.
-        """
+    def complete(self, training: Training) -> None:
+        """Store that the training is over, with the final weights."""
         if not self.is_complete:
-            self.write(net)
+            self.write(training)
             self.is_complete = True
 
 
 def prepare_folder(folder: str | os.PathLike[str], file: str) -> None:
-    """Make a folder, and remove from it what a killed process has left half-written.
-
-    Parameters
-    ----------
-    folder : str or os.PathLike
-        The folder.
-    file : str
-        Name of the file that is to be written there.
-    """
+    """Make a folder, and remove what a killed process has left half-written of a file there."""
     if not os.fspath(folder):
         raise ValueError("checkpoint is an empty string; name a folder, or use None.")
     os.makedirs(folder, exist_ok=True)
@@ -244,18 +166,7 @@ def prepare_folder(folder: str | os.PathLike[str], file: str) -> None:
 
 
 def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Say in what two fits differ.
-
-    Parameters
-    ----------
-    there, here : dict
-        Descriptions, as :class:`Checkpoint` takes them: that in the file and the present one.
-
-    Returns
-    -------
-    list of str
-        Empty if they are the same.
-    """
+    """Say in what the fit in a file differs from the present one; empty if they are the same."""
     if there["estimator"] != here["estimator"]:
         return [f"of a {there['estimator']}, not of a {here['estimator']}"]
     absent = ("absent", "")

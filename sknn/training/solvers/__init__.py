@@ -1,15 +1,14 @@
 """Optimizers, schedules and stopping."""
 
-from ._optimizers import (
-    SOLVERS,
-    JointOptimizer,
+from ._fused import JointOptimizer
+from ._optimizer_state import (
     keys_of,
-    make_optimizer,
     optimizer_state,
     parameter_keys,
     parted_state,
     restore_optimizer_state,
 )
+from ._optimizers import SOLVERS, make_optimizer
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._stopping import Plateau
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
-
-if TYPE_CHECKING:
-    from sknn.training._state import TrainingState
 
 
 def cosine(progress: float) -> float:
@@ -80,6 +77,14 @@ def inverse_scaling(learning_rate: float, n_samples_seen: int, power_t: float) -
     return learning_rate / (n_samples_seen + 1) ** power_t
 
 
+class Clock(Protocol):
+    """How far a training has come, and where its learning rate stands between calls."""
+
+    n_samples_seen: int
+    n_steps: int
+    learning_rate: float | None  # None is the initial one
+
+
 class LearningRate:
     """Sets the learning rate of an optimizer, and keeps it in the training state.
 
@@ -105,7 +110,7 @@ class LearningRate:
         schedule: str,
         initial: float,
         optimizer: torch.optim.Optimizer | None,
-        state: TrainingState,
+        state: Clock,
         *,
         power_t: float,
         horizon: int,

@@ -26,10 +26,10 @@ from sknn.training import (
     stateful,
 )
 from sknn.training._randomness import OwnGenerators
+from sknn.training._training import EpochSums
 from sknn.training.checkpoints import _checkpoint
 from sknn.training.checkpoints._callback_state import callback_state, restore_callback
 from sknn.training.checkpoints._checkpoint import compare_fits
-from sknn.training.checkpoints._progress import EpochSums
 from tests.helpers import case_name
 
 CPU = torch.device("cpu")
@@ -225,7 +225,7 @@ def test_a_checkpoint_is_due_after_its_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    checkpoint = Checkpoint(tmp_path, 2.0, describe(), lambda net: None)
+    checkpoint = Checkpoint(tmp_path, 2.0, describe(), lambda training: None)
     for seconds, expected in ((0, False), (119, False), (121, True)):
         monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
         assert checkpoint.is_due() is expected
@@ -242,26 +242,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(_checkpoint, "write_parts", write)
-    monkeypatch.setattr(_checkpoint, "progress_of", lambda net: {})
+    monkeypatch.setattr(_checkpoint, "progress_of", lambda training: {})
     now.append(written)  # type: ignore[arg-type]
     return now
 
 
-NET: Any = SimpleNamespace(predicting=nullcontext, is_done=False)
+TRAINING: Any = SimpleNamespace(predicting=nullcontext, is_done=False)
 
 
 def run_epochs(checkpoint: Checkpoint, clock: Any, n_epochs: int, seconds: float) -> np.ndarray:
-    checkpoint.begin(NET, {})
+    checkpoint.begin(TRAINING)
     for _ in range(n_epochs):
         clock[0] += seconds
-        checkpoint.after_epoch(NET)
+        checkpoint.after_epoch(TRAINING)
     return np.array(clock[1])
 
 
 @pytest.mark.parametrize("n_together", [1, 4])
 def test_writing_takes_a_share_of_the_time(n_together: int, tmp_path: Path, clock: Any) -> None:
     """It is a hundredth, and a quarter of a second more, for all fits that go on together."""
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None, n_together=n_together)
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None, n_together=n_together)
     run_epochs(checkpoint, clock, 4000, 0.05)
     spent = n_together * 0.02 * len(clock[1])
     allowed = 0.25 + 0.01 * clock[0]
@@ -269,24 +269,24 @@ def test_writing_takes_a_share_of_the_time(n_together: int, tmp_path: Path, cloc
 
 
 def test_each_epoch_of_a_short_fit_is_kept(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None)
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None)
     written = run_epochs(checkpoint, clock, 12, 0.01)
     assert_allclose(np.diff(written), 0.03)
     assert len(written) == 13
 
 
 def test_no_pause_is_longer_than_the_minutes(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 0.5 / 60, describe(), lambda net: None)
+    checkpoint = Checkpoint(tmp_path, 0.5 / 60, describe(), lambda training: None)
     gaps = np.diff(run_epochs(checkpoint, clock, 4000, 0.01))
     assert gaps.max() <= 0.5 + 0.01 + 0.02 + 1e-9
     assert gaps[-1] > 0.5
 
 
 def test_the_end_is_written_once(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda net: None)
+    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None)
     before = len(run_epochs(checkpoint, clock, 500, 0.01))
-    checkpoint.complete(NET)
-    checkpoint.complete(NET)
+    checkpoint.complete(TRAINING)
+    checkpoint.complete(TRAINING)
     assert len(clock[1]) == before + 1
 
 

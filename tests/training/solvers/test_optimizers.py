@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from sknn.training import SOLVERS, make_optimizer
-from sknn.training.solvers._optimizers import (
+from sknn.training.solvers import (
     JointOptimizer,
     optimizer_state,
     restore_optimizer_state,

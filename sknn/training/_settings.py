@@ -1,0 +1,56 @@
+"""The plain values of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from ._work import Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The plain values of a training; those that are parameters of estimators have their names."""
+
+    # the solver's
+    solver: str | Callable[..., torch.optim.Optimizer]
+    learning_rate_init: float
+    alpha: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    momentum: float
+    nesterovs_momentum: bool
+    max_grad_norm: float | None
+    max_fun: int  # evaluations of the loss by L-BFGS, at most
+    # the learning rate's
+    schedule: str  # `learning_rate`, where the solver and this call can follow it
+    power_t: float
+    horizon: int  # epochs after which a schedule that has an end is over
+    # the loop's
+    max_epochs: int  # of this call
+    batch_size: int
+    shuffle: bool
+    tol: float
+    n_iter_no_change: float
+    early_stopping: bool
+    verbose: bool | str  # "bar" prints above a progress bar
+    # the network's
+    compute_dtype: torch.dtype
+    work: Work
+    runs_user_code: bool  # module, loss or solver may draw from torch's global generators
+    draws_numbers: bool  # the training may draw numbers of torch's
+
+    @classmethod
+    def of(cls, estimator: Any, **resolved: Any) -> Settings:
+        """Return the settings with an estimator's parameters, but for those that are given."""
+        names = [each.name for each in fields(cls) if each.name not in resolved]
+        return cls(**{name: getattr(estimator, name) for name in names}, **resolved)
+
+    @property
+    def solver_name(self) -> str:
+        """Name of the solver; "custom" for a class of the user's."""
+        return self.solver if isinstance(self.solver, str) else "custom"

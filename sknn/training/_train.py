@@ -1,0 +1,133 @@
+"""From plain values to a `Training`, and from that to trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from sknn.data import Samples, threads_for
+from sknn.nn import Loss, own_defaults
+
+from ._lbfgs import LBFGSLoop
+from ._listeners import Listener
+from ._loop import Loop
+from ._randomness import own_generators
+from ._running_statistics import RunningStatistics
+from ._scores import Score
+from ._settings import Settings
+from ._skorch import SkorchCallbacks, freeze_parameters
+from ._state import TrainingState
+from ._steps import GradientStep, make_backprop
+from ._training import CheckpointProtocol, Training
+from .solvers import LearningRate, make_optimizer
+
+
+def make_training(
+    module: nn.Module,
+    loss: Loss,
+    settings: Settings,
+    state: TrainingState,
+    train: Samples,
+    validation: Samples | None,
+    *,
+    n_outputs: int,
+    decide: Callable[[Tensor], Tensor],
+    score: Score,
+    is_all: bool = True,
+    augment: Callable[[Any], Any] | None = None,
+    checkpoint: CheckpointProtocol | None = None,
+    listeners: Sequence[Listener] = (),
+    callbacks: Sequence[Any] = (),  # skorch's, which hear before the listeners
+    estimator: Any = None,  # what skorch's callbacks predict with
+) -> Training:
+    """Return the training of a module on its device, with step, optimizer and learning rate."""
+    statistics = RunningStatistics(module)
+    backprop = make_backprop(
+        module,
+        loss,
+        settings.compute_dtype,
+        n_outputs=n_outputs,
+        statistics=statistics,
+        needs_autograd=settings.solver_name == "custom"
+        or state.is_parted(settings.solver_name)
+        or freeze_parameters(callbacks),
+    )
+    if not backprop.parameters:
+        raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
+    optimizer = None
+    if settings.solver != "lbfgs":
+        optimizer = make_optimizer(
+            settings.solver,
+            backprop.parameters,
+            backprop.weights,
+            learning_rate=settings.learning_rate_init,
+            alpha=settings.alpha,
+            beta_1=settings.beta_1,
+            beta_2=settings.beta_2,
+            epsilon=settings.epsilon,
+            momentum=settings.momentum,
+            nesterov=settings.nesterovs_momentum,
+        )
+        state.restore_optimizer(optimizer, settings.solver_name, module)
+    step = GradientStep(
+        module,
+        loss,
+        backprop,
+        optimizer,
+        alpha=0.0 if settings.solver == "adamw" else settings.alpha,
+        max_grad_norm=settings.max_grad_norm,
+        compute_dtype=settings.compute_dtype,
+    )
+    learning_rate = LearningRate(
+        settings.schedule,
+        settings.learning_rate_init,
+        optimizer,
+        state,
+        power_t=settings.power_t,
+        horizon=settings.horizon,
+    )
+    training = Training(
+        module=module,
+        loss=loss,
+        step=step,
+        learning_rate=learning_rate,
+        settings=settings,
+        state=state,
+        train=train,
+        validation=validation,
+        decide=decide,
+        score=score,
+        statistics=statistics,
+        is_all=is_all,
+        augment=augment,
+        checkpoint=checkpoint,
+        listeners=listeners,
+    )
+    if callbacks:
+        told = SkorchCallbacks(training, list(callbacks), estimator)
+        training.listeners = [told, *listeners]
+    return training
+
+
+def train(training: Training) -> None:
+    """Train until something ends it."""
+    loop = LBFGSLoop if training.settings.solver == "lbfgs" else Loop
+    with _surroundings(training):
+        loop(training).run()
+
+
+@contextmanager
+def _surroundings(training: Training) -> Iterator[None]:
+    """Hold torch's defaults, threads and random numbers while training runs."""
+    settings, samples = training.settings, training.train
+    n_rows = settings.batch_size if settings.solver != "lbfgs" else len(samples)
+    with ExitStack() as stack:
+        stack.enter_context(own_defaults(keeps_float64=settings.runs_user_code))
+        stack.enter_context(threads_for(n_rows * settings.work.flops, samples.device))
+        if settings.draws_numbers:
+            own = own_generators(training.state, samples.device)
+            training.generators = stack.enter_context(own)
+        yield

@@ -1,0 +1,144 @@
+"""What an optimizer remembers: out of it as data, into another one, and whose it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ._fused import FusedOptimizer
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return an optimizer's state, one dict a parameter, in the parameters' order.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The optimizer.
+
+    Returns
+    -------
+    list of dict
+        The optimizer's own tensors and numbers, not copies.
+    """
+    return [dict(optimizer.state.get(parameter, {})) for parameter in _parameters(optimizer)]
+
+
+def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[str, Any]]) -> None:
+    """Put back what :func:`optimizer_state` returned.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        A new optimizer for parameters of the same shapes.
+    state : list of dict
+        What :func:`optimizer_state` returned.
+
+    Raises
+    ------
+    ValueError
+        If it is the state of another optimizer or of other parameters.
+    """
+    is_fused = any(group.get("fused") for group in optimizer.param_groups)
+    for parameter, values in zip(_parameters(optimizer), state, strict=True):
+        if not values:
+            continue
+        if is_fused or isinstance(optimizer, FusedOptimizer):
+            _check_state(optimizer, parameter, values)
+        optimizer.state[parameter] = {
+            name: value.to(parameter.device) if isinstance(value, Tensor) else value
+            for name, value in values.items()
+        }
+
+
+def _check_state(
+    optimizer: torch.optim.Optimizer, parameter: Tensor, values: dict[str, Any]
+) -> None:
+    """Raise ValueError if a state is another parameter's: fused kernels do not look at sizes."""
+    names = getattr(optimizer, "state_names", ())
+    fits = not names or set(names) <= set(values)
+    for name, value in values.items():
+        if name == "step":
+            fits &= isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.float32
+        elif isinstance(value, Tensor):
+            fits &= value.shape == parameter.shape and value.dtype == parameter.dtype
+        else:
+            fits &= name not in names
+    if not fits:
+        raise ValueError(
+            f"the stored state of {type(optimizer).__name__} does not fit a parameter of shape "
+            f"{tuple(parameter.shape)}."
+        )
+
+
+def parameter_keys(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str] | None:
+    """Name the parameters that an optimizer updates, in its order.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        The optimizer.
+    module : torch.nn.Module
+        Whose parameters they are.
+
+    Returns
+    -------
+    list of str or None
+        Name and shape of each; None for one flat tensor that holds all of them.
+    """
+    own = {id(parameter) for parameter in module.parameters()}
+    tensors = _parameters(optimizer)
+    return keys_of(tensors, module) if all(id(tensor) in own for tensor in tensors) else None
+
+
+def keys_of(parameters: Iterable[Tensor], module: nn.Module) -> list[str]:
+    """Return name and shape of some of a module's parameters.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        The parameters.
+    module : torch.nn.Module
+        Whose they are.
+
+    Returns
+    -------
+    list of str
+    """
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [f"{names[id(each)]} {tuple(each.shape)}" for each in parameters]
+
+
+def parted_state(state: dict[str, Any], parts: Sequence[Tensor]) -> list[dict[str, Any]]:
+    """Cut the state of one flat tensor into the states of what it holds.
+
+    Parameters
+    ----------
+    state : dict
+        Tensors of the flat tensor's size are cut, everything else is copied.
+    parts : sequence of Tensor
+        What it holds, in its order.
+
+    Returns
+    -------
+    list of dict
+        One for each part.
+    """
+    sizes = [part.numel() for part in parts]
+
+    def cut(value: Any) -> list[Any]:
+        if isinstance(value, Tensor) and value.shape == (sum(sizes),):
+            pieces = zip(value.split(sizes), parts, strict=True)
+            return [piece.reshape(part.shape).clone() for piece, part in pieces]
+        return [copy.deepcopy(value) for _ in parts]
+
+    columns = {name: cut(value) for name, value in state.items()}
+    return [{name: column[i] for name, column in columns.items()} for i in range(len(parts))]
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]
