@@ -130,6 +130,19 @@ class Loop:
         epoch["train_loss"], epoch["train_score"] = loss, score
         if validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
+        if self.training.listeners:
+            self._complete_for_listeners(epoch)
+
+    def _complete_for_listeners(self, epoch: dict[str, Any]) -> None:
+        """Record what skorch's callbacks look for: a batch at least, and what is best so far."""
+        if not epoch["batches"]:
+            epoch["batches"].append({"train_loss": epoch["train_loss"]})
+        *earlier, _ = list(self.state.history)
+        for name in ("train_loss", "valid_loss", "train_score", "valid_score"):
+            if name in epoch:
+                sign = -1 if name.endswith("loss") else 1
+                values = (sign * row[name] for row in earlier if name in row)
+                epoch[f"{name}_best"] = sign * epoch[name] > max(values, default=-np.inf)
 
     def end_epoch(self) -> None:
         """Count the epoch, decide whether training ends, notify, and keep what has come of it."""

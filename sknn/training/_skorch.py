@@ -133,7 +133,7 @@ class SkorchCallbacks(Listener):
     """Tells skorch's callbacks how a training goes."""
 
     def __init__(self, training: Any, callbacks: list[Any], estimator: Any) -> None:
-        self.net = _Net(training, callbacks, estimator)
+        self.net = Net(training, callbacks, estimator)
         self.callbacks = [callback for _, callback in self.net.callbacks_]
         self.listens_to_batches = any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
@@ -169,8 +169,7 @@ class SkorchCallbacks(Listener):
         self._notify("on_epoch_begin", **self._datasets)
 
     def on_epoch_end(self, training: Any) -> None:
-        """Complete the history's row, and end the training where EarlyStopping wants to."""
-        _complete_row(training.state.history)
+        """Hand over the data, and end the training where EarlyStopping wants to."""
         for callback in self.callbacks:
             try:
                 callback.on_epoch_end(self.net, **self._datasets)
@@ -213,19 +212,7 @@ def as_dataset(samples: Samples) -> Dataset:
     return Dataset(samples.X[samples.subset], samples.y[samples.subset])
 
 
-def _complete_row(history: History) -> None:
-    """Record what callbacks look for: one batch at least, and which values are the best so far."""
-    *earlier, epoch = list(history)
-    if not epoch["batches"]:
-        epoch["batches"].append({"train_loss": epoch["train_loss"]})
-    for name in ("train_loss", "valid_loss", "train_score", "valid_score"):
-        if name in epoch:
-            sign = -1 if name.endswith("loss") else 1
-            values = (sign * each[name] for each in earlier if name in each)
-            epoch[f"{name}_best"] = sign * epoch[name] > max(values, default=-np.inf)
-
-
-class _Net(NeuralNet):
+class Net(NeuralNet):
     """The net that skorch's callbacks see; it trains nothing."""
 
     def __init__(self, training: Any, callbacks: list[Any], estimator: Any) -> None:
@@ -294,22 +281,22 @@ class _Net(NeuralNet):
     def _default_callbacks(self) -> list[Any]:
         return []
 
-    def initialize_module(self) -> _Net:
+    def initialize_module(self) -> Net:
         """Take the module as it is."""
         self.module_ = self.module
         return self
 
-    def initialize_criterion(self) -> _Net:
+    def initialize_criterion(self) -> Net:
         """Take the loss as it is, in the form of a module, which skorch's checkpoints expect."""
         self.criterion_ = _Criterion(self.criterion)
         return self
 
-    def initialize_optimizer(self, triggered_directly: bool | None = None) -> _Net:
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Net:
         """Take the optimizer as it is."""
         self.optimizer_ = self.optimizer
         return self
 
-    def initialize_history(self) -> _Net:
+    def initialize_history(self) -> Net:
         """Go on with the history that the training has."""
         return self
 
