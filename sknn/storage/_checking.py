@@ -48,6 +48,27 @@ SIMPLE = {"none": frozenset({"none"}), "number": NUMBER, "text": frozenset({"tex
 CONTAINERS = ("list", "tuple", "set", "frozenset", "dict", "objects", "masked", "bunch")
 
 
+def text_leaf(sort: str, refusal: str, test: Callable[[str], object] = lambda value: True) -> Leaf:
+    """Return the check of a text that stands for a value of some sort."""
+
+    def check(checker: Checker, value: Any, place: str) -> Sorts:
+        if type(value) is not str or not test(value):
+            raise checker.refuse(place, refusal)
+        return frozenset({sort})
+
+    return check
+
+
+def numbers_leaf(dtype: torch.dtype) -> Leaf:
+    """Return the check of a list of numbers that is stored as a tensor of a type."""
+
+    def check(checker: Checker, value: Any, place: str) -> Sorts:
+        checker.numbers(value, place, dtype)
+        return NUMBER
+
+    return check
+
+
 class Checker:
     """Goes through a document and refuses what does not belong where it stands.
 
@@ -118,11 +139,16 @@ class Checker:
 
     def _check_mask(self, mask: Node, place: str) -> None:
         """Check that a mask holds booleans; each of another type would be converted anew."""
-        tag, value = self.tag(mask, place)
+        info = self._plain_array(mask, place)
+        if info is None or info.dtype != torch.bool:
+            raise self.refuse(place, "has a mask that is no array of booleans")
+
+    def _plain_array(self, node: Node, place: str) -> TensorInfo | None:
+        """Return what is known of the tensor of an array whose type torch has; None for others."""
+        tag, value = self.tag(node, place)
         if tag != "array" or len(self.exactly(value, None, place)) != 1:
-            raise self.refuse(place, "has a mask that is no array of booleans")
-        if self.info(value[0], place).dtype != torch.bool:
-            raise self.refuse(place, "has a mask that is no array of booleans")
+            return None
+        return self.info(value[0], place)
 
     def pairs(self, value: Any, place: str) -> list[tuple[Node, Node]]:
         """Return keys and values of a dict."""
@@ -242,11 +268,6 @@ class Checker:
             raise self.refuse(place, "is no single element")
         return NUMBER
 
-    def _float(self, value: Any, place: str) -> Sorts:
-        if value not in ("nan", "inf", "-inf"):
-            raise self.refuse(place, "is no float")
-        return NUMBER
-
     def numbers(self, value: Any, place: str, dtype: torch.dtype) -> int:
         """Check a list of numbers that is stored as a tensor; return its length."""
         info = self.info(value, place)
@@ -255,14 +276,6 @@ class Checker:
             raise self.refuse(place, "is no list of numbers")
         self._listed.add(name)  # each takes memory of its own
         return info.shape[0]
-
-    def _floats(self, value: Any, place: str) -> Sorts:
-        self.numbers(value, place, torch.float64)
-        return NUMBER
-
-    def _ints(self, value: Any, place: str) -> Sorts:
-        self.numbers(value, place, torch.int64)
-        return NUMBER
 
     def _bytes(self, value: Any, place: str) -> Sorts:
         try:
@@ -274,26 +287,6 @@ class Checker:
     def _torch_size(self, value: Any, place: str) -> Sorts:
         self.shape(value, place)
         return frozenset({"size"})
-
-    def _torch_device(self, value: Any, place: str) -> Sorts:
-        if type(value) is not str or not DEVICE.fullmatch(value):
-            raise self.refuse(place, "is no device")
-        return frozenset({"device"})
-
-    def _torch_dtype(self, value: Any, place: str) -> Sorts:
-        if type(value) is not str or value not in TORCH_TYPES:
-            raise self.refuse(place, "is no type of tensors")
-        return frozenset({"torch type"})
-
-    def _numpy_dtype(self, value: Any, place: str) -> Sorts:
-        if type(value) is not str or not NUMPY_TYPE.fullmatch(value):
-            raise self.refuse(place, "is no type of arrays")
-        return frozenset({"type"})
-
-    def _path(self, value: Any, place: str) -> Sorts:
-        if type(value) is not str:
-            raise self.refuse(place, "is no path")
-        return frozenset({"path"})
 
     def _slice(self, value: Any, place: str) -> Sorts:
         parts = self.exactly(value, 3, place)
@@ -310,19 +303,17 @@ class Checker:
         inner = self.text_keys(state["state"], place)
         if set(inner) != {"key", "pos"}:
             raise self.refuse(place, "is no state of a generator")
-        tag, array = self.tag(inner["key"], place)
-        if tag != "array" or len(self.exactly(array, None, place)) != 1:
-            raise self.refuse(place, "is no state of a generator")
         position, has_gauss = inner["pos"], state["has_gauss"]
         self.leaf(*self.tag(state["gauss"], place), place)
         if (
-            self.info(array[0], place) != (torch.uint32, (624,))
+            self._plain_array(inner["key"], place) != (torch.uint32, (624,))
             or type(position) is not int
             or not 0 <= position <= 624
             or has_gauss not in (0, 1)
             or self.tag(state["gauss"], place)[0] not in ("number", "float")
         ):
             raise self.refuse(place, "is no state of a generator")
+        array = inner["key"]["array"]
         if self._generators.setdefault(array[0]["tensor"][0], value) != value:
             raise self.refuse(place, "is a generator with the state of another")
         return frozenset({"generator"})
@@ -388,16 +379,14 @@ class Checker:
         if type(name) is not str:
             raise self.refuse(place, "is of no class")
         cls = find_known(name)
-        if cls is not None:
-            if not isinstance(cls, type):
-                raise self.refuse(place, f"is of {name[:80]}, which is no class")
-            return SortedClass(cls, True, sorts_of(cls))
-        cls = self.resolve(name)
+        is_known = cls is not None
+        if not is_known:
+            cls = self.resolve(name)
         if cls is None:  # nobody has to look it up to say what a file needs
             return SortedClass(None, False, frozenset({"any"}))
         if not isinstance(cls, type):
             raise self.refuse(place, f"is of {name[:80]}, which is no class")
-        return SortedClass(cls, False, sorts_of(cls) | {"trusted"})
+        return SortedClass(cls, is_known, sorts_of(cls) | ({"trusted"} if not is_known else set()))
 
     # What checks the content of a node that is no container, by its tag.
     leaves: ClassVar[Mapping[str, Leaf]] = {
@@ -406,17 +395,17 @@ class Checker:
         "bytes": _bytes,
         "element": _element,
         "enum": _enum,
-        "float": _float,
-        "floats": _floats,
-        "ints": _ints,
+        "float": text_leaf("number", "is no float", ("nan", "inf", "-inf").__contains__),
+        "floats": numbers_leaf(torch.float64),
+        "ints": numbers_leaf(torch.int64),
         "name": _name,
-        "numpy.dtype": _numpy_dtype,
-        "path": _path,
+        "numpy.dtype": text_leaf("type", "is no type of arrays", NUMPY_TYPE.fullmatch),
+        "path": text_leaf("path", "is no path"),
         "scalar": _scalar,
         "slice": _slice,
         "sparse": _sparse,
         "tensor": _tensor,
         "torch.Size": _torch_size,
-        "torch.device": _torch_device,
-        "torch.dtype": _torch_dtype,
+        "torch.device": text_leaf("device", "is no device", DEVICE.fullmatch),
+        "torch.dtype": text_leaf("torch type", "is no type of tensors", TORCH_TYPES.__contains__),
     }

@@ -14,8 +14,10 @@ from skorch.history import History
 from torch import nn
 
 from sknn.storage import digest, read_parts, write_parts
+from sknn.storage._checking import CONTAINERS
+from sknn.storage._documents import DocumentChecker
 from sknn.storage._encoding import Encoder
-from sknn.storage._values import LONG_LIST
+from sknn.storage._values import LONG_LIST, OF_TAG
 from tests.helpers import case_name
 
 PLAIN: dict[str, Any] = {
@@ -55,6 +57,11 @@ def types_of(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value), [types_of(each) for each in value]
     return type(value)
+
+
+def test_each_kind_of_value_is_checked_and_decoded() -> None:
+    checked = {*CONTAINERS, *DocumentChecker.leaves} - {"list"}  # which is itself
+    assert checked == {*OF_TAG, "object", "skops", "foreign"}
 
 
 @pytest.mark.parametrize("value", PLAIN.values(), ids=PLAIN)
