@@ -39,7 +39,7 @@ from sknn.data import (
     threads_for,
 )
 from sknn.nn import Loss, own_defaults
-from sknn.storage import portable_state
+from sknn.storage import portable_state, stored_attributes
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -854,6 +854,11 @@ def join_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any
     if sample_weight_val is not None and X_val is None:
         raise ValueError("sample_weight_val was given without X_val and y_val.")
     return None if X_val is None else (X_val, y_val, sample_weight_val)
+
+
+@stored_attributes.register
+def _(estimator: NeuralEstimator) -> dict[str, Any]:
+    return estimator._stored_attributes()
 
 
 class PreparedFit(NamedTuple):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ._consistency import check_arrays
 from ._encoding import FOLDERS
-from ._known import find_known
+from ._known import find_known, is_ours
 from ._third_party import Archive, load_third_party, no_archive
 from ._trust import Trust
 from ._values import OF_TAG, Node
@@ -162,7 +162,7 @@ def _of_its_own(value: Any) -> Any:
 def _leave_folders(cls: type, state: dict[str, Any]) -> None:
     """Leave out folders that a later fit would write to: a file does not decide where."""
     for name in FOLDERS:
-        if state.get(name) is not None and hasattr(cls, "_stored_attributes"):
+        if state.get(name) is not None and is_ours(cls):
             warnings.warn(
                 f"the {cls.__name__} was stored with {name}={str(state[name])!r}, which is not "
                 f"taken over: a file does not decide where is written to. Set {name} anew if it "

@@ -41,8 +41,6 @@ def stored_attributes(value: object) -> dict[str, Any] | None:
     Rooms above register functions for classes that they know better.
     """
     cls: Any = type(value)
-    if hasattr(value, "_stored_attributes"):
-        return value._stored_attributes() | dict.fromkeys(FOLDERS)
     # objects that say how they are pickled mostly hold what is no data
     if cls.__reduce__ is not object.__reduce__ or cls.__reduce_ex__ is not object.__reduce_ex__:
         return None
@@ -154,7 +152,10 @@ class Encoder:
         state = stored_attributes(value)
         if state is None and not self.lenient:
             raise self.refusal(f"is of type {name_of(cls)}, whose objects are no plain data")
-        return node | {"state": self._attributes(state or {})}
+        state = state or {}
+        if is_ours(cls):
+            state = state | {name: None for name in FOLDERS if name in state}
+        return node | {"state": self._attributes(state)}
 
     def _attributes(self, attributes: dict[str, Any]) -> dict[str, Node]:
         return {name: self.encode(name, value) for name, value in attributes.items()}
