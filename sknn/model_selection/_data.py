@@ -1,4 +1,4 @@
-"""What a call trains on: the rows of its fold, after the steps before the network.
+"""The data that a call trains on: the rows of its fold, after the steps before the network.
 
 Many calls train on the same data: all candidates of a fold whose preprocessing is the same. Those
 data are made once, by the call that needs them first.
@@ -82,7 +82,7 @@ def rows_of_fold(
 
 
 def make_training_data(function: Callable[..., Any], arguments: dict[str, Any]) -> TrainingData:
-    """Take the rows of a fold and fit the steps before the network to clones of them."""
+    """Return the rows of a fold, after clones of the steps before the network, fitted to them."""
     start = time.perf_counter()
     estimator = arguments["estimator"]
     try:

@@ -1,4 +1,4 @@
-"""How much memory fits may take at once, and who may take it."""
+"""Limits of memory, and threads that keep within them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs of fits tell while they run, and how they are told to stop."""
+"""The bar of finished fits, and the signal to stop."""
 
 from __future__ import annotations
 

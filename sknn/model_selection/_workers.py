@@ -1,4 +1,4 @@
-"""Who runs the chunks: threads of this process, or another backend of joblib's."""
+"""Workers that run chunks: threads of this process, or another backend of joblib's."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SENT_AT_MOST = 2**26
 
 
 def is_foreign(backend: ParallelBackendBase) -> bool:
-    """Return whether a backend is none of joblib's own, which are chosen without reason."""
-    # whoever has chosen another one has a reason, such as further machines
+    """Return whether a backend is none of joblib's own."""
+    # whoever has chosen such a one has a reason, such as further machines
     names = ("loky", "threading", "sequential")
     return type(backend) not in [joblib.parallel.BACKENDS.get(name) for name in names]
 
@@ -44,11 +44,8 @@ def count_workers(n_jobs: int | None, backend: ParallelBackendBase, n_fits: int)
 
 
 def pays_processes(calls: Sequence[Call], backend: ParallelBackendBase) -> bool:
-    """Return whether other processes would be of use, where the user lets joblib choose.
-
-    They are not for little work, for data that take long to send, and for searches whose callbacks
-    watch from this process. Threads do well with large networks.
-    """
+    """Return whether other processes pay off, where the user lets joblib choose."""
+    # not for little work or data that take long to send, nor where callbacks watch this process
     given = calls[0].arguments
     if type(backend) is not joblib.parallel.BACKENDS["loky"]:
         return False
