@@ -27,21 +27,7 @@ CHUNK_NUMBERS_ON_ACCELERATORS = 2**28
 
 
 def rows_at_once(layer_size: int, device: torch.device, *, training: bool = False) -> int:
-    """Return how many rows go through a network at once when nothing is trained.
-
-    Parameters
-    ----------
-    layer_size : int
-        Numbers that the largest layer returns for one row.
-    device : torch.device
-        Where the network is.
-    training : bool, default=False
-        Whether this is the scoring between epochs.
-
-    Returns
-    -------
-    int
-    """
+    """Return how many rows predictions, or scores between epochs, put through a network at once."""
     numbers = CHUNK_NUMBERS.get(device.type, CHUNK_NUMBERS_ON_ACCELERATORS)
     most = SCORING_ROWS if training and device.type == "cpu" else PREDICTION_ROWS
     return max(1, min(most, numbers // max(layer_size, 1)))
@@ -51,25 +37,7 @@ def rows_at_once(layer_size: int, device: torch.device, *, training: bool = Fals
 def predict_outputs(
     module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int = PREDICTION_ROWS
 ) -> Tensor:
-    """Run a network in evaluation mode over all rows.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network, in evaluation mode.
-    rows : Rows
-        The inputs.
-    compute_dtype : torch.dtype
-        Type of the matrix products.
-    chunk_rows : int
-        Rows that go through the network at once.
-
-    Returns
-    -------
-    Tensor of shape (n_samples, n_outputs)
-        On the network's device; of shape (sum of lengths, n_outputs) from a network that gives
-        an answer for each step of a series.
-    """
+    """Return outputs (n, n_outputs), or (sum of lengths, n_outputs) where each step has an answer."""
     n = len(rows)
     if rows.lengths is not None:
         return _predict_series(module, rows, compute_dtype, min(chunk_rows, RAGGED_ROWS))
@@ -86,26 +54,7 @@ def predict_outputs(
 def write_labels(
     module: LabelDecoder, rows: Rows, compute_dtype: torch.dtype, n_steps: int, chunk_rows: int
 ) -> Ragged:
-    """Have a decoder write labels for all rows.
-
-    Parameters
-    ----------
-    module : LabelDecoder
-        The network, in evaluation mode.
-    rows : SeriesRows
-        The series.
-    compute_dtype : torch.dtype
-        Type of the matrix products.
-    n_steps : int
-        Labels a series, at most.
-    chunk_rows : int
-        Series that go through the network at once.
-
-    Returns
-    -------
-    Ragged of int
-        The labels that come before the end, for each series.
-    """
+    """Return the labels, at most `n_steps` a series, that a decoder in evaluation mode writes."""
     lengths = rows.lengths
     order = np.arange(len(rows)) if lengths is None else np.argsort(lengths, kind="stable")
     written: list[np.ndarray] = [np.empty(0, np.int64)] * len(rows)

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from sknn.nn import own_defaults
 
+# Modules here are networks of series that map tokens to the logits of the next, by an encoder that
+# reads forwards.
+
 # Steps that are read at once; the states are carried on.
 STEPS_AT_ONCE = 4096
 
@@ -21,21 +24,7 @@ def _device_of(module: nn.Module) -> torch.device:
 @own_defaults()
 @torch.inference_mode()
 def token_log_likelihood(module: Any, sequences: list[np.ndarray], *, mark: int) -> float:
-    """Return the sum of the logarithms of the tokens' probabilities.
-
-    Parameters
-    ----------
-    module : SeriesNetwork
-        Maps tokens to the logits of the next, by an encoder that reads forwards.
-    sequences : list of ndarray of int
-        Tokens.
-    mark : int
-        The token before the first one.
-
-    Returns
-    -------
-    float
-    """
+    """Return the log-likelihood of sequences of tokens, each of which follows a `mark`."""
     device, total = _device_of(module), 0.0
     for tokens in sequences:
         read = torch.from_numpy(np.append(mark, tokens[:-1]).astype(np.int64)).to(device)
@@ -57,35 +46,12 @@ def sample_tokens(
     prompt: np.ndarray,
     n_samples: int,
     *,
-    max_length: int,
-    temperature: float,
-    end: int,
+    max_length: int,  # of what is drawn
+    temperature: float,  # by which logits are divided; 0 takes the likeliest token
+    end: int,  # the token that ends a sequence, and is not part of it
     seed: int,
 ) -> list[np.ndarray]:
-    """Draw sequences token by token.
-
-    Parameters
-    ----------
-    module : SeriesNetwork
-        Maps tokens to the logits of the next, by an encoder that reads forwards.
-    prompt : ndarray of int
-        What each sequence begins with, the mark of its beginning included.
-    n_samples : int
-        Number of sequences.
-    max_length : int
-        Tokens that are drawn, at most.
-    temperature : float
-        By which logits are divided; 0 takes the likeliest token.
-    end : int
-        The token that ends a sequence, and is not part of it.
-    seed : int
-        Of the random numbers.
-
-    Returns
-    -------
-    list of ndarray of int
-        What comes after the prompt.
-    """
+    """Return sequences of tokens that follow a prompt (n,), whose first token marks a beginning."""
     device = _device_of(module)
     generator = torch.Generator().manual_seed(seed)
     read = torch.from_numpy(prompt.astype(np.int64)).to(device).expand(n_samples, -1)

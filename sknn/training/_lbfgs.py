@@ -23,11 +23,10 @@ CHUNK_ROWS = 8192
 
 
 class LBFGSLoop(Loop):
-    """Minimises the penalised loss of all samples; an iteration of SciPy's counts as an epoch.
+    """Minimises the penalised loss of all samples; an iteration of SciPy's counts as an epoch."""
 
-    `max_epochs` bounds the iterations, `max_fun` the evaluations of the loss, `tol` the gradient's
-    largest component (SciPy's `gtol`).
-    """
+    # `max_epochs` bounds the iterations, `max_fun` the evaluations of the loss, and `tol` the
+    # gradient's largest component (SciPy's gtol)
 
     step: GradientStep
 

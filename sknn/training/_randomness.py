@@ -15,19 +15,10 @@ from ._state import TrainingState
 
 
 class OwnGenerators(Generators):
-    """Generators that go on where the last training of a state has ended.
+    """Generators that go on where the last training of a state has ended."""
 
-    Seeded from ``state.random_state`` the first time, continued from ``state.torch_rng`` after
-    that; the one on another device than the CPU is seeded anew each time.
-
-    Parameters
-    ----------
-    state : TrainingState
-        Its `torch_rng` is where the CPU generator goes on.
-    device : torch.device
-        Where the training takes place.
-    """
-
+    # seeded from `state.random_state` the first time, and continued from `state.torch_rng` after
+    # that; the one on another device than the CPU is seeded anew each time
     def __init__(self, state: TrainingState, device: torch.device) -> None:
         self._state = state
         super().__init__(_continued(state), device)
@@ -39,17 +30,7 @@ class OwnGenerators(Generators):
 
 @contextmanager
 def own_generators(state: TrainingState, device: torch.device) -> Iterator[OwnGenerators]:
-    """Let layers draw from a training's own generators, and remember where they end.
-
-    Parameters
-    ----------
-    state, device
-        As in :class:`OwnGenerators`.
-
-    Yields
-    ------
-    OwnGenerators
-    """
+    """Let layers draw from a training's own generators, and remember where they end."""
     generators = OwnGenerators(state, device)
     with generators.active():
         try:
@@ -60,17 +41,7 @@ def own_generators(state: TrainingState, device: torch.device) -> Iterator[OwnGe
 
 @contextmanager
 def isolated_torch_rng(state: TrainingState, device: torch.device) -> Iterator[OwnGenerators]:
-    """Run with torch's generators at the state's own place, and put them back afterwards.
-
-    Parameters
-    ----------
-    state, device
-        As in :class:`OwnGenerators`.
-
-    Yields
-    ------
-    OwnGenerators
-    """
+    """Run with torch's generators at the state's own place, and put them back afterwards."""
     with own_generators(state, device) as generators, generators.lent():
         yield generators
 

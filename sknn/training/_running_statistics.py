@@ -64,11 +64,9 @@ class RunningStatistics:
 
     @torch.no_grad()
     def renew(self, batches: Iterable[Batch], run: Callable[[Any], Any]) -> None:
-        """Replace the statistics by those of batches, whose inputs `run` takes.
-
-        Called in training mode, as layers that the module keeps from it keep their statistics;
-        afterwards the module is in evaluation mode.
-        """
+        """Replace the statistics by those of batches, whose inputs `run` takes."""
+        # Called in training mode, which some modules keep from their layers: those keep their
+        # statistics. Afterwards the module is in evaluation mode.
         layers = [layer for layer in self._layers if layer.training]
         before = [(layer.momentum, _copies(layer)) for layer in layers]
         self._module.eval()  # no dropout

@@ -26,19 +26,7 @@ def decide_labels(outputs: Tensor) -> Tensor:
 
 
 def accuracy(decisions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> float:
-    """Share of rows that are right in every label.
-
-    Parameters
-    ----------
-    decisions, targets : Tensor of shape (n_samples,) or (n_samples, n_labels)
-        Predicted and true classes or labels.
-    sample_weight : Tensor of shape (n_samples,) or None
-        Weights of the rows.
-
-    Returns
-    -------
-    float
-    """
+    """Return the share of rows of decisions (n,) or (n, n_labels) that are right in every label."""
     right = decisions == targets
     if right.ndim == 2:
         right = right.all(1)
@@ -48,19 +36,7 @@ def accuracy(decisions: Tensor, targets: Tensor, sample_weight: Tensor | None) -
 
 
 def accuracies(decisions: Tensor, targets: Tensor, n_samples: Sequence[int]) -> list[float]:
-    """Return the :func:`accuracy` of several networks.
-
-    Parameters
-    ----------
-    decisions, targets : Tensor of shape (n_networks, n) or (n_networks, n, n_labels)
-        Predicted and true classes or labels.
-    n_samples : sequence of int
-        How many of the n rows each network has; the others are equal in both.
-
-    Returns
-    -------
-    list of float
-    """
+    """Return the accuracy of k networks; of the n rows (k, n, ...) each has its `n_samples`."""
     right = decisions == targets
     if right.ndim == 3:
         right = right.all(2)
@@ -70,21 +46,7 @@ def accuracies(decisions: Tensor, targets: Tensor, n_samples: Sequence[int]) -> 
 
 
 def r2(predictions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> float:
-    """Coefficient of determination, averaged over outputs.
-
-    Parameters
-    ----------
-    predictions, targets : Tensor of shape (n_samples, n_outputs)
-        Predicted and true values.
-    sample_weight : Tensor of shape (n_samples,) or None
-        Weights of the rows.
-
-    Returns
-    -------
-    float
-        A constant target counts 1 if it is predicted exactly, else 0. NaN where a prediction is
-        not finite.
-    """
+    """Return R2 of predictions (n, n_outputs), averaged over outputs."""
     if sample_weight is None:
         mean = targets.mean(0)
         residual = (targets - predictions).square().sum(0)

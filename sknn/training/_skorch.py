@@ -83,6 +83,7 @@ __all__ = [
     "SkorchCallbacks",
     "check_callbacks",
     "freeze_parameters",
+    "unnamed",
 ]
 
 # They report, and change nothing.
@@ -121,11 +122,16 @@ def check_callbacks(callbacks: Any) -> list[Any]:
     return list(callbacks)
 
 
+def unnamed(callbacks: Iterable[Any]) -> list[Any]:
+    """Return the callbacks alone, of which some may be pairs of name and callback."""
+    return [each[1] if isinstance(each, tuple | list) else each for each in callbacks]
+
+
 def freeze_parameters(callbacks: Iterable[Any]) -> bool:
     """Say whether callbacks may freeze a network's parameters while it is trained."""
     return any(
         isinstance(callback, ParamMapper) and not isinstance(callback, Initializer)
-        for callback in callbacks
+        for callback in unnamed(callbacks)
     )
 
 

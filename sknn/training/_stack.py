@@ -360,10 +360,7 @@ class _StackedSamples:
         return runs
 
     def runs(self, number: int) -> list[tuple[int, int, int, int]]:
-        """Return runs of members whose batches with this number are of equal size.
-
-        Each is (start, stop, first_row, last_row): slices of the members and of each one's rows.
-        """
+        """Return runs (start, stop, first_row, last_row) of members with batches of equal size."""
         return self._runs[number]
 
     def begin_epoch(self) -> None:

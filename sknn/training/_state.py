@@ -24,100 +24,40 @@ from ._skorch import History
 
 @dataclass
 class TrainingState:
-    """What `partial_fit`, warm starts and training after loading go on from.
+    """Numbers and tensors that `partial_fit`, warm starts and training after loading go on from."""
 
-    Numbers and tensors only, the user's generator aside.
-
-    Attributes
-    ----------
-    random_state : numpy.random.RandomState
-        Draws the order of the rows, and the seed of torch's generator.
-    torch_rng : Tensor or None
-        State of torch's CPU generator, for modules that draw numbers (dropout).
-    history : skorch.history.History
-        One dict an epoch.
-    n_samples_seen : int
-        Over all epochs.
-    n_steps : int
-        Batches that the present schedule has seen.
-    learning_rate : float or None
-        Where a schedule or an adaptive rate has come to; None is the initial one.
-    plateau : Plateau or None
-        Best loss or score.
-    best : list of Tensor or None
-        The weights with the best validation score.
-    optimizer : list of dict or None
-        The optimizer's state.
-    solver : str or None
-        Whose state that is.
-    optimized : list of str or None
-        The parameters that `optimizer` is about, see :func:`parameter_keys`.
-    """
-
-    random_state: np.random.RandomState
-    torch_rng: Tensor | None = None
-    history: History = field(default_factory=History)
-    n_samples_seen: int = 0
-    n_steps: int = 0
-    learning_rate: float | None = None
-    plateau: Plateau | None = None
-    best: list[Tensor] | None = None
+    random_state: np.random.RandomState  # draws orders of the rows, and the seed of torch's
+    torch_rng: Tensor | None = None  # state of the training's CPU generator
+    history: History = field(default_factory=History)  # one dict an epoch
+    n_samples_seen: int = 0  # over all epochs
+    n_steps: int = 0  # batches that the present schedule has seen
+    learning_rate: float | None = None  # where a schedule has come to; None is the initial one
+    plateau: Plateau | None = None  # the best loss or score
+    best: list[Tensor] | None = None  # parameters and buffers with the best validation score
     optimizer: list[dict[str, Any]] | None = None
-    solver: str | None = None
-    optimized: list[str] | None = None
+    solver: str | None = None  # whose state `optimizer` is
+    optimized: list[str] | None = None  # keys of its parameters; None for one flat tensor
 
     def remember_optimizer(
         self, optimizer: torch.optim.Optimizer | None, solver: str, module: nn.Module
     ) -> None:
-        """Keep an optimizer's state for the next call.
-
-        Parameters
-        ----------
-        optimizer : torch.optim.Optimizer or None
-            None where the solver has no state.
-        solver : str
-            Its name.
-        module : torch.nn.Module
-            The network.
-        """
+        """Keep the state of a solver's optimizer for the next call; None has none."""
         self.optimizer = None if optimizer is None else optimizer_state(optimizer)
         self.optimized = None if optimizer is None else parameter_keys(optimizer, module)
         self.solver = solver
 
     def is_parted(self, solver: str) -> bool:
-        """Say whether each of a network's parameters has an optimizer state of its own.
-
-        Parameters
-        ----------
-        solver : str
-            Whose state it would be.
-
-        Returns
-        -------
-        bool
-        """
+        """Say whether each of the network's parameters has a state of its own of this solver."""
         return self.solver == solver and self.optimizer is not None and self.optimized is not None
 
     def restore_optimizer(
         self, optimizer: torch.optim.Optimizer, solver: str, module: nn.Module
     ) -> None:
-        """Give a new optimizer the state of the last call, if the solver is the same.
-
-        Parameters that the last call did not train begin without a state.
-
-        Parameters
-        ----------
-        optimizer : torch.optim.Optimizer
-            The new optimizer.
-        solver : str
-            Its name.
-        module : torch.nn.Module
-            The network.
-        """
+        """Give a new optimizer the state of the last call, if the solver is the same."""
         if self.optimizer is None or self.solver != solver:
             return
         keys, states = parameter_keys(optimizer, module), self.optimizer
-        if keys is not None:
+        if keys is not None:  # parameters that the last call did not train begin without a state
             known = dict(zip(*self._by_parameter(module, keys), strict=True))
             states = [known.get(key, {}) for key in keys]
         restore_optimizer_state(optimizer, states)
@@ -139,17 +79,8 @@ class TrainingState:
         return next(candidates, []), states if len(states) in (len(everything), len(keys)) else []
 
     def take_over(self, other: TrainingState, device: torch.device) -> None:
-        """Go on from where another training was interrupted.
-
-        The optimizer and torch's generators are put back where they are used.
-
-        Parameters
-        ----------
-        other : TrainingState
-            Of a training with the same data and parameters.
-        device : torch.device
-            Where this one takes place.
-        """
+        """Go on from where another training with the same data and parameters was interrupted."""
+        # the optimizer and torch's generators are put back where they are used
         self.random_state.set_state(other.random_state.get_state(legacy=False))
         self.history[:] = other.history
         for name in ("n_samples_seen", "n_steps", "learning_rate", "plateau"):
@@ -157,12 +88,7 @@ class TrainingState:
         self.best = None if other.best is None else [tensor.to(device) for tensor in other.best]
 
     def on_cpu(self) -> TrainingState:
-        """Return the same state with tensors on the CPU, for storage.
-
-        Returns
-        -------
-        TrainingState
-        """
+        """Return the same state with tensors on the CPU, for storage."""
 
         def cpu(value: Any) -> Any:
             return value.detach().cpu() if isinstance(value, Tensor) else value

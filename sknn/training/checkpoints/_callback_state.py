@@ -13,41 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from sknn.storage import stored_attributes
-from sknn.training._skorch import LOGGERS, Callback, ParamMapper
+from sknn.training._skorch import LOGGERS, Callback, ParamMapper, unnamed
 
 ARRAYS = (np.ndarray, Tensor)
 SCALARS = (bool, int, float, str, bytes, type(None), torch.dtype, np.random.RandomState)
 
 
 def stateful(callbacks: Iterable[Any]) -> list[Any]:
-    """Return the callbacks that a training may depend on.
-
-    Parameters
-    ----------
-    callbacks : iterable of skorch callbacks, or pairs of name and callback
-        All of them.
-
-    Returns
-    -------
-    list of skorch callbacks
-    """
-    bare = [each[1] if isinstance(each, tuple) else each for each in callbacks]
-    return [callback for callback in bare if not isinstance(callback, LOGGERS)]
+    """Return the callbacks that a training may depend on, of callbacks or pairs of name and one."""
+    return [each for each in unnamed(callbacks) if not isinstance(each, LOGGERS)]
 
 
 def callback_parameters(callback: Any) -> dict[str, Any]:
-    """Return what a callback was made with.
-
-    Parameters
-    ----------
-    callback : skorch callback
-        The callback.
-
-    Returns
-    -------
-    dict
-        Parameters by name.
-    """
+    """Return what a callback was made with, by the names of its parameters."""
     names = set(_parameters(callback))
     if hasattr(callback, "kwargs"):  # skorch's LRScheduler hands them on
         names |= set(callback.kwargs)
@@ -58,11 +36,9 @@ def callback_parameters(callback: Any) -> dict[str, Any]:
 
 @stored_attributes.register
 def _(callback: Callback) -> dict[str, Any]:
-    """Return the attributes of a callback that are stored with an estimator.
-
-    What it makes when training begins, such as torch's schedulers, is left out: that is what
-    has a name with an underscore at the end and is no plain data.
-    """
+    """Return the attributes of a callback that are stored with an estimator."""
+    # What it makes when training begins, such as torch's schedulers, is left out: that is what
+    # has a name with an underscore at the end and is no plain data.
     parameters, stored = callback_parameters(callback), {}
     for name, value in (callback.__getstate__() or {}).items():
         if name in parameters or not name.endswith("_") or _is_plain(value):
@@ -91,27 +67,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def callback_state(callback: Any) -> dict[str, Any]:
-    """Return what a callback remembers.
-
-    That is what its own `state_dict` returns. Else it is its attributes: plain data, and the
-    `state_dict` of those that have one, such as torch's schedulers. Functions have no state, nor
-    have arrays that were handed to the constructor, and what `__getstate__` leaves out.
-
-    Parameters
-    ----------
-    callback : skorch callback
-        The callback.
-
-    Returns
-    -------
-    dict
-        Plain data, for :func:`restore_callback`.
-
-    Raises
-    ------
-    TypeError
-        If it holds something else; the message names it.
-    """
+    """Return what a callback remembers, as plain data; TypeError names what is none."""
+    # what its own `state_dict` returns; else its attributes, and the `state_dict` of those that
+    # have one, such as torch's schedulers. Functions have no state, nor have arrays that were
+    # handed to the constructor, and what `__getstate__` leaves out.
     name = type(callback).__name__
     if _has_state_dict(callback):
         return {"state_dict": _plain(callback.state_dict(), f"{name}.state_dict()")}
@@ -129,20 +88,7 @@ def callback_state(callback: Any) -> dict[str, Any]:
 
 
 def restore_callback(callback: Any, state: dict[str, Any]) -> None:
-    """Give a callback back what it remembered.
-
-    Parameters
-    ----------
-    callback : skorch callback
-        One that has been told that training begins.
-    state : dict
-        What :func:`callback_state` returned of another one, made with the same parameters.
-
-    Raises
-    ------
-    ValueError
-        If it lacks an object whose state is to be restored.
-    """
+    """Give back what :func:`callback_state` returned to one that was told that training begins."""
     if "state_dict" in state:
         callback.load_state_dict(state["state_dict"])
         return

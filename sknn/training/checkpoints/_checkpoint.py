@@ -29,11 +29,10 @@ ALLOWANCE = 0.25
 
 
 class Checkpoint:
-    """The file in which a fit keeps how far it has come, as three parts.
+    """The file in which a fit keeps how far it has come."""
 
-    "estimator" is a copy that predicts with the weights so far, "fit" tells this fit from others
-    (:func:`describe_fit`), and "progress" is all that the rest of the training depends on.
-    """
+    # Three parts: "estimator", a copy that predicts with the weights so far; "fit", what tells this
+    # fit from others (`describe_fit`); "progress", all that the rest of the training depends on.
 
     def __init__(
         self,
@@ -105,12 +104,9 @@ class Checkpoint:
             random_state.set_state(self.fit["random_state"].get_state(legacy=False))
 
     def begin(self, training: Training) -> None:
-        """Put a new training to where it was interrupted, or write a first checkpoint.
-
-        What cannot be written is found here, after `on_train_begin`, and not hours later.
-        """
+        """Put a new training to where it was interrupted, or write a first checkpoint."""
         progress, self._progress = self._progress, None
-        if progress is None:
+        if progress is None:  # what cannot be written is found now, and not hours later
             self.write(training)
             return
         try:

@@ -20,11 +20,7 @@ DECIDED = ("params", "fused", "foreach", "capturable", "differentiable")
 
 
 def progress_of(training: Training) -> dict[str, Any]:
-    """Return all that the rest of a training depends on, between two batches or two epochs.
-
-    These are numbers, tensors, and containers of them; the tensors are no copies. TypeError says
-    that a callback holds something else.
-    """
+    """Return what the rest of a training depends on, as numbers, tensors and containers of them."""
     optimizer = training.step.optimizer
     assert optimizer is not None
     groups = optimizer.param_groups

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Tensors = list[Tensor]
+Settings = tuple[Any, ...]
+
 
 def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
     """Keep torch from wrapping a `step` in its profiler's hook, which takes as long as the step."""
@@ -20,13 +23,9 @@ def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
 
 
 class FusedOptimizer(torch.optim.Optimizer):
-    """One parameter group, updated by one fused kernel.
+    """One parameter group, updated by one fused kernel; `step` is called under `torch.no_grad`."""
 
-    `step` is called under :func:`torch.no_grad`. One call of the kernel can update the tensors
-    of several optimizers with equal settings, see :class:`JointOptimizer`.
-    """
-
-    state_names: tuple[str, ...]
+    state_names: tuple[str, ...]  # of the tensors that a parameter's state consists of
 
     def __init__(self, parameters: Iterable[Tensor], **defaults: Any) -> None:
         super().__init__(list(parameters), defaults)
@@ -48,41 +47,19 @@ class FusedOptimizer(torch.optim.Optimizer):
     def count_step(self) -> None:
         """Do what comes before a step."""
 
-    def settings(self) -> tuple[Any, ...]:
-        """Return the numbers that decide what a step does to a gradient.
-
-        Returns
-        -------
-        tuple
-        """
+    def settings(self) -> Settings:
+        """Return the numbers that decide what a step does to a gradient."""
         raise NotImplementedError
 
     @staticmethod
     def update(
-        settings: tuple[Any, ...],
-        tensors: list[Tensor],
-        gradients: list[Tensor],
-        states: list[list[Tensor]],
+        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
     ) -> None:
-        """Update tensors, of one optimizer or of several that have the same settings.
-
-        Parameters
-        ----------
-        settings : tuple
-            What :meth:`settings` returned.
-        tensors, gradients, states : list
-            What :meth:`gather` returned.
-        """
+        """Update what `gather` returned, of one optimizer or of several with the same settings."""
         raise NotImplementedError
 
-    def gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
-        """Return parameters that have a gradient, the gradients, and the states, a list a name.
-
-        Returns
-        -------
-        tensors, gradients : list of Tensor
-        states : list of list of Tensor
-        """
+    def gather(self) -> tuple[Tensors, Tensors, list[Tensors]]:
+        """Return parameters that have a gradient, the gradients, and the states, a list a name."""
         tensors = self.param_groups[0]["params"]
         gradients = [tensor.grad for tensor in tensors]
         if any(gradient is None for gradient in gradients):
@@ -99,19 +76,7 @@ class FusedOptimizer(torch.optim.Optimizer):
 
 
 class SGD(FusedOptimizer):
-    """Stochastic gradient descent with (Nesterov) momentum.
-
-    Parameters
-    ----------
-    params : iterable of Tensor
-        What to optimise.
-    lr : float
-        Learning rate.
-    momentum : float, default=0.0
-        Share of the last update that goes into the next.
-    nesterov : bool, default=False
-        Whether the momentum is Nesterov's.
-    """
+    """Stochastic gradient descent with (Nesterov) momentum."""
 
     state_names = ("momentum_buffer",)
 
@@ -123,7 +88,7 @@ class SGD(FusedOptimizer):
     def _initial_state(self, tensor: Tensor) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(tensor)}
 
-    def settings(self) -> tuple[Any, ...]:
+    def settings(self) -> Settings:
         """Return learning rate, momentum, and whether that is Nesterov's."""
         group = self.param_groups[0]
         momentum = group["momentum"]
@@ -131,10 +96,7 @@ class SGD(FusedOptimizer):
 
     @staticmethod
     def update(
-        settings: tuple[Any, ...],
-        tensors: list[Tensor],
-        gradients: list[Tensor],
-        states: list[list[Tensor]],
+        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
     ) -> None:
         """Update tensors."""
         lr, momentum, nesterov = settings
@@ -171,10 +133,7 @@ class _AdamBase(FusedOptimizer):
 
     @staticmethod
     def update(
-        settings: tuple[Any, ...],
-        tensors: list[Tensor],
-        gradients: list[Tensor],
-        states: list[list[Tensor]],
+        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
     ) -> None:
         """Update tensors."""
         lr, beta_1, beta_2, epsilon = settings
@@ -198,22 +157,7 @@ class _AdamBase(FusedOptimizer):
 
 
 class Adam(_AdamBase):
-    """Adam with epsilon outside the bias correction (Kingma and Ba, 2015, end of section 2).
-
-    With ``c_i = 1 - beta_i^t`` the update is ``lr sqrt(c_2) / c_1 * m / (sqrt(v) + epsilon)``, as
-    in scikit-learn; torch's own Adam has ``epsilon sqrt(c_2)`` in place of ``epsilon``.
-
-    Parameters
-    ----------
-    params : iterable of Tensor
-        What to optimise.
-    lr : float
-        Learning rate.
-    betas : tuple of float, default=(0.9, 0.999)
-        Decay rates of the two moments.
-    eps : float, default=1e-8
-        Keeps the division finite.
-    """
+    """Adam with epsilon outside the bias correction (Kingma and Ba, 2015, end of section 2)."""
 
     def __init__(
         self,
@@ -222,6 +166,8 @@ class Adam(_AdamBase):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
+        # With c_i = 1 - beta_i^t the update is lr sqrt(c_2) / c_1 * m / (sqrt(v) + epsilon), as in
+        # scikit-learn; torch's own Adam has epsilon sqrt(c_2) in place of epsilon.
         super().__init__(params, lr=lr, betas=betas, eps=eps)
         self._n_steps: int | None = None
 
@@ -236,7 +182,7 @@ class Adam(_AdamBase):
             self._n_steps = max((int(state["step"]) for state in self.state.values()), default=0)
         self._n_steps += 1
 
-    def settings(self) -> tuple[Any, ...]:
+    def settings(self) -> Settings:
         """Return learning rate, betas, and epsilon for torch's formula."""
         group = self.param_groups[0]
         beta_1, beta_2 = group["betas"]
@@ -245,23 +191,7 @@ class Adam(_AdamBase):
 
 
 class AdamW(_AdamBase):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101).
-
-    Parameters
-    ----------
-    params : iterable of Tensor
-        What to optimise.
-    lr : float
-        Learning rate.
-    betas : tuple of float, default=(0.9, 0.999)
-        Decay rates of the two moments.
-    eps : float, default=1e-8
-        Keeps the division finite.
-    weight_decay : float, default=0.0
-        Share of `lr` by which `decayed` shrinks before each update.
-    decayed : list of Tensor or None, default=None
-        The tensors that decay; None is all of them.
-    """
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv:1711.05101)."""
 
     def __init__(
         self,
@@ -269,18 +199,18 @@ class AdamW(_AdamBase):
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        decayed: list[Tensor] | None = None,
+        weight_decay: float = 0.0,  # share of `lr` by which `decayed` shrinks before each update
+        decayed: list[Tensor] | None = None,  # None is all of them
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self._decayed = self.param_groups[0]["params"] if decayed is None else decayed
 
-    def settings(self) -> tuple[Any, ...]:
+    def settings(self) -> Settings:
         """Return learning rate, betas, epsilon and decay."""
         group = self.param_groups[0]
         return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
 
-    def gather(self) -> tuple[list[Tensor], list[Tensor], list[list[Tensor]]]:
+    def gather(self) -> tuple[Tensors, Tensors, list[Tensors]]:
         """Return what there is to update, and last the tensors that decay."""
         tensors, gradients, states = super().gather()
         decayed = self._decayed
@@ -291,10 +221,7 @@ class AdamW(_AdamBase):
 
     @staticmethod
     def update(
-        settings: tuple[Any, ...],
-        tensors: list[Tensor],
-        gradients: list[Tensor],
-        states: list[list[Tensor]],
+        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
     ) -> None:
         """Shrink the tensors that decay, then update as Adam does."""
         *of_adam, weight_decay = settings
@@ -305,28 +232,16 @@ class AdamW(_AdamBase):
 
 
 class JointOptimizer:
-    """Steps several optimizers, with as few kernels as possible for those that are ours.
-
-    Parameters
-    ----------
-    optimizers : sequence of torch.optim.Optimizer
-        Each with its own parameters, whose gradients are never None.
-    """
+    """Steps several optimizers, with as few kernels as possible for those that are ours."""
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self._optimizers = list(optimizers)
         self._situation: Any = None
         # optimizers with equal settings, and what they update
-        self._groups: list[tuple[FusedOptimizer, tuple[list[Tensor], ...]]] = []
+        self._groups: list[tuple[FusedOptimizer, tuple[Tensors, ...]]] = []
 
     def step(self, members: Sequence[int]) -> None:
-        """Do what the optimizers' own `step` does. Call it under :func:`torch.no_grad`.
-
-        Parameters
-        ----------
-        members : sequence of int
-            Numbers of those that are to step.
-        """
+        """Do what the own `step` of those with these numbers does, under :func:`torch.no_grad`."""
         fused = []
         for i in members:
             optimizer = self._optimizers[i]
@@ -346,7 +261,7 @@ class JointOptimizer:
     @staticmethod
     def _group(
         optimizers: list[FusedOptimizer],
-    ) -> list[tuple[FusedOptimizer, tuple[list[Tensor], ...]]]:
+    ) -> list[tuple[FusedOptimizer, tuple[Tensors, ...]]]:
         groups: dict[tuple[Any, ...], list[FusedOptimizer]] = {}
         for optimizer in optimizers:
             groups.setdefault((type(optimizer), *optimizer.settings()), []).append(optimizer)

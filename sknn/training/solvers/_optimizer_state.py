@@ -13,36 +13,12 @@ from ._fused import FusedOptimizer
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """Return an optimizer's state, one dict a parameter, in the parameters' order.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-        The optimizer.
-
-    Returns
-    -------
-    list of dict
-        The optimizer's own tensors and numbers, not copies.
-    """
+    """Return an optimizer's state, a dict a parameter in their order; the tensors are no copies."""
     return [dict(optimizer.state.get(parameter, {})) for parameter in _parameters(optimizer)]
 
 
 def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[str, Any]]) -> None:
-    """Put back what :func:`optimizer_state` returned.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-        A new optimizer for parameters of the same shapes.
-    state : list of dict
-        What :func:`optimizer_state` returned.
-
-    Raises
-    ------
-    ValueError
-        If it is the state of another optimizer or of other parameters.
-    """
+    """Give a new optimizer what :func:`optimizer_state` returned of one for equal shapes."""
     is_fused = any(group.get("fused") for group in optimizer.param_groups)
     for parameter, values in zip(_parameters(optimizer), state, strict=True):
         if not values:
@@ -76,58 +52,20 @@ def _check_state(
 
 
 def parameter_keys(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str] | None:
-    """Name the parameters that an optimizer updates, in its order.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-        The optimizer.
-    module : torch.nn.Module
-        Whose parameters they are.
-
-    Returns
-    -------
-    list of str or None
-        Name and shape of each; None for one flat tensor that holds all of them.
-    """
+    """Return the keys of the parameters that an optimizer updates; None for one flat tensor."""
     own = {id(parameter) for parameter in module.parameters()}
     tensors = _parameters(optimizer)
     return keys_of(tensors, module) if all(id(tensor) in own for tensor in tensors) else None
 
 
 def keys_of(parameters: Iterable[Tensor], module: nn.Module) -> list[str]:
-    """Return name and shape of some of a module's parameters.
-
-    Parameters
-    ----------
-    parameters : iterable of Tensor
-        The parameters.
-    module : torch.nn.Module
-        Whose they are.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return name and shape of some of a module's parameters."""
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     return [f"{names[id(each)]} {tuple(each.shape)}" for each in parameters]
 
 
 def parted_state(state: dict[str, Any], parts: Sequence[Tensor]) -> list[dict[str, Any]]:
-    """Cut the state of one flat tensor into the states of what it holds.
-
-    Parameters
-    ----------
-    state : dict
-        Tensors of the flat tensor's size are cut, everything else is copied.
-    parts : sequence of Tensor
-        What it holds, in its order.
-
-    Returns
-    -------
-    list of dict
-        One for each part.
-    """
+    """Cut the state of one flat tensor into copies for its parts, one dict each."""
     sizes = [part.numel() for part in parts]
 
     def cut(value: Any) -> list[Any]:

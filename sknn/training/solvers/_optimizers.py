@@ -28,7 +28,7 @@ SOLVERS: dict[str, type[torch.optim.Optimizer]] = {
 def make_optimizer(
     solver: str | Callable[..., torch.optim.Optimizer],
     parameters: list[Tensor],
-    weights: list[Tensor],
+    weights: list[Tensor],  # what `alpha` acts upon under "adamw"
     *,
     learning_rate: float,
     alpha: float,
@@ -38,32 +38,9 @@ def make_optimizer(
     momentum: float,
     nesterov: bool,
 ) -> torch.optim.Optimizer:
-    """Build an optimizer and hand each hyperparameter to the solvers that have it.
-
-    Parameters
-    ----------
-    solver : str or callable
-        Key of `SOLVERS`, or a :class:`torch.optim.Optimizer` class (or a partial of one).
-    parameters : list of Tensor
-        What to optimise.
-    weights : list of Tensor
-        What `alpha` acts upon under "adamw".
-    learning_rate, alpha, beta_1, beta_2, epsilon, momentum, nesterov
-        The estimator's parameters. Arguments that a partial binds already are left as they are.
-
-    Returns
-    -------
-    torch.optim.Optimizer
-
-    Raises
-    ------
-    ValueError
-        If the solver needs to evaluate the loss itself.
-    TypeError
-        If it is no optimizer.
-    """
+    """Return an optimizer of parameters; each number goes to the solvers that take it."""
     optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
-    bound = getattr(optimizer_class, "keywords", {})
+    bound = getattr(optimizer_class, "keywords", {})  # of a partial, left as they are
     available: dict[str, Any] = {
         "lr": learning_rate,
         "betas": (beta_1, beta_2),

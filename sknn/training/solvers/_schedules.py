@@ -19,10 +19,8 @@ def cosine(progress: float) -> float:
 
 
 def one_cycle(progress: float) -> float:
-    """Rise from 1/25 to 1 over 30 % of the training, then fall to 1e-4 / 25.
-
-    Both are half cosines (Smith and Topin, 2018, arXiv:1708.07120; numbers of fast.ai).
-    """
+    """Rise from 1/25 to 1 over 30 % of the training, then fall to 1e-4 / 25, as half cosines."""
+    # Smith and Topin, 2018, arXiv:1708.07120; numbers of fast.ai
     start, rise = 1 / 25, 0.3
     if progress < rise:
         return start + (1 - start) * (1 - cosine(progress / rise))
@@ -53,27 +51,7 @@ ADAPTIVE_MINIMUM = 1e-6
 
 
 def inverse_scaling(learning_rate: float, n_samples_seen: int, power_t: float) -> float:
-    """Return ``learning_rate / (t + 1)^power_t``, t the number of samples seen.
-
-    Parameters
-    ----------
-    learning_rate : float
-        The initial learning rate.
-    n_samples_seen : int
-        Samples seen so far, repetitions included.
-    power_t : float
-        The exponent.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> from sknn.training import inverse_scaling
-    >>> inverse_scaling(0.1, 99, 0.5)
-    0.01
-    """
+    """Return ``learning_rate / (t + 1)^power_t``, t the number of samples seen."""
     return learning_rate / (n_samples_seen + 1) ** power_t
 
 
@@ -86,34 +64,17 @@ class Clock(Protocol):
 
 
 class LearningRate:
-    """Sets the learning rate of an optimizer, and keeps it in the training state.
-
-    Parameters
-    ----------
-    schedule : str
-        The parameter `learning_rate`: "constant", "invscaling", "adaptive", or a key of
-        `HORIZON_SCHEDULES`.
-    initial : float
-        The learning rate, or the peak of the schedule.
-    optimizer : torch.optim.Optimizer or None
-        None for a solver without a learning rate.
-    state : TrainingState
-        Counts samples and batches; keeps the rate between calls.
-    power_t : float
-        Exponent of "invscaling".
-    horizon : int
-        Epochs after which a schedule with a horizon ends.
-    """
+    """Sets the learning rate of an optimizer, and keeps it in the training state."""
 
     def __init__(
         self,
         schedule: str,
-        initial: float,
-        optimizer: torch.optim.Optimizer | None,
+        initial: float,  # or the peak of a schedule with a horizon
+        optimizer: torch.optim.Optimizer | None,  # None has no learning rate
         state: Clock,
         *,
-        power_t: float,
-        horizon: int,
+        power_t: float,  # exponent of "invscaling"
+        horizon: int,  # epochs after which a schedule with a horizon ends
     ) -> None:
         self.schedule = schedule
         self.initial = initial
@@ -138,13 +99,7 @@ class LearningRate:
             self._set(self.state.learning_rate)
 
     def before_batch(self, steps_per_epoch: int) -> None:
-        """Follow a schedule with a horizon.
-
-        Parameters
-        ----------
-        steps_per_epoch : int
-            Batches an epoch.
-        """
+        """Follow a schedule with a horizon."""
         if self.has_horizon:
             progress = min(self.state.n_steps / (steps_per_epoch * self.horizon), 1.0)
             self._set(self.initial * HORIZON_SCHEDULES[self.schedule](progress))
@@ -155,13 +110,7 @@ class LearningRate:
             self._change_sgd(inverse_scaling(self.initial, self.state.n_samples_seen, self.power_t))
 
     def lower(self) -> bool:
-        """Divide an "adaptive" rate on a plateau.
-
-        Returns
-        -------
-        bool
-            False if the schedule is another one, or the rate is as small as it may be.
-        """
+        """Divide an "adaptive" rate on a plateau; False if there is none, or it is small enough."""
         if self.schedule != "adaptive" or self.now <= ADAPTIVE_MINIMUM:
             return False
         self._change_sgd(self.now / ADAPTIVE_DIVISOR)
