@@ -37,7 +37,7 @@ def rows_at_once(layer_size: int, device: torch.device, *, training: bool = Fals
 def predict_outputs(
     module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int = PREDICTION_ROWS
 ) -> Tensor:
-    """Return outputs (n, n_outputs), or (sum of lengths, n_outputs) where each step has an answer."""
+    """Return outputs (n, n_outputs); (sum of lengths, n_outputs) where each step has an answer."""
     n = len(rows)
     if rows.lengths is not None:
         return _predict_series(module, rows, compute_dtype, min(chunk_rows, RAGGED_ROWS))
