@@ -93,19 +93,20 @@ ARCHIVED = One("estimator", "foreign")
 METHODS = ("auto", "default", "predict", "predict_proba", "predict_log_proba", "decision_function",
            "transform")  # fmt: skip
 RESPONSE = Choice(None, *METHODS)
-SCORER = Table(One("scorer", "trusted"), "scorer", "trusted", "function", "none")
-SCORING = Values("none", "text", "scorer", "trusted", "function")
-CALLBACKS = Values("none", "text", "trusted")
 
 # str.format fills it in.
 TEMPLATE = re.compile(r"[^{}]*(\{\w+\}[^{}]*)*", re.ASCII)
-# sklearn.callback's, between the calls of `fit`.
-CONTEXT = Values("none", "trusted", "foreign")
+# Attributes of sklearn.callback's, between the calls of `fit`.
+CONTEXTS = (
+    "_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks", "_skl_callbacks_to_teardown",
+)  # fmt: skip
 
 # Parameters, of whatever estimator, that not every value may be given to.
 PARAMETERS: dict[str, Kind] = {
-    "callbacks": CALLBACKS,
-    "chain_method": RESPONSE,
+    **dict.fromkeys(
+        ("chain_method", "predict_method", "response_method", "stack_method"), RESPONSE
+    ),
+    "callbacks": Values("none", "text", "trusted"),
     "checkpoint": One("none", "text", "path"),  # which is not taken over, see `Decoder`
     "device": Text(DEVICE, "device"),
     "func": One("none", "function", "trusted"),
@@ -116,27 +117,19 @@ PARAMETERS: dict[str, Kind] = {
     "param_distributions": Settings(many=True),
     "param_grid": Settings(many=True),
     "pre_dispatch": Text(re.compile(r"all|(\d{1,3} ?\* ?)?n_jobs"), "none", "number"),
-    "predict_method": RESPONSE,
-    "response_method": RESPONSE,
-    "scoring": SCORING,
-    "stack_method": RESPONSE,
+    "scoring": Values("none", "text", "scorer", "trusted", "function"),
     "verbose_feature_names_out": Text(TEMPLATE, "number", "trusted"),
 }
 # Fitted attributes of scikit-learn's estimators that not every value may be given to.
 FITTED: dict[str, Kind] = {
-    "_callback_fit_ctx": CONTEXT,
+    **dict.fromkeys(CONTEXTS, Values("none", "trusted", "foreign")),
+    **dict.fromkeys(("_response_method", "chain_method_", "stack_method_"), RESPONSE),
     "_metadata_request": One("request"),
     "_n_threads": Whole(1, 1024),  # OpenMP ends the process for a number below
-    "_response_method": RESPONSE,
-    "_parent_callback_ctx": CONTEXT,
-    "_skl_callbacks": CONTEXT,
-    "_skl_callbacks_to_teardown": CONTEXT,
     "_sklearn_output_config": Table(Choice("default", "pandas", "polars")),
     "best_params_": Settings(many=False),
-    "chain_method_": RESPONSE,
     "named_estimators_": Table(One("estimator", "text", "none")),
-    "scorer_": SCORER,
-    "stack_method_": RESPONSE,
+    "scorer_": Table(One("scorer", "trusted"), "scorer", "trusted", "function", "none"),
     "calibrated_classifiers_": Values("calibrator"),
 }
 # Of our own estimators.
@@ -144,14 +137,11 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "module_": One("module"),
     "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1"),
     "_compute_dtype": One("torch type", "none"),
-    "_format": Values("data", "none"),
+    **dict.fromkeys(("_format", "_intervals", "_model", "_recent"), Values("data", "none")),
     "_given_parameters": Settings(many=False),
-    "_intervals": Values("data", "none"),
     "_loss": One("loss"),
     "_members": Values("estimator", "none"),
     "_portable": NOTHING,
-    "_model": Values("data", "none"),
-    "_recent": Values("data", "none"),
     "_row_memory": One("data"),
     "_state": One("state"),
     "_targets": One("data", "none"),

@@ -265,9 +265,8 @@ class Archive:
         """Leave a node to skops, and check what is in it."""
         package = tree["__module__"].partition(".")[0]
         if tree["__loader__"] in CALLS or package in ("functools", "operator", "pathlib"):
-            raise ValueError(
-                f"the archive holds a {package}.{tree['__class__']}, whoever trusts it"
-            )
+            name = f"{package}.{tree['__class__']}"
+            raise ValueError(f"the archive holds a {name}, whoever trusts it")
         self.is_foreign = True
         parts = []
         left = [value for key, value in tree.items() if key != "__id__"]
@@ -277,9 +276,7 @@ class Archive:
                 parts.append(self._child(value))
             elif type(value) is dict:
                 if any(key.startswith("__") and key != "__reduce__" for key in value):
-                    raise ValueError(
-                        "an object of the archive has an attribute that it cannot have"
-                    )
+                    raise ValueError(FORBIDDEN)
                 left.extend(value.values())
             elif type(value) is list:
                 left.extend(value)
@@ -287,21 +284,13 @@ class Archive:
 
 
 _LOADERS = {
-    "BytesNode": Archive._bytes,
-    "DTypeNode": Archive._dtype,
-    "DictNode": Archive._dict,
-    "FunctionNode": Archive._named,
-    "JsonNode": Archive._json,
-    "ListNode": Archive._sequence,
-    "NdArrayNode": Archive._array,
-    "ObjectNode": Archive._object,
-    "RandomStateNode": Archive._generator,
-    "SetNode": Archive._sequence,
-    "SliceNode": Archive._slice,
-    "SparseMatrixNode": Archive._sparse,
-    "TupleNode": Archive._sequence,
-    "TypeNode": Archive._named,
-}
+    "BytesNode": Archive._bytes, "DTypeNode": Archive._dtype, "DictNode": Archive._dict,
+    "FunctionNode": Archive._named, "JsonNode": Archive._json, "ListNode": Archive._sequence,
+    "NdArrayNode": Archive._array, "ObjectNode": Archive._object,
+    "RandomStateNode": Archive._generator, "SetNode": Archive._sequence,
+    "SliceNode": Archive._slice, "SparseMatrixNode": Archive._sparse,
+    "TupleNode": Archive._sequence, "TypeNode": Archive._named,
+}  # fmt: skip
 
 
 def _key(kind: Node, text: str) -> Node:

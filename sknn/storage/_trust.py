@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
@@ -24,31 +23,28 @@ class Trust:
 
     def __call__(self, name: str) -> Any:
         """Return what a trusted name stands for; it is imported if need be."""
-        return self._found[name]()
+        found = self._found[name]
+        return _import(name) if found is None else found
 
 
-def _by_name(trusted: Trusted) -> dict[str, Callable[[], Any]]:
-    """Return how to get what the user trusts, by full names."""
+def _by_name(trusted: Trusted) -> dict[str, Any]:
+    """Return what the user trusts by full names, None where only the name was given."""
     if isinstance(trusted, str) or not isinstance(trusted, Iterable | None):
         raise TypeError(
             "trusted must be a list of full names, classes or functions, such as "
             f"['mymodule.my_loss'], not {trusted!r}."
         )
-    found: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Any] = {}
     for each in trusted or ():
         if isinstance(each, str):
-            found[each] = functools.partial(_import, each)
+            found[each] = None
         elif isinstance(each, type) or hasattr(each, "__qualname__"):
-            found[name_of(each)] = functools.partial(_identity, each)
+            found[name_of(each)] = each
         else:
             raise TypeError(
                 f"trusted has {each!r}; it takes full names (str), classes and functions."
             )
     return found
-
-
-def _identity(value: Any) -> Any:
-    return value
 
 
 def _import(name: str) -> Any:

@@ -307,6 +307,7 @@ def decode_distribution(reader: Reader, value: list[Node]) -> Any:
 
 
 # The first that takes a value encodes it.
+# fmt: off
 CODECS = (
     Codec("tuple", tuple, lambda w, v: w.children(v), lambda r, v: tuple(r.decode(v))),
     Codec("set", set, encode_sorted, lambda r, v: set(r.decode(v))),
@@ -320,73 +321,37 @@ CODECS = (
     Codec("masked", an(np.ma.MaskedArray), encode_masked, decode_masked),
     Codec("objects", is_objects, encode_objects, decode_objects),
     Codec("array", is_array, encode_array, decode_array),
-    Codec(
-        "scalar",
-        is_scalar,
-        lambda w, v: [v.dtype.str, w.node(v.item())],
-        lambda r, v: np.dtype(v[0]).type(r.decode(v[1])),
-    ),
-    Codec(
-        "element",
-        an(np.generic),
-        lambda w, v: w.node(np.asarray(v)),
-        lambda r, v: r.decode(v)[()],
-    ),
-    Codec(
-        "torch.dtype",
-        an(torch.dtype),
-        lambda w, v: str(v).removeprefix("torch."),
-        lambda r, v: TORCH_TYPES[v],
-    ),
+    Codec("scalar", is_scalar,
+          lambda w, v: [v.dtype.str, w.node(v.item())],
+          lambda r, v: np.dtype(v[0]).type(r.decode(v[1]))),
+    Codec("element", an(np.generic),
+          lambda w, v: w.node(np.asarray(v)), lambda r, v: r.decode(v)[()]),
+    Codec("torch.dtype", an(torch.dtype),
+          lambda w, v: str(v).removeprefix("torch."), lambda r, v: TORCH_TYPES[v]),
     Codec("torch.Size", an(torch.Size), lambda w, v: list(v), lambda r, v: torch.Size(v)),
     Codec("enum", an(enum.Enum), lambda w, v: [{"name": w.name(type(v))}, v.name], decode_enum),
     Codec("torch.device", an(torch.device), lambda w, v: str(v), lambda r, v: torch.device(v)),
-    Codec(
-        "numpy.dtype",
-        lambda v: isinstance(v, np.dtype) and not v.hasobject,
-        lambda w, v: v.str,
-        lambda r, v: np.dtype(v),
-    ),
-    Codec(
-        "RandomState",
-        an(np.random.RandomState),
-        lambda w, v: w.encode("state", v.get_state(legacy=False)),
-        decode_random_state,
-    ),
-    Codec(
-        "bytes",
-        an(bytes),
-        lambda w, v: base64.b64encode(v).decode(),
-        lambda r, v: base64.b64decode(v, validate=True),
-    ),
+    Codec("numpy.dtype", lambda v: isinstance(v, np.dtype) and not v.hasobject,
+          lambda w, v: v.str, lambda r, v: np.dtype(v)),
+    Codec("RandomState", an(np.random.RandomState),
+          lambda w, v: w.encode("state", v.get_state(legacy=False)), decode_random_state),
+    Codec("bytes", an(bytes),
+          lambda w, v: base64.b64encode(v).decode(),
+          lambda r, v: base64.b64decode(v, validate=True)),
     Codec("path", an(pathlib.PurePath), lambda w, v: os.fspath(v), lambda r, v: pathlib.Path(v)),
-    Codec(
-        "name",
-        an(type, FunctionType, BuiltinFunctionType, np.ufunc),
-        lambda w, v: w.name(v),
-        lambda r, v: r.find(v),
-    ),
-    Codec(
-        "partial",
-        functools.partial,
-        lambda w, v: w.children((v.func, v.args, v.keywords)),
-        decode_partial,
-    ),
-    Codec(
-        "distribution",
-        is_frozen_distribution,
-        lambda w, v: w.children((v.dist.name, tuple(v.args), dict(v.kwds))),
-        decode_distribution,
-    ),
-    Codec(
-        "history",
-        lambda v: (type(v).__module__, type(v).__name__) == HISTORY,
-        encode_history,
-        decode_history,
-    ),
+    Codec("name", an(type, FunctionType, BuiltinFunctionType, np.ufunc),
+          lambda w, v: w.name(v), lambda r, v: r.find(v)),
+    Codec("partial", functools.partial,
+          lambda w, v: w.children((v.func, v.args, v.keywords)), decode_partial),
+    Codec("distribution", is_frozen_distribution,
+          lambda w, v: w.children((v.dist.name, tuple(v.args), dict(v.kwds))),
+          decode_distribution),
+    Codec("history", lambda v: (type(v).__module__, type(v).__name__) == HISTORY,
+          encode_history, decode_history),
     Codec("slice", never, nothing, lambda r, v: slice(*v)),
     Codec("sparse", never, nothing, decode_sparse),
 )
+# fmt: on
 OF_TYPE = {codec.takes: codec for codec in CODECS if isinstance(codec.takes, type)}
 TESTED = [(codec.takes, codec) for codec in CODECS if not isinstance(codec.takes, type)]
 OF_TAG = {codec.tag: codec for codec in CODECS}
