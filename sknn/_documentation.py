@@ -8,33 +8,36 @@ import textwrap
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
+
+C = TypeVar("C", bound=type)
 
 # Modules that list the estimators of private ones in `__all__`.
 PUBLIC_MODULES = ("sknn", "sknn.sequences")
 
 
-class LinksToDocumentation:
-    """Links the HTML representation of an estimator to its page in this package's documentation.
+def links_to_documentation(cls: C) -> C:
+    """Link the HTML representation of an estimator to its page in this package's documentation."""
+    kind: Any = cls
+    kind._doc_link_module = "sknn"
+    kind._doc_link_template = property(_template)
+    kind._doc_link_url_param_generator = _page
+    return cls
 
-    The address is that of the environment variable SKNN_DOCS, else the one that the installed
-    package declares (``Documentation`` in its project URLs). Without either there is no link.
-    """
 
-    _doc_link_module = "sknn"
+def _template(estimator: Any) -> str:
+    """Return the address of all pages: that of SKNN_DOCS, or of the installed package, or ""."""
+    address = os.environ.get("SKNN_DOCS") or declared_address()
+    return f"{address.rstrip('/')}/generated/{{page}}.html" if address else ""
 
-    @property
-    def _doc_link_template(self) -> str:
-        address = os.environ.get("SKNN_DOCS") or declared_address()
-        return f"{address.rstrip('/')}/generated/{{page}}.html" if address else ""
 
-    def _doc_link_url_param_generator(self) -> dict[str, Any]:
-        """Return what the template needs: the page of the class."""
-        cls = type(self)
-        for name in PUBLIC_MODULES:
-            if getattr(sys.modules.get(name), cls.__name__, None) is cls:
-                return {"page": f"{name}.{cls.__name__}"}
-        return {"page": f"{cls.__module__.partition('._')[0]}.{cls.__name__}"}
+def _page(estimator: Any) -> dict[str, Any]:
+    """Return what the template needs: the page of the class."""
+    cls = type(estimator)
+    for name in PUBLIC_MODULES:
+        if getattr(sys.modules.get(name), cls.__name__, None) is cls:
+            return {"page": f"{name}.{cls.__name__}"}
+    return {"page": f"{cls.__module__.partition('._')[0]}.{cls.__name__}"}
 
 
 @cache

@@ -19,63 +19,16 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
+from sknn._documentation import links_to_documentation
 from sknn._hints import did_you_mean, explains_calls
 
 Class = TypeVar("Class", bound=type)
-
-# Stands, with the family's own `_family_attributes`, for {attributes} in the docstring of each
-# estimator.
-FITTED_ATTRIBUTES = inspect.cleandoc(
-    """
-    module_ : torch.nn.Module
-        The trained network.
-    history_ : list of dict
-        For each epoch `train_loss`, `train_score` (accuracy or R2, measured while training),
-        `valid_loss` and `valid_score` if there are validation data, `learning_rate` at its
-        start, and `dur`, its seconds.
-    loss_ : float
-        Training loss of the last epoch, penalty included.
-    loss_curve_ : list of float
-        Training loss of each epoch.
-    best_loss_ : float or None
-        Smallest training loss; None with early stopping.
-    validation_scores_ : list of float or None
-        Validation score of each epoch; None without validation data.
-    best_validation_score_ : float or None
-        Largest validation score; None without validation data.
-    n_iter_ : int
-        Epochs of the last call of `fit` or `partial_fit` (iterations for "lbfgs").
-    n_outputs_ : int
-        Number of network outputs.
-    n_parameters_ : int
-        Number of trainable parameters.
-    out_activation_ : str
-        Output activation: "softmax", "logistic", "identity", "exp" or "expm1".
-    t_ : int
-        Number of samples seen in training, repetitions included.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has string column names.
-    """
-)
 
 
 def parameter(*, default: Any, constraints: list[Any], doc: str, kw_only: bool = True) -> Any:
     """Declare a constructor parameter.
 
-    Parameters
-    ----------
-    default : object
-        The default value.
-    constraints : list
-        In the form of scikit-learn's ``_parameter_constraints``.
-    doc : str
-        Numpydoc text: the type on the first line, then the description.
-    kw_only : bool, default=True
-        False for a positional parameter.
-
-    Returns
-    -------
-    dataclasses.Field
+    `doc` has the type on its first line, then the description.
     """
     return dataclasses.field(
         default=default,
@@ -85,23 +38,7 @@ def parameter(*, default: Any, constraints: list[Any], doc: str, kw_only: bool =
 
 
 def inherited(cls: type, name: str, *, default: Any, kw_only: bool = True) -> Any:
-    """Declare an inherited parameter anew, with another default or as a positional one.
-
-    Parameters
-    ----------
-    cls : type
-        The class that declares it.
-    name : str
-        Its name.
-    default : object
-        The default value.
-    kw_only : bool, default=True
-        False for a positional parameter.
-
-    Returns
-    -------
-    dataclasses.Field
-    """
+    """Declare an inherited parameter anew, with another default or as a positional one."""
     (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
     return dataclasses.field(
         default=default,
@@ -114,18 +51,7 @@ def inherited(cls: type, name: str, *, default: Any, kw_only: bool = True) -> An
     eq_default=False, kw_only_default=True, field_specifiers=(parameter, inherited)
 )
 def declares_parameters(cls: Class) -> Class:
-    """Turn a class with :func:`parameter` fields into a scikit-learn estimator class.
-
-    Parameters
-    ----------
-    cls : type
-        The class.
-
-    Returns
-    -------
-    type
-        The same class, with ``__init__``, ``_parameter_constraints`` and its docstring filled.
-    """
+    """Give a class with :func:`parameter` fields its ``__init__``, constraints and docstring."""
     dataclasses.dataclass(eq=False, repr=False)(cls)
     fields = [field for field in dataclasses.fields(cls) if "constraints" in field.metadata]
     cls._parameter_constraints = {  # type: ignore[attr-defined]
@@ -138,15 +64,17 @@ def declares_parameters(cls: Class) -> Class:
     )
     if cls.__doc__ and sys.flags.optimize < 2:
         described = "\n\n".join(_describe_parameter(field) for field in fields)
-        own = inspect.cleandoc(getattr(cls, "_family_attributes", ""))
+        names = ("_family_attributes", "_common_attributes")
+        attributes = (inspect.cleandoc(getattr(cls, name, "")) for name in names)
         cls.__doc__ = (
             inspect.cleandoc(cls.__doc__)
             .replace("{parameters}", described)
-            .replace("{attributes}", f"{own}\n{FITTED_ATTRIBUTES}".strip())
+            .replace("{attributes}", "\n".join(attributes).strip())
         )
     return explains_calls(cls)
 
 
+@links_to_documentation
 class ExplainedParameters(BaseEstimator):
     """Says of a parameter's value that is not allowed which one may be meant."""
 

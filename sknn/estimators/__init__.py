@@ -1,7 +1,10 @@
 """scikit-learn estimators that train torch networks."""
 
 from ._base import NeuralEstimator
+from ._fitted import FittedParts, on_the_cpu, pairs_rows, parts_of
+from ._series_arrays import as_list_of_series, join_series
 from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stacking_key
+from ._validation import torch_type
 from .dense import NeuralClassifier, NeuralRegressor
 from .images import ConvClassifier, ConvRegressor
 from .sequences import (
@@ -26,6 +29,7 @@ __all__ = [
     "EncoderDecoderClassifier",
     "EncoderDecoderRegressor",
     "FitTask",
+    "FittedParts",
     "NeuralClassifier",
     "NeuralEstimator",
     "NeuralRegressor",
@@ -34,8 +38,14 @@ __all__ = [
     "SequenceGenerator",
     "StepClassifier",
     "StepRegressor",
+    "as_list_of_series",
     "bytes_per_fit",
     "fit_together",
     "flops_per_fit",
+    "join_series",
+    "on_the_cpu",
+    "pairs_rows",
+    "parts_of",
     "stacking_key",
+    "torch_type",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +12,6 @@ from sknn.data import fingerprint
 from sknn.storage import digest, name_of
 from sknn.training import callback_parameters, stateful
 
-if TYPE_CHECKING:
-    from ._base import CheckedData, NeuralEstimator
-
 # Parameters that do not change what a fit comes to.
 NOT_COMPARED = ("checkpoint", "checkpoint_minutes", "device", "verbose")
 
@@ -23,7 +20,7 @@ LONGEST_TEXT = 60
 
 
 def describe_fit(
-    estimator: NeuralEstimator, data: CheckedData, weight_dtype: torch.dtype, *, goes_on: bool
+    estimator: Any, data: Any, weight_dtype: torch.dtype, *, goes_on: bool
 ) -> dict[str, Any]:
     """Describe a fit as :class:`sknn.training.Checkpoint` takes it.
 
@@ -85,7 +82,7 @@ def _text(value: Any) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
 
 
-def _digest_of_start(estimator: NeuralEstimator) -> str:
+def _digest_of_start(estimator: Any) -> str:
     """Return a digest of what a warm start goes on from."""
     module, state = estimator.module_, estimator._state
     weights = [*module.parameters(), *module.buffers()]

@@ -71,3 +71,17 @@ def _refuse_files(values: Any, name: str) -> None:
             f"{name} holds names of files, such as {str(first)!r}. Read them into one array first: "
             "numpy.stack([matplotlib.image.imread(name) for name in names]) for images of one size."
         )
+
+
+def count_dimensions(X: Any) -> int:
+    """Count the dimensions of an array-like; at least 3 for lists of arrays of different shapes."""
+    if not hasattr(X, "dtype") and hasattr(X, "shape"):  # a table
+        return len(X.shape)
+    try:
+        array = X if hasattr(X, "shape") else np.asarray(X)
+    except ValueError:  # lists of different lengths
+        return 3
+    if len(array.shape) == 1 and array.dtype == object:
+        first: Any = next(iter(array), None)
+        return 3 if np.ndim(first) > 1 else 1
+    return len(array.shape)

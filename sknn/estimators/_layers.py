@@ -1,4 +1,4 @@
-"""The parameters of hidden layers, which the families with built-in layers share."""
+"""The parameters of hidden layers, which families with built-in layers share."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from sknn.nn import ACTIVATIONS, describe_activations, per_layer
 from ._base import NeuralEstimator
 from ._training_parameters import refuse_with_lbfgs
 
+HIDDEN_LAYER_SIZES_CONSTRAINTS: list[Any] = [
+    "array-like",
+    Interval(Integral, 1, None, closed="left"),
+]
+
 
 @declares_parameters
-class HiddenLayers(NeuralEstimator):
-    """Base class of the estimators that have hidden dense layers.
+class LayerParameters(NeuralEstimator):
+    """Base class of the estimators whose hidden layers are described one by one.
 
     Parameters
     ----------
@@ -28,24 +33,10 @@ class HiddenLayers(NeuralEstimator):
 
     hidden_layer_sizes: int | Sequence[int] | None = parameter(
         default=(100,),
-        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
+        constraints=HIDDEN_LAYER_SIZES_CONSTRAINTS,
         doc="""int or array-like of int
         Units of each hidden layer. An empty tuple is a linear model.""",
     )
-
-    def _hidden_layer_sizes(self) -> list[int]:
-        return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
-
-
-@declares_parameters
-class LayerOptions(NeuralEstimator):
-    """Base class of the estimators whose layers are described by parameters.
-
-    Parameters
-    ----------
-    {parameters}
-    """
-
     activation: Any = parameter(
         default="relu",
         constraints=[StrOptions(set(ACTIVATIONS)), callable, list, tuple],
@@ -71,53 +62,37 @@ class LayerOptions(NeuralEstimator):
     )
 
     def _runs_user_code(self) -> bool:
-        names = self.activation if isinstance(self.activation, list | tuple) else [self.activation]
-        own = self.module is None and any(not isinstance(name, str) for name in names)
-        return own or super()._runs_user_code()
+        return has_own_activation(self) or super()._runs_user_code()
 
     def _draws_torch_numbers(self) -> bool:
-        has_dropout = self.module is None and bool(np.any(self.dropout))
-        return has_dropout or super()._draws_torch_numbers()
-
-    def _dropout_rates(self, n_layers: int, layers: str = "hidden layers") -> list[float]:
-        rates = per_layer("dropout", self.dropout, n_layers, layers)
-        for rate in rates:
-            if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
-                raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
-        if any(rates):
-            refuse_with_lbfgs(self.solver, "dropout", off=0)
-        return rates
+        return has_dropout(self) or super()._draws_torch_numbers()
 
 
-@declares_parameters
-class LayeredEstimator(LayerOptions, HiddenLayers):
-    """Base class of the estimators with both.
+def has_own_activation(estimator: Any) -> bool:
+    """Say whether the built-in network has an activation of the user's."""
+    activation = estimator.activation
+    names = activation if isinstance(activation, list | tuple) else [activation]
+    return estimator.module is None and any(not isinstance(name, str) for name in names)
 
-    Parameters
-    ----------
-    {parameters}
-    """
+
+def has_dropout(estimator: Any) -> bool:
+    """Say whether the built-in network has dropout."""
+    return estimator.module is None and bool(np.any(estimator.dropout))
+
+
+def dropout_rates(estimator: Any, n_layers: int, layers: str = "hidden layers") -> list[float]:
+    """Return the dropout of each layer; `layers` is what they are called in errors."""
+    rates = per_layer("dropout", estimator.dropout, n_layers, layers)
+    for rate in rates:
+        if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
+    if any(rates):
+        refuse_with_lbfgs(estimator.solver, "dropout", off=0)
+    return rates
 
 
 def positive_integers(name: str, value: Any) -> list[int]:
-    """Return a parameter that is an int or a sequence of int as a list.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name.
-    value : int or iterable of int
-        Its value.
-
-    Returns
-    -------
-    list of int
-
-    Raises
-    ------
-    ValueError
-        If a number is not a positive integer.
-    """
+    """Return a parameter that is a positive integer or a sequence of them as a list."""
     numbers = list(value) if hasattr(value, "__iter__") else [value]
     if not all(isinstance(number, Integral) for number in numbers):
         raise ValueError(f"{name} must be a whole number or a list of them, got {value!r}.")

@@ -13,11 +13,11 @@ from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
 from sknn._hints import require_call
-from sknn.estimators.dense._dense import DenseFamily
 from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, train_all
 
-from ._base import NeuralEstimator, PreparedFit, join_validation
+from ._base import NeuralEstimator
+from ._fit import Call, PreparedFit, join_validation, prepare
 from ._layers import positive_integers
 
 # scikit-learn's configuration in which its `fit` runs
@@ -50,7 +50,9 @@ T = TypeVar("T", bound=FitTask)
 
 def stacking_key(estimator: Any) -> Hashable | None:
     """Return a key of the parameters; with equal ones, not None, networks may share a stack."""
-    if not isinstance(estimator, DenseFamily) or type(estimator).fit is not NeuralEstimator.fit:
+    if not getattr(estimator, "_can_share_stacks", False) or (
+        type(estimator).fit is not NeuralEstimator.fit
+    ):
         return None
     try:
         estimator._validate_params()  # from here on, values are of the kinds that they may be
@@ -179,10 +181,9 @@ def _prepare(task: FitTask) -> PreparedFit:
     """Return a fit of which only the training is left to do."""
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
-    # `_prepare` has arguments of its own, which are none of the user's
     require_call(task.estimator, "fit", task.X, task.y, **task.fit_params)
     arguments = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(arguments.pop(name, None) for name in names))
     with config_context(**WITHIN_FIT):
-        return task.estimator._prepare(task.X, task.y, validation=validation, **arguments)
+        return prepare(task.estimator, Call(task.X, task.y, validation=validation, **arguments))

@@ -12,13 +12,12 @@ import torch
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
-from sknn._documentation import LinksToDocumentation
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.training import HORIZON_SCHEDULES, SOLVERS
 
 
 @declares_parameters
-class TrainingParameters(LinksToDocumentation, ExplainedParameters):
+class TrainingParameters(ExplainedParameters):
     """How a network is trained, whatever the network.
 
     Parameters

@@ -16,24 +16,11 @@ from sklearn.utils.validation import column_or_1d
 from sknn.data import narrowed
 
 
-def require_y(y: Any, estimator: Any = None) -> None:
-    """Refuse missing targets, in scikit-learn's words.
-
-    Parameters
-    ----------
-    y : object
-        The targets.
-    estimator : estimator or None, default=None
-        The estimator that needs them, for the error message.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
+def require_y(y: Any, name: str = "") -> None:
+    """Refuse missing targets, in scikit-learn's words; `name` is the estimator's."""
     if y is None:
-        name = "" if estimator is None else f"{type(estimator).__name__} "
-        raise ValueError(f"This {name}estimator requires y to be passed, but the target y is None.")
+        kind = f"{name} estimator" if name else "estimator"
+        raise ValueError(f"This {kind} requires y to be passed, but the target y is None.")
 
 
 def torch_type(X: Any) -> Any:

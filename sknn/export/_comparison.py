@@ -78,7 +78,7 @@ def _sure(model: FittedModel, X: np.ndarray, tolerance: float) -> Any:
     """Say for which samples (and labels) rounding cannot change the decision."""
     with quiet():
         logits = model.estimator.decision_function(model.transform(X))
-    if model.estimator._targets.task != "multiclass":
+    if model.parts.targets.task != "multiclass":
         return np.abs(logits) > tolerance
     second, first = np.sort(logits, 1)[:, -2:].T
     return first - second > tolerance

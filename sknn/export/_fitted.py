@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sknn.estimators._base import NeuralEstimator
-from sknn.estimators._modules import portable_copy
-from sknn.estimators._tasks import NeuralClassifierBase
-from sknn.estimators.targets._sequences import SequenceTargets
+from sknn.estimators import FittedParts, NeuralEstimator, on_the_cpu, pairs_rows, parts_of
 
 from ._columns import layers_of, steps_of, text_columns, undo, used_columns, words_of
 
@@ -32,10 +29,15 @@ class FittedModel:
     estimator: Any  # a copy, which computes in the type of its weights
     steps: list[Any]  # of scikit-learn's, in their order
 
+    @cached_property
+    def parts(self) -> FittedParts:
+        """What the estimator consists of."""
+        return parts_of(self.estimator)
+
     @property
     def is_classifier(self) -> bool:
         """Whether the answers are labels."""
-        return isinstance(self.estimator, NeuralClassifierBase)
+        return is_classifier(self.estimator)
 
     @property
     def has_probabilities(self) -> bool:
@@ -106,7 +108,7 @@ def take_apart(model: Any) -> FittedModel:
         before = [each for name, step in steps for each in steps_of(name, step)]
         fitted = take_apart(last)
         return FittedModel(fitted.estimator, before + fitted.steps)
-    if not isinstance(model, NeuralEstimator) or isinstance(model, SequenceTargets):
+    if not isinstance(model, NeuralEstimator) or not pairs_rows(model):
         raise TypeError(
             f"estimator is of class {type(model).__name__}, which cannot be exported. Pass one of "
             "the classifiers and regressors of the package sknn itself (estimators whose answers "
@@ -114,7 +116,7 @@ def take_apart(model: Any) -> FittedModel:
             "either."
         )
     check_is_fitted(model)
-    return FittedModel(_on_the_cpu(model), [])
+    return FittedModel(on_the_cpu(model), [])
 
 
 def _best_estimator(search: Any) -> Any:
@@ -125,11 +127,3 @@ def _best_estimator(search: Any) -> Any:
             "best_estimator_. Pass a fitted estimator, or search with refit=True."
         )
     return search.best_estimator_
-
-
-def _on_the_cpu(estimator: Any) -> Any:
-    """Return a copy that predicts on the CPU, in the type of the weights."""
-    copied = copy.copy(estimator)
-    copied.module_ = portable_copy(estimator.module_).eval().requires_grad_(False)
-    copied._compute_dtype = next(copied.module_.parameters()).dtype
-    return copied

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._fitted import FittedModel
-from ._inputs import input_layer
 from ._traceable import traceable
 
 
@@ -21,10 +20,11 @@ class Deployed(nn.Module):
 
     def __init__(self, model: FittedModel) -> None:
         super().__init__()
+        parts = model.parts
         self.preprocessing = model.preprocessing()
-        self.input = input_layer(model)
-        self.network = traceable(model.estimator._prediction_module())
-        self.loss: Loss = model.estimator._loss
+        self.input = parts.format.input_module(parts.compute_dtype)
+        self.network = traceable(parts.predictor)
+        self.loss: Loss = parts.loss
 
     def outputs(self, X: Tensor) -> Tensor:
         """Return the network's raw outputs."""
@@ -36,8 +36,8 @@ class DeployedClassifier(Deployed):
 
     def __init__(self, model: FittedModel) -> None:
         super().__init__(model)
-        self.task = model.estimator._targets.task
-        self.decide = model.estimator._decide
+        self.task = model.parts.targets.task
+        self.decide = model.parts.decide
         self.has_probabilities = model.has_probabilities
         second = "probabilities" if self.has_probabilities else "decision"
         self.output_names = ("label", second)

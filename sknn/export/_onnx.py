@@ -117,9 +117,9 @@ def export_onnx(
     proto = _translate(trace(model, module, found), names, module.output_names, int(opset))
     if model.text_columns:
         look_up_words(proto, [model.column_names[i] for i in model.text_columns], model.words)
-    if model.is_classifier and model.estimator._targets.task != "multilabel":
+    if model.is_classifier and model.parts.targets.task != "multilabel":
         look_up_labels(proto, model.estimator.classes_)
-    is_double = model.estimator._compute_dtype == torch.float64
+    is_double = model.parts.compute_dtype == torch.float64
     precision = "float64" if is_double and not compute_in_float32(proto) else "float32"
     tidy(proto)
     require("onnx", extra="export").checker.check_model(proto, full_check=True)

@@ -17,7 +17,6 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
-from sknn._documentation import LinksToDocumentation
 from sknn._drafts import draft_of
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
 from sknn.estimators import NeuralRegressor
@@ -49,9 +48,7 @@ def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
 
 
 @declares_parameters
-class Forecaster(
-    LinksToDocumentation, RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC
-):
+class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
     """Base class of the forecasters."""
 
     estimator: Any = parameter(

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sknn._documentation import LinksToDocumentation
+from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
@@ -23,7 +23,8 @@ def sliding_windows(values: np.ndarray, length: int) -> np.ndarray:
     return np.moveaxis(windows, -1, 1)
 
 
-class WindowTransformer(LinksToDocumentation, TransformerMixin, BaseEstimator):
+@links_to_documentation
+class WindowTransformer(TransformerMixin, BaseEstimator):
     """Cut a series into windows of equal length.
 
     `transform` returns every window; `pairs` those whose future is known, each with the steps

@@ -39,9 +39,7 @@ class TargetNames:
         # without a network, y tells whether there are several labels, and classes are 0, 1, 2, ...
         if network is not None:
             self.has_classes = is_classifier(network.estimator)
-            self.is_multilabel = (
-                self.has_classes and network.estimator._targets.task == "multilabel"
-            )
+            self.is_multilabel = self.has_classes and network.parts.targets.task == "multilabel"
         else:
             kind = None if y is None else type_of_target(y)
             self.is_multilabel = kind == "multilabel-indicator"

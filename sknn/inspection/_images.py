@@ -158,7 +158,7 @@ def _find_worst(
         return np.argsort(-_errors(network, X, y), kind="stable")[:n_images], None
     outputs, of_truth = _confidence_in_truth(network, X, y)
     rows = np.argsort(of_truth, kind="stable")[:n_images]
-    if not _has_probabilities(network) or network.estimator._targets.task == "multilabel":
+    if not _has_probabilities(network) or network.parts.targets.task == "multilabel":
         return rows, None
     return rows, [(float(outputs[row].max()), float(of_truth[row])) for row in rows]
 
@@ -180,14 +180,14 @@ def _confidence_in_truth(
     network: FittedNetwork, X: Any, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities (else outputs), (n, n_classes), and that of the true label, (n,)."""
-    targets = network.estimator._targets.encode(y)
+    targets = network.parts.targets.encode(y)
     if _has_probabilities(network):
         outputs = network.model.predict_proba(X)
         opposite = 1 - outputs
     else:
         outputs = network.model.decision_function(X)
         opposite = -outputs
-    task = network.estimator._targets.task
+    task = network.parts.targets.task
     if task == "binary" and outputs.ndim == 1:
         outputs = np.stack([opposite, outputs], axis=1)
     if task == "multilabel":

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from sknn.estimators._base import NeuralEstimator
-from sknn.estimators.series._family import SeriesFamily
+from sknn.estimators import FittedParts, NeuralEstimator, parts_of
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,15 @@ class FittedNetwork:
         """The network."""
         return self.estimator.module_
 
+    @cached_property
+    def parts(self) -> FittedParts:
+        """What the estimator consists of."""
+        return parts_of(self.estimator)
+
     @property
     def takes_images(self) -> bool:
         """Whether the estimator is one for images."""
-        return hasattr(self.estimator, "_as_images")
+        return hasattr(self.estimator, "image_shape_")
 
     def transform(self, X: Any) -> Any:
         """Return X as the estimator at the end gets it."""
@@ -40,24 +44,12 @@ class FittedNetwork:
         return X
 
     def as_images(self, X: Any) -> Tensor:
-        """Return X as the network gets it, of shape (n, channels, height, width)."""
-        return self.estimator._as_images(self.transform(X))
+        """Return X as the network gets it, (n, channels, height, width)."""
+        return self.parts.batch(self.transform(X))
 
     def empty_sample(self) -> Tensor:
         """Return a sample of zeros, as a batch on the network's device; a series is the longest."""
-        parameter = next(self.module.parameters())
-        shape: tuple[int, ...]
-        if isinstance(self.estimator, SeriesFamily):
-            series = self.estimator._fitted_format()
-            if series.n_tokens is not None:
-                return torch.zeros(1, series.longest, device=parameter.device, dtype=torch.int64)
-            shape = (series.longest, series.channels)
-        elif self.takes_images:
-            height, width, channels = self.estimator.image_shape_
-            shape = (channels, height, width)
-        else:
-            shape = (self.estimator.n_features_in_,)
-        return torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
+        return self.parts.empty_batch()
 
 
 def fitted_network(estimator: Any) -> FittedNetwork:

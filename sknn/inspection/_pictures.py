@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
-from sknn.estimators.images._format import check_images, find_format
+from sknn.estimators.images import check_images, find_format
 
 from ._networks import FittedNetwork
 

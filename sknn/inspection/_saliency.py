@@ -244,7 +244,7 @@ def _attribute(
     """Return one map an image."""
     attr = require("captum.attr", extra="images")
     name, options, over_channels = METHODS[method]
-    module: nn.Module = network.estimator._prediction_module().eval()
+    module: nn.Module = network.parts.predictor.eval()
     compute = getattr(attr, name)(module).attribute
     maps = []
     for start in range(0, len(images), IMAGES_AT_ONCE):
@@ -270,7 +270,7 @@ def _find_outputs(
         else:
             index = _index_of_labels(estimator.classes_, target, n)
         targets = estimator.classes_[index]
-        is_binary = estimator._targets.task == "binary"
+        is_binary = network.parts.targets.task == "binary"
     else:
         index = targets = _output_numbers(estimator.n_outputs_, target, n)
         is_binary = False
@@ -282,13 +282,12 @@ def _find_outputs(
 
 @torch.no_grad()
 def _predict_index(network: FittedNetwork, images: Tensor) -> np.ndarray:
-    estimator = network.estimator
-    module = estimator._prediction_module().eval()
+    module = network.parts.predictor.eval()
     outputs = torch.cat([module(part) for part in images.split(IMAGES_AT_ONCE)])
-    if estimator._targets.task == "multilabel":
+    if network.parts.targets.task == "multilabel":
         return outputs.argmax(1).cpu().numpy()
     # for two classes a boolean of shape (n, 1)
-    return estimator._decide(outputs).reshape(-1).cpu().numpy().astype(np.int64)
+    return network.parts.decide(outputs).reshape(-1).cpu().numpy().astype(np.int64)
 
 
 def _index_of_labels(classes: np.ndarray, target: Any, n: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import sklearn.model_selection as reference
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.utils._param_validation import Interval
 
-from sknn._documentation import LinksToDocumentation
+from sknn._documentation import links_to_documentation
 
 from ._backend import stacked_fits
 from ._docs import documented
@@ -42,7 +42,8 @@ def with_memory_limit(cls: C) -> C:
     return documented(cls)
 
 
-class _StackedSearch(LinksToDocumentation):
+@links_to_documentation
+class _StackedSearch:
     """Makes a search of scikit-learn's train networks together."""
 
     memory_limit: int | str | None

@@ -35,9 +35,17 @@ ROOMS = ("nn", "estimators", "forecasting", "model_selection", "text")
 # allows containers too. An estimator's attribute that holds one is in `OUR_FITTED` of the schema.
 DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.ClassTargets": {},
+    "sknn.estimators.CurveTargets": {},
+    "sknn.estimators.DenseFormat": {},
     "sknn.estimators.ImageFormat": {},
+    "sknn.estimators.NextTokens": {},
     "sknn.estimators.RowMemory": {},
     "sknn.estimators.SeriesFormat": {},
+    "sknn.estimators.StepLabels": {"of_steps": "data"},
+    "sknn.estimators.StepValues": {"of_steps": "data"},
+    "sknn.estimators.ValueTargets": {},
+    "sknn.estimators.WindowFormat": {},
+    "sknn.estimators.WrittenLabels": {},
     "sknn.forecasting.ConformalIntervals": {"models": "many data"},
     "sknn.forecasting.Scaling": {},
     "sknn.forecasting.Series": {},

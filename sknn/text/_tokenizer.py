@@ -17,7 +17,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sknn._documentation import LinksToDocumentation
+from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
 
 # The token of id 0, which stands for all that the vocabulary lacks.
@@ -26,7 +26,8 @@ UNKNOWN = "<unknown>"
 
 # Sequences are no frame of features. Without the keyword, which mypy does not see because
 # scikit-learn has no types, there would be a `set_output` for them.
-class Tokenizer(LinksToDocumentation, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+@links_to_documentation
+class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     r"""Turn texts into sequences of integer tokens, and back.
 
     The tokens are the words or the characters of the text. Unlike

@@ -853,7 +853,7 @@ def test_another_estimator_and_another_type_of_weights_are_refused(
     regressor = make(NeuralRegressor, checkpoint=interrupted)
     assert_refused(regressor, interrupted, ["NeuralClassifier", "not of a sknn"], X, y)
     types = (torch.float32, torch.float32)  # as on a GPU
-    monkeypatch.setattr("sknn.estimators._base.resolve_precision", lambda *args: types)
+    monkeypatch.setattr("sknn.estimators._fit.resolve_precision", lambda *args: types)
     model = make(NeuralClassifier, checkpoint=interrupted)
     assert_refused(model, interrupted, ["weights of type float64, here float32"], X, y)
 

@@ -7,29 +7,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.estimators._base import TrainingData
+from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import EnsembleEstimator
-from sknn.estimators._layers import LayeredEstimator
+from sknn.estimators._fit import CheckedData
+from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
+from sknn.estimators._regressor import LOSS_CONSTRAINTS, LOSS_DOC, NeuralRegressorBase
 from sknn.estimators._scales import warn_of_inputs, warn_of_targets
-from sknn.estimators._tasks import (
-    LOSS_CONSTRAINTS,
-    LOSS_DOC,
-    NeuralClassifierBase,
-    NeuralRegressorBase,
-)
-from sknn.estimators._validation import one_or_several_columns, torch_type
+from sknn.estimators.targets import ValueTargets
 from sknn.nn import DenseNetwork, EnsembleNetwork
 
-# Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
-INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
+from ._format import DenseFormat
 
 
 @declares_parameters
-class DenseFamily(EnsembleEstimator, LayeredEstimator):
+class DenseEstimator(EnsembleEstimator, LayerParameters):
     """Input convention and network of the dense estimators.
 
     Parameters
@@ -39,9 +33,9 @@ class DenseFamily(EnsembleEstimator, LayeredEstimator):
 
     # positional, in the order of scikit-learn's MLP
     hidden_layer_sizes: int | Sequence[int] | None = inherited(
-        LayeredEstimator, "hidden_layer_sizes", default=(100,), kw_only=False
+        LayerParameters, "hidden_layer_sizes", default=(100,), kw_only=False
     )
-    activation: Any = inherited(LayeredEstimator, "activation", default="relu", kw_only=False)
+    activation: Any = inherited(LayerParameters, "activation", default="relu", kw_only=False)
 
     _family_attributes: ClassVar[str] = """
         coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -66,57 +60,33 @@ class DenseFamily(EnsembleEstimator, LayeredEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _check_X(self, X: Any) -> Any:
-        if self._needs_no_check(X):
-            return X
-        return torch_type(validate_data(self, X, reset=False, **INPUT_CHECKS))
+    _can_share_stacks = True
 
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
-        is_regressor = isinstance(self, NeuralRegressorBase)
-        X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=is_regressor, reset=reset, **INPUT_CHECKS
-        )
-        return torch_type(X), one_or_several_columns(y)
+    def _learn_format(self, X: Any) -> tuple[DenseFormat, Any]:
+        return DenseFormat.learn(X, self)
+
+    def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
+        if "n_features_in_" in state:
+            state.setdefault("_format", DenseFormat(state["n_features_in_"]))
+        return super()._of_this_version(state)
 
     def _warn_of_scales(self, X: Any, targets: Any) -> None:
         if self.module is None:
             warn_of_inputs(X)
         # links such as the exponential reach large numbers soon, directions have no length
-        if isinstance(self, NeuralRegressorBase) and self._has_outputs_in_units_of_y():
+        if isinstance(self._targets, ValueTargets) and self._loss.is_in_units_of_targets:
             warn_of_targets(targets)
 
-    def _module_arguments(self) -> dict[str, Any]:
-        return {"n_features_in": self.n_features_in_}
-
-    def _needs_no_check(self, X: Any) -> bool:
-        """Say whether validation would hand this X back as it is.
-
-        For the prediction of single rows, which validation makes take twice as long.
-        """
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in (np.float64, np.float32)
-            and X.shape[0] > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-            and bool(np.isfinite(X.sum()))
-        )
-
     def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> DenseNetwork:
-        sizes = self._hidden_layer_sizes()
+        sizes = positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
         return DenseNetwork(
             data.X.shape[1],
             sizes,
-            n_outputs,
+            self.n_outputs_,
             activation=self.activation,
-            dropout=self._dropout_rates(len(sizes)),
+            dropout=dropout_rates(self, len(sizes)),
             normalization=self.normalization,
             random_state=random_state,
             dtype=dtype,
@@ -153,7 +123,7 @@ class DenseFamily(EnsembleEstimator, LayeredEstimator):
 
 
 @declares_parameters
-class NeuralClassifier(DenseFamily, NeuralClassifierBase):
+class NeuralClassifier(DenseEstimator, NeuralClassifierBase):
     """Multi-layer perceptron classifier on torch, in place of scikit-learn's MLPClassifier.
 
     With equal parameters and `random_state` it goes through the same weights as
@@ -214,7 +184,7 @@ class NeuralClassifier(DenseFamily, NeuralClassifierBase):
 
 
 @declares_parameters
-class NeuralRegressor(DenseFamily, NeuralRegressorBase):
+class NeuralRegressor(DenseEstimator, NeuralRegressorBase):
     """Multi-layer perceptron regressor on torch, in place of scikit-learn's MLPRegressor.
 
     With equal parameters and `random_state` it goes through the same weights as

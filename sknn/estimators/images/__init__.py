@@ -1,5 +1,6 @@
 """Convolutional networks for images."""
 
 from ._convolutional import ConvClassifier, ConvRegressor
+from ._format import check_images, find_format
 
-__all__ = ["ConvClassifier", "ConvRegressor"]
+__all__ = ["ConvClassifier", "ConvRegressor", "check_images", "find_format"]

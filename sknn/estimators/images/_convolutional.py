@@ -10,19 +10,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_y, validate_data
 from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.data import ImageRows, Samples
-from sknn.estimators._base import CheckedData, TrainingData
-from sknn.estimators._layers import LayeredEstimator, positive_integers
-from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
+from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._fit import CheckedData
+from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
+from sknn.estimators._regressor import NeuralRegressorBase
+from sknn.estimators._statistics import weighted_statistics
 from sknn.estimators._training_parameters import refuse_with_lbfgs
-from sknn.estimators._validation import one_or_several_columns, require_y
-from sknn.estimators.series._format import weighted_statistics
 from sknn.nn import (
     AUGMENTATIONS,
     IMAGE_POOLINGS,
@@ -42,15 +39,7 @@ from sknn.nn import (
 )
 from sknn.training import Work
 
-from ._format import (
-    check_images,
-    check_same_format,
-    check_same_pixels,
-    count_dimensions,
-    find_format,
-    first_pixels,
-    pixel_kind,
-)
+from ._format import ImageFormat
 
 # Training images from which a whitening layer is computed.
 WHITENING_IMAGES = 5000
@@ -60,6 +49,12 @@ FEWEST_EPOCHS = 9
 FEWEST_UPDATES = 300
 # Images from which on a hidden dense layer makes the plain network better.
 HIDDEN_LAYER_IMAGES = 1000
+
+STAGED_NETWORKS: dict[str, Callable[..., ImageNetwork]] = {
+    "resnet": ResidualNetwork,
+    "airbench": AirbenchNetwork,
+}
+INITIAL_WEIGHTS = {"plain": "glorot", "resnet": "he", "airbench": "dirac"}
 
 PADDINGS = ("valid", "same")
 
@@ -73,7 +68,7 @@ A callable gets and returns batches of shape (n, channels, height, width). Names
 
 
 @declares_parameters
-class ConvFamily(LayeredEstimator):
+class ConvEstimator(LayerParameters):
     """Input convention and networks of the convolutional estimators.
 
     Parameters
@@ -197,10 +192,10 @@ class ConvFamily(LayeredEstimator):
         Images a batch; "auto" is an eightieth of the training images, but at least 16 and at most
         200, and "all" every image. Not used by "lbfgs".""",
     )
-    solver: Any = inherited(LayeredEstimator, "solver", default="adamw")
-    alpha: float = inherited(LayeredEstimator, "alpha", default=0.05)
-    learning_rate: str = inherited(LayeredEstimator, "learning_rate", default="one_cycle")
-    learning_rate_init: float = inherited(LayeredEstimator, "learning_rate_init", default=0.01)
+    solver: Any = inherited(LayerParameters, "solver", default="adamw")
+    alpha: float = inherited(LayerParameters, "alpha", default=0.05)
+    learning_rate: str = inherited(LayerParameters, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(LayerParameters, "learning_rate_init", default=0.01)
     max_iter: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -215,7 +210,6 @@ class ConvFamily(LayeredEstimator):
         n_features_in_ : int
             Number of features, if X was two-dimensional.
         """
-    _auto_float64: ClassVar[bool] = False
 
     def __sklearn_tags__(self) -> Any:
         """Add images."""
@@ -225,6 +219,8 @@ class ConvFamily(LayeredEstimator):
 
     # ---------------------------------------------------------------------------------- input
 
+    _format: ClassVar[ImageFormat]
+
     @property
     def image_shape_(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
@@ -232,63 +228,24 @@ class ConvFamily(LayeredEstimator):
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return self._format.shape
 
-    def _check_X(self, X: Any) -> np.ndarray:
-        if count_dimensions(X) > 2:
-            X = check_images(X)
-        elif hasattr(self, "n_features_in_"):
-            X = validate_data(self, X, reset=False, dtype="numeric")
-        else:  # fitted with images that were not flat
-            X = check_array(X, dtype="numeric", input_name="X")
-        check_same_format(X, self._format, channels_first=self._channels_first)
-        check_same_pixels(X, self._format)
-        return X
-
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        require_y(y, self)
-        is_regressor = isinstance(self, NeuralRegressorBase)
-        y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
-        X = self._check_first_X(X) if reset else self._check_X(X)
-        check_consistent_length(X, y)
-        return X, one_or_several_columns(y)
-
-    def _check_first_X(self, X: Any) -> np.ndarray:
-        """Validate training images, which say what later ones must look like."""
-        is_flat = count_dimensions(X) <= 2
-        X = validate_data(self, X, dtype="numeric") if is_flat else check_images(X)
-        found = find_format(X, self.image_shape, channels_first=self._channels_first)
-        self._format = found._replace(**first_pixels(X))
-        if not is_flat:
-            for name in ("n_features_in_", "feature_names_in_"):
-                self.__dict__.pop(name, None)  # of an earlier fit
-        return X
-
-    @property
-    def _channels_first(self) -> bool:
-        return self.data_format == "channels_first"
-
-    def _make_rows(self, X: np.ndarray, device: torch.device, dtype: torch.dtype) -> ImageRows:
-        # modules of users often call `view`, which needs contiguous tensors
-        own = isinstance(getattr(self, "module_", None), ImageNetwork)
-        return ImageRows(
+    def _learn_format(self, X: Any) -> tuple[ImageFormat, np.ndarray]:
+        return ImageFormat.learn(
             X,
-            device,
-            dtype,
-            image_shape=self._format.shape,
-            channels_first=self._channels_first,
-            memory_format=torch.channels_last if own else torch.contiguous_format,
-            is_divided=self._format.divides(pixel_kind(X.dtype)),
+            self,
+            image_shape=self.image_shape,
+            channels_first=self.data_format == "channels_first",
         )
 
-    def _as_images(self, X: Any) -> Tensor:
-        """Return X as the network gets it, of shape (n, channels, height, width)."""
-        X = self._check_given_X(X)
-        parameter = next(self.module_.parameters())
-        return self._make_rows(X, parameter.device, parameter.dtype).slice(0, len(X))
+    def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
+        if "_format" in state and state["_format"].pixels == "unknown":
+            state["_format"] = state["_format"]._replace(
+                channels_first=state["data_format"] == "channels_first",
+                is_flat="n_features_in_" in state,
+            )
+        return super()._of_this_version(state)
 
-    def _resolve_batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(max(n_samples // 80, 16), 200, n_samples)
-        return super()._resolve_batch_size(n_samples)
+    def _automatic_batch_size(self, n_samples: int) -> int:
+        return min(max(n_samples // 80, 16), 200, n_samples)
 
     def _resolve_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
@@ -302,30 +259,22 @@ class ConvFamily(LayeredEstimator):
 
     # -------------------------------------------------------------------------------- network
 
-    def _module_arguments(self) -> dict[str, Any]:
-        arguments = {"image_shape": self._format.shape, "n_channels": self._format.channels}
-        if hasattr(self, "n_features_in_"):
-            arguments["n_features_in"] = self.n_features_in_
-        return arguments
-
     def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> ImageNetwork:
-        network = getattr(self, f"_build_{self.architecture}")(n_outputs, len(data.X))
-        if isinstance(self, NeuralRegressorBase) and self._can_scale_outputs():
-            scale = Unstandardize(torch.zeros(n_outputs), torch.ones(n_outputs))
-            network.layers.add_module("scale", scale)
-        own = {"plain": "glorot", "resnet": "he", "airbench": "dirac"}[self.architecture]
-        network.initialize(random_state, self.initialization or own)
+        if self.architecture == "plain":
+            network: ImageNetwork = self._build_plain(len(data.X))
+        else:
+            network = self._build_stages()
+        if self._targets.scales_outputs(self._loss):
+            ones = torch.ones(self.n_outputs_)
+            network.layers.add_module("scale", Unstandardize(torch.zeros_like(ones), ones))
+        network.initialize(random_state, self.initialization or INITIAL_WEIGHTS[self.architecture])
         return network
 
-    def _build_plain(self, n_outputs: int, n_images: int) -> ConvNetwork:
+    def _build_plain(self, n_images: int) -> ConvNetwork:
         filters = positive_integers("filters", self.filters)
-        sizes = self._hidden_layer_sizes(n_images)
+        sizes = self._dense_layer_sizes(n_images)
         n_conv = len(filters)
         n_layers, layers = n_conv + len(sizes), "convolutions and hidden layers"
         columns = (
@@ -336,73 +285,58 @@ class ConvFamily(LayeredEstimator):
             self._choices("pooling", n_conv, (*IMAGE_POOLINGS, None)),
             self._sizes("pool_size", n_conv),
         )
-        rates = self._dropout_rates(n_layers, layers)
+        rates = dropout_rates(self, n_layers, layers)
         activations = per_layer("activation", self.activation, n_layers, layers)
         convolutions = zip(*columns, activations[:n_conv], rates[:n_conv], strict=True)
         return ConvNetwork(
             self._format.shape,
             [Convolution(*each) for each in convolutions],
-            n_outputs,
+            self.n_outputs_,
             hidden_layer_sizes=sizes,
             activation=activations[n_conv:],
             dropout=rates[n_conv:],
             normalization=self._resolve_normalization(),
         )
 
-    def _build_resnet(self, n_outputs: int, n_images: int) -> ResidualNetwork:
-        return ResidualNetwork(*self._stages(n_outputs), **self._stage_options())
-
-    def _build_airbench(self, n_outputs: int, n_images: int) -> AirbenchNetwork:
-        return AirbenchNetwork(*self._stages(n_outputs), **self._stage_options())
-
-    def _make_samples(
-        self, data: CheckedData, device: torch.device
-    ) -> tuple[Samples, Samples | None]:
-        train, held_out = super()._make_samples(data, device)
-        if not self._state.history:
-            # now it is known which rows are held out, of which a network must know nothing
-            self._fit_fixed_layers(data, train.subset)
-        return train, held_out
-
-    def _fit_fixed_layers(self, data: CheckedData, subset: np.ndarray | None) -> None:
-        """Fit the layers of a new network that training does not change to the training rows."""
-        layers = getattr(self.module_, "layers", None)
-        whitening = getattr(layers, "whitening", None)
-        if isinstance(whitening, WhiteningConv):
-            numbers = np.arange(len(data.X)) if subset is None else np.sort(subset)
-            # evenly spaced, since rows may be sorted by class
-            places = np.linspace(0, len(numbers) - 1, min(len(numbers), WHITENING_IMAGES))
-            chosen = torch.from_numpy(numbers[places.astype(np.int64)])
-            rows = self._make_rows(data.X, torch.device("cpu"), torch.float32)
-            whitening.fit(rows.take(chosen))
-        scale = getattr(layers, "scale", None)
-        if isinstance(scale, Unstandardize):
-            part = slice(None) if subset is None else subset
-            weights = None if data.sample_weight is None else data.sample_weight[part]
-            scale.set(*weighted_statistics(data.targets[part], weights))
-
-    def _stages(self, n_outputs: int) -> tuple[tuple[int, int, int], list[int], int]:
-        return self._format.shape, positive_integers("filters", self.filters), n_outputs
-
-    def _stage_options(self) -> dict[str, Any]:
-        """What the architectures with stages have in common."""
+    def _build_stages(self) -> ImageNetwork:
+        """Return an architecture of stages, whose layers are all alike."""
         for name in ("activation", "dropout"):
             if isinstance(getattr(self, name), list | tuple | np.ndarray):
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}: architecture={self.architecture!r} takes one "
                     "value for all layers; sequences are for architecture='plain'."
                 )
-        return {
-            "hidden_layer_sizes": self._hidden_layer_sizes(),
-            "activation": self.activation,
-            "dropout": self._dropout_rates(1)[0],
-            "normalization": self._resolve_normalization(),
-        }
+        return STAGED_NETWORKS[self.architecture](
+            self._format.shape,
+            positive_integers("filters", self.filters),
+            self.n_outputs_,
+            hidden_layer_sizes=self._dense_layer_sizes(),
+            activation=self.activation,
+            dropout=dropout_rates(self, 1)[0],
+            normalization=self._resolve_normalization(),
+        )
 
-    def _hidden_layer_sizes(self, n_images: int = 0) -> list[int]:
+    def _fit_fixed_layers(self, data: CheckedData, rows: np.ndarray | None) -> None:
+        """Fit whitening and scale to the training rows."""
+        layers = getattr(self.module_, "layers", None)
+        whitening = getattr(layers, "whitening", None)
+        if isinstance(whitening, WhiteningConv):
+            numbers = np.arange(len(data.X)) if rows is None else np.sort(rows)
+            # evenly spaced, since rows may be sorted by class
+            places = np.linspace(0, len(numbers) - 1, min(len(numbers), WHITENING_IMAGES))
+            chosen = torch.from_numpy(numbers[places.astype(np.int64)])
+            images = self._format.rows(data.X, torch.device("cpu"), torch.float32, self.module_)
+            whitening.fit(images.take(chosen))
+        scale = getattr(layers, "scale", None)
+        if isinstance(scale, Unstandardize):
+            part = slice(None) if rows is None else rows
+            weights = None if data.sample_weight is None else data.sample_weight[part]
+            scale.set(*weighted_statistics(data.targets[part], weights))
+
+    def _dense_layer_sizes(self, n_images: int = 0) -> list[int]:
         if self.hidden_layer_sizes is None:
             return [64] if n_images >= HIDDEN_LAYER_IMAGES else []
-        return super()._hidden_layer_sizes()
+        return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _resolve_normalization(self) -> str | None:
         if self.normalization != "auto":
@@ -469,7 +403,7 @@ class ConvFamily(LayeredEstimator):
 
 
 @declares_parameters
-class ConvClassifier(ConvFamily, NeuralClassifierBase):
+class ConvClassifier(ConvEstimator, NeuralClassifierBase):
     """Convolutional network for the classification of images.
 
     X holds images, as an array of shape (n_samples, height, width) or (n_samples, height, width,
@@ -514,7 +448,7 @@ class ConvClassifier(ConvFamily, NeuralClassifierBase):
 
 
 @declares_parameters
-class ConvRegressor(ConvFamily, NeuralRegressorBase):
+class ConvRegressor(ConvEstimator, NeuralRegressorBase):
     """Convolutional network for values that belong to images.
 
     X is as for :class:`ConvClassifier`. One or several targets.

@@ -9,9 +9,14 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
+import torch
+from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor, nn
 
-from sknn.data import BYTE_MAXIMUM, number_range, row_parts
+from sknn.data import BYTE_MAXIMUM, ImageRows, number_range, row_parts
+from sknn.estimators._inputs import count_dimensions
+from sknn.nn import ImageNetwork
+from sknn.nn.inputs import ArrangeImages
 
 # Pixels from 0 to 1, or standardized ones, stay far below; those from 0 to 255 do not.
 UNSCALED_PIXELS = 50
@@ -26,31 +31,107 @@ UNUSUAL, OTHER_SCALE = 1, 10
 SIGNED = 0.4
 # Rows of fewer values are hardly images.
 FEWEST_PIXELS = 32
+# Types of pixels that may be divided by 255, see `ImageFormat.divides`.
+PIXEL_TYPES = {
+    "bytes": [torch.uint8],
+    "integers": [torch.int8, torch.int16, torch.int32, torch.int64],
+}
 
 
 class ImageFormat(NamedTuple):
-    """What the images of a fitted estimator look like.
-
-    Attributes
-    ----------
-    height, width, channels : int
-        Their size.
-    is_guess : bool
-        Whether it was guessed from the length of flat rows.
-    pixels : {"bytes", "integers", "floats", "unknown"}
-        Type of the pixels that the estimator was fitted with. Booleans are integers; files of
-        version 0.1.0 do not say.
-    low, high : float
-        The range of those that are no bytes.
-    """
+    """Images of one size, as arrays or as flat rows."""
 
     height: int
     width: int
     channels: int
-    is_guess: bool = False
+    is_guess: bool = False  # whether the size was guessed from the length of flat rows
+    # type of the training pixels: "bytes", "integers" (booleans too), "floats", or "unknown" in
+    # files of version 0.1.0
     pixels: str = "unknown"
-    low: float = 0.0
+    low: float = 0.0  # the range of those that are no bytes
     high: float = 0.0
+    channels_first: bool = False  # the order of the dimensions of X
+    is_flat: bool = False  # whether X had a row an image
+
+    @property
+    def may_be_float64(self) -> bool:
+        """Whether float64 X may be computed in float64: never, which would cost too much."""
+        return False
+
+    @classmethod
+    def learn(
+        cls, X: Any, estimator: Any, *, image_shape: Sequence[int] | None, channels_first: bool
+    ) -> tuple[ImageFormat, np.ndarray]:
+        """Find size and pixels of training images."""
+        is_flat = count_dimensions(X) <= 2
+        X = validate_data(estimator, X, dtype="numeric") if is_flat else check_images(X)
+        found = find_format(X, image_shape, channels_first=channels_first)
+        if not is_flat:
+            for name in ("n_features_in_", "feature_names_in_"):
+                estimator.__dict__.pop(name, None)  # of an earlier fit
+        found = found._replace(**first_pixels(X), channels_first=channels_first, is_flat=is_flat)
+        return found, X
+
+    def check(self, X: Any, estimator: Any) -> np.ndarray:
+        """Return validated images of the size and with the pixels of the training data."""
+        if count_dimensions(X) > 2:
+            X = check_images(X)
+        elif self.is_flat:
+            X = validate_data(estimator, X, reset=False, dtype="numeric")
+        else:
+            X = check_array(X, dtype="numeric", input_name="X")
+        check_same_format(X, self)
+        check_same_pixels(X, self)
+        return X
+
+    def rows(
+        self, X: np.ndarray, device: torch.device, dtype: torch.dtype, module: nn.Module | None
+    ) -> ImageRows:
+        """Wrap images, which become batches of shape (n, channels, height, width)."""
+        # modules of users often call `view`, which needs contiguous tensors
+        own = isinstance(module, ImageNetwork)
+        return ImageRows(
+            X,
+            device,
+            dtype,
+            image_shape=self.shape,
+            channels_first=self.channels_first,
+            memory_format=torch.channels_last if own else torch.contiguous_format,
+            is_divided=self.divides(pixel_kind(X.dtype)),
+        )
+
+    @property
+    def may_vary_in_length(self) -> bool:
+        """Never."""
+        return False
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return the size of the images, and of flat rows."""
+        arguments: dict[str, Any] = {"image_shape": self.shape, "n_channels": self.channels}
+        if self.is_flat:
+            arguments["n_features_in"] = math.prod(self.shape)
+        return arguments
+
+    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return zeros (1, channels, height, width)."""
+        shape = (1, self.channels, self.height, self.width)
+        return torch.zeros(shape, device=device, dtype=dtype)
+
+    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
+        """Return (pixels,), (height, width), or these with the channels."""
+        if self.is_flat:
+            return (math.prod(self.shape),)
+        if self.channels == 1:
+            return self.height, self.width
+        by_channel = (self.channels, self.height, self.width)
+        return by_channel if self.channels_first else self.shape
+
+    def input_module(self, dtype: torch.dtype) -> nn.Module:
+        """Return a module that arranges images and divides bytes."""
+        types = [
+            each for kind, group in PIXEL_TYPES.items() if self.divides(kind) for each in group
+        ]
+        return ArrangeImages(dtype, self.shape, self.channels_first, types)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -86,67 +167,14 @@ class ImageFormat(NamedTuple):
 
 
 def pixel_kind(dtype: np.dtype) -> str:
-    """Return the kind of a type of pixels: "bytes", "booleans", "integers" or "floats".
-
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        The type.
-
-    Returns
-    -------
-    str
-    """
+    """Return the kind of a type of pixels: "bytes", "booleans", "integers" or "floats"."""
     if dtype == np.uint8:
         return "bytes"
     return {"b": "booleans", "i": "integers", "u": "integers"}.get(dtype.kind, "floats")
 
 
-def count_dimensions(X: Any) -> int:
-    """Count the dimensions of an array-like; sparse matrices and tables have two.
-
-    Parameters
-    ----------
-    X : array-like
-        The input.
-
-    Returns
-    -------
-    int
-        At least 3 for arrays and lists of images of different shapes.
-    """
-    if not hasattr(X, "dtype") and hasattr(X, "shape"):  # a table
-        return len(X.shape)
-    try:
-        array = X if hasattr(X, "shape") else np.asarray(X)
-    except ValueError:  # lists of different lengths
-        return 3
-    if len(array.shape) == 1 and array.dtype == object:
-        first: Any = next(iter(array), None)
-        return 3 if np.ndim(first) > 1 else 1
-    return len(array.shape)
-
-
 def check_images(X: Any) -> np.ndarray:
-    """Turn images of three or four dimensions into an array of numbers.
-
-    Nothing is copied or cast that need not be: bytes stay bytes, memory-mapped files stay on the
-    disk.
-
-    Parameters
-    ----------
-    X : array-like
-        The images.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If the array is empty, not numeric, not finite, or has other dimensions.
-    """
+    """Turn images of three or four dimensions into an array of numbers."""
     if not isinstance(X, np.ndarray):
         X = _stack(X)
     if X.dtype == object:
@@ -184,23 +212,7 @@ def _stack(X: Any) -> np.ndarray:
 
 
 def first_pixels(X: np.ndarray) -> dict[str, Any]:
-    """Find the scale of training pixels, and warn where they seem not to be scaled.
-
-    Parameters
-    ----------
-    X : ndarray
-        Images or flat rows.
-
-    Returns
-    -------
-    dict
-        `pixels`, `low` and `high` of :class:`ImageFormat`.
-
-    Raises
-    ------
-    ValueError
-        If a pixel is NaN or infinite.
-    """
+    """Find the scale of training pixels, and warn where they seem not to be scaled."""
     kind = pixel_kind(X.dtype)
     if kind == "bytes":
         return {"pixels": kind, "low": 0.0, "high": float(BYTE_MAXIMUM)}
@@ -224,23 +236,7 @@ def first_pixels(X: np.ndarray) -> dict[str, Any]:
 
 
 def check_same_pixels(X: np.ndarray, fitted: ImageFormat) -> None:
-    """Compare the scale of pixels with that of the training pixels.
-
-    Pixels of the same numbers in another type are taken for the same pixels, with a warning
-    where that is new; those of another scale are refused.
-
-    Parameters
-    ----------
-    X : ndarray
-        Images or flat rows.
-    fitted : ImageFormat
-        What the estimator was fitted with.
-
-    Raises
-    ------
-    ValueError
-        If a pixel is NaN or infinite, or if the pixels are of another scale.
-    """
+    """Compare the scale of pixels with that of the training pixels."""
     kind = pixel_kind(X.dtype)
     if kind == "bytes":
         if fitted.divides(kind):
@@ -330,26 +326,7 @@ def _has_fractions(X: np.ndarray) -> bool:
 def find_format(
     X: np.ndarray, image_shape: Sequence[int] | None, *, channels_first: bool
 ) -> ImageFormat:
-    """Say what the images are that an array holds.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, pixels), (n, height, width) or (n, height, width, channels)
-        Images or flat rows.
-    image_shape : sequence of int or None
-        The parameter `image_shape`: height and width, and channels if there are several.
-    channels_first : bool
-        Whether four dimensions are (n, channels, height, width).
-
-    Returns
-    -------
-    ImageFormat
-
-    Raises
-    ------
-    ValueError
-        If X and `image_shape` contradict each other.
-    """
+    """Say what the images are that an array holds."""
     wanted = _check_image_shape(image_shape)
     if X.ndim == 2:
         return _format_of_rows(X.shape[1], wanted)
@@ -445,20 +422,12 @@ def _warn_of_channels(shape: tuple[int, ...], channels_first: bool) -> None:
     )
 
 
-def check_same_format(X: np.ndarray, fitted: ImageFormat, *, channels_first: bool) -> None:
-    """Raise ValueError if images are not what the estimator was fitted with.
-
-    Parameters
-    ----------
-    X : ndarray
-        Images, or flat rows of them.
-    fitted : ImageFormat
-        What the estimator was fitted with.
-    channels_first : bool
-        As in :func:`find_format`.
-    """
+def check_same_format(X: np.ndarray, fitted: ImageFormat) -> None:
+    """Raise ValueError if images are not what the estimator was fitted with."""
     height, width, channels = fitted.shape
-    single = (channels, height, width) if channels_first else (height, width, channels)
+    single = (height, width, channels)
+    if fitted.channels_first:
+        single = (channels, height, width)
     is_single = X.shape in (single, (height, width))
     hint = " For a single image pass X[numpy.newaxis]." if is_single else ""
     if X.ndim == 2:
@@ -469,7 +438,7 @@ def check_same_format(X: np.ndarray, fitted: ImageFormat, *, channels_first: boo
                 "first dimension of 1: X[numpy.newaxis]."
             )
         return
-    found = _format_of_images(X.shape, channels_first)
+    found = _format_of_images(X.shape, fitted.channels_first)
     if found.shape != fitted.shape:
         raise ValueError(
             f"X of shape {X.shape} holds images of {found}, but the estimator was fitted with "

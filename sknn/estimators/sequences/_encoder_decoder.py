@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.data import PairedRows, Ragged
-from sknn.estimators._base import TrainingData
-from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
-from sknn.estimators.series._format import as_list_of_series, join_series
+from sknn.data import Ragged
+from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._fit import CheckedData, check_weights
+from sknn.estimators._inputs import array_like
+from sknn.estimators._regressor import NeuralRegressorBase
+from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators.series._recurrent import RecurrentLayers
-from sknn.estimators.targets._labels import ClassTargets
-from sknn.estimators.targets._sequences import LabelSequences, join_targets
+from sknn.estimators.targets import CurveTargets, WrittenLabels
 from sknn.nn import LabelDecoder, ValueDecoder
 from sknn.training import rows_at_once, write_labels
 
@@ -40,7 +40,7 @@ class EncoderDecoderLayers(RecurrentLayers):
         Heads of the decoder's attention, of which `hidden_size` is a multiple.""",
     )
 
-    def _decoder_options(self, data: TrainingData) -> dict[str, Any]:
+    def _decoder_options(self, data: CheckedData) -> dict[str, Any]:
         if self.hidden_size % self.n_heads:
             raise ValueError(
                 f"hidden_size={self.hidden_size} has to be a multiple of n_heads={self.n_heads}."
@@ -54,7 +54,7 @@ class EncoderDecoderLayers(RecurrentLayers):
 
 
 @declares_parameters
-class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
+class EncoderDecoderClassifier(EncoderDecoderLayers):
     """Recurrent encoder and decoder that turn a sequence into a sequence of labels.
 
     Spelling into sounds, words into words of another language, a sequence into its reverse: many
@@ -118,67 +118,31 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
         the longest training target has.""",
     )
 
-    # ------------------------------------------------------------------------------- targets
+    # the loss compares probabilities of labels, always
+    loss: ClassVar[str] = "log_loss"
 
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        X = self._check_first_X(X) if reset else self._check_X(X)
-        return X, join_targets(y, len(X), numeric=False)
+    _targets_kind = WrittenLabels
+    _targets: ClassVar[WrittenLabels]
 
-    def _encode_targets(self, y: Ragged, *, continued: bool) -> Ragged:
-        """Return class indices, and behind each sequence the one that ends it."""
-        if not continued:
-            self.classes_ = self._find_classes(y.values)
-            self._longest_target = int(y.lengths.max())
-        codes = ClassTargets(self.classes_, "multiclass").encode(y.values)
-        ends = np.cumsum(y.lengths)
-        return Ragged(np.insert(codes, ends, len(self.classes_)), y.lengths + 1)
+    def __sklearn_tags__(self) -> Any:
+        """Leave out the checks that pair a row with one target."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
 
-    def _find_classes(self, labels: np.ndarray) -> np.ndarray:
-        if not len(labels):
-            raise ValueError("y has no labels: all of its sequences are empty.")
-        if labels.dtype.kind == "f":
-            check_classification_targets(labels)
-        try:
-            return np.unique(labels)
-        except TypeError as error:
-            raise ValueError(f"y has labels that cannot be sorted: {error}") from error
-
-    def _count_outputs(self, targets: Ragged) -> int:
-        return len(self.classes_) + 1
-
-    def _check_warm_start(self, y: Ragged) -> None:
-        """Leave labels to :meth:`_encode_targets`, which refuses new ones."""
-        self._longest_target = max(self._longest_target, int(y.lengths.max()))
-
-    def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
-        return None if sample_weight is None else np.repeat(sample_weight, y.lengths + 1)
-
-    def _step_weights(self, data: TrainingData) -> np.ndarray | None:
+    def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         if data.sample_weight is None:
             return None
-        weights = data.sample_weight[data.targets.starts]  # the same for all steps of a target
-        return super()._step_weights(data._replace(sample_weight=weights))
-
-    # -------------------------------------------------------------------------------- network
-
-    def _make_training_rows(
-        self, X: Any, targets: Ragged, device: torch.device, dtype: torch.dtype
-    ) -> PairedRows:
-        written = np.roll(targets.values, 1)
-        written[targets.starts] = len(self.classes_) + 1  # nothing yet
-        return PairedRows(self._make_rows(X, device, dtype), Ragged(written, targets.lengths))
+        # the weights of a target's labels are all that of the series
+        return repeat_for_steps(data.X, data.sample_weight[data.targets.starts])
 
     def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> LabelDecoder:
         network = LabelDecoder(
             *self._make_input_layer(data),
             self._make_encoder,
-            n_outputs,
+            self.n_outputs_,
             **self._decoder_options(data),
         )
         network.initialize(random_state)
@@ -201,12 +165,10 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
         """
         check_is_fitted(self)
         with self._own_defaults():
-            X = self._check_given_X(X)
+            X = self._format.check(array_like(X, "X"), self)
             parameter = next(self.module_.parameters())
-            rows = self._make_rows(X, parameter.device, parameter.dtype)
-            n_steps = self.max_length
-            if n_steps is None:
-                n_steps = 2 * self._longest_target + 10
+            rows = self._format.rows(X, parameter.device, parameter.dtype, self.module_)
+            n_steps = self.max_length or 2 * self._targets.longest + 10
             chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
             if not hasattr(self.module_, "write"):
                 raise TypeError("module has no method `write`, which predictions need.")
@@ -233,9 +195,9 @@ class EncoderDecoderClassifier(LabelSequences, EncoderDecoderLayers):
         float
         """
         predicted = self.predict(X)
-        true = join_targets(y, len(predicted), numeric=False)
+        true = self._targets_kind.check(y, predicted, type(self).__name__)
         right = [np.array_equal(a, b) for a, b in zip(true, predicted, strict=True)]
-        weights = self._check_weights("sample_weight", sample_weight, predicted)
+        weights = check_weights("sample_weight", sample_weight, predicted)
         return float(np.average(right, weights=weights))
 
 
@@ -285,33 +247,18 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
     True
     """
 
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        y, shape = _flat_targets(y)
-        X, y = super()._check_X_y(X, y, reset=reset)
-        shape = y.shape if shape is None else shape
-        if reset:
-            self._target_shape: tuple[int, ...] = shape[1:]
-        elif shape[1:] != self._target_shape:
-            fitted = ", ".join(map(str, ("n_samples", *self._target_shape)))
-            raise ValueError(
-                f"y has shape {shape}, but the estimator was fitted with targets of shape "
-                f"({fitted})."
-            )
-        return X, y
+    _targets_kind = CurveTargets
+    _targets: ClassVar[CurveTargets]
 
     def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> ValueDecoder:
-        n_values = self._target_shape[1] if len(self._target_shape) > 1 else 1
+        n_values = self._targets.n_values
         network = ValueDecoder(
             *self._make_input_layer(data),
             self._make_encoder,
             n_values,
-            n_steps=n_outputs // n_values,
+            n_steps=self.n_outputs_ // n_values,
             output_layer=self._make_output_layer(data),
             **self._decoder_options(data),
         )
@@ -331,8 +278,7 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
         ndarray of shape (n_samples, horizon) or (n_samples, horizon, n_values)
             As the targets of `fit`, in the float type of X.
         """
-        values = super().predict(X)
-        return values.reshape(len(values), *self._target_shape)
+        return super().predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2, averaged over the horizon and the values.
@@ -355,20 +301,3 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
         if true.ndim == 3:
             true, predicted = (each.reshape(len(each), -1) for each in (true, predicted))
         return float(r2_score(true, predicted, sample_weight=sample_weight))
-
-
-def _flat_targets(y: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Return targets of three dimensions as rows, and their shape; others as they are, and None."""
-    sequences = as_list_of_series(y)
-    if sequences is not None:
-        y = join_series(sequences, "y")
-    if isinstance(y, Ragged):
-        raise ValueError(
-            "y has sequences of different lengths, but the decoder writes as many steps for each "
-            "series; sknn.sequences.StepRegressor has a value for each step of X."
-        )
-    array = np.asarray(y)
-    if array.ndim != 3:
-        return y, None
-    flat = array.reshape(len(array), -1)
-    return flat[:, 0] if flat.shape[1] == 1 else flat, array.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,28 +12,26 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import validated
 from sknn.data import Ragged, SeriesRows
-from sknn.estimators._base import NeuralEstimator, PreparedFit, TrainingData
+from sknn.estimators._base import NeuralEstimator
+from sknn.estimators._fit import Call, CheckedData, check_weights
 from sknn.estimators._inputs import array_like
-from sknn.estimators._refusals import unchanged_if_refused
+from sknn.estimators._series_arrays import as_list_of_series, check_series_array, join_series
 from sknn.estimators._training_parameters import refuse_with_lbfgs
-from sknn.estimators.series._format import (
-    as_list_of_series,
-    check_series_array,
-    check_tokens,
-    join_series,
-)
+from sknn.estimators.series._format import check_tokens
 from sknn.estimators.series._recurrent import RecurrentLayers, count_recurrent_flops
-from sknn.estimators.targets._sequences import LabelSequences
+from sknn.estimators.targets import NextTokens
 from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
+from sknn.nn.inputs import ArrangeSeries
 from sknn.training import Work, sample_tokens, token_log_likelihood
 
 
 @declares_parameters
-class SequenceGenerator(LabelSequences, NeuralEstimator):
+class SequenceGenerator(NeuralEstimator):
     """Recurrent network that learns what token comes next, and writes sequences of its own.
 
     A language model: of texts as characters or words (:class:`sknn.text.Tokenizer` makes tokens
@@ -131,7 +129,31 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
     max_grad_norm: float | None = inherited(RecurrentLayers, "max_grad_norm", default=1.0)
 
     _family_attributes: ClassVar[str] = ""
-    _auto_float64: ClassVar[bool] = False
+
+    # the loss compares probabilities of tokens, always
+    loss: ClassVar[str] = "log_loss"
+
+    _targets_kind = NextTokens
+    _format: ClassVar[WindowFormat]
+
+    def __sklearn_tags__(self) -> Any:
+        """Leave out the checks of X as a table."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
+        state = super()._of_this_version(state)
+        if "n_tokens_" in state:
+            state["_format"] = WindowFormat(state.pop("n_tokens_"))
+        return state
+
+    @property
+    def n_tokens_(self) -> int:
+        """Number of tokens."""
+        if "_format" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return self._format.n_tokens
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -164,47 +186,20 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
         self : SequenceGenerator
             The fitted generator.
         """
-        with unchanged_if_refused(self):
-            prepared = self._prepare_windows(X, sample_weight, X_val)
-        return prepared.run()
-
-    def _prepare_windows(self, X: Any, sample_weight: Any, X_val: Any) -> PreparedFit:
-        """Validate and cut the sequences, and do everything else that comes before the training."""
         continued = self.warm_start and hasattr(self, "module_")
-        sequences = self._check_sequences(X, reset=not continued)
-        weights = self._check_weights("sample_weight", sample_weight, sequences)
-        windows, parents = cut_windows(sequences, self.window, self.n_tokens_)
+        sequences, n_tokens = check_sequences(X, self.n_tokens_ if continued else self.n_tokens)
+        weights = check_weights("sample_weight", sample_weight, sequences)
+        windows, parents = cut_windows(sequences, self.window, n_tokens)
         validation = None
         if X_val is not None:
             try:
-                held_out = self._check_sequences(X_val, reset=False)
+                held_out, _ = check_sequences(X_val, n_tokens)
             except ValueError as error:
                 raise ValueError(f"X_val: {error}") from error
-            validation = (cut_windows(held_out, self.window, self.n_tokens_)[0], None, None)
-        return self._prepare(
-            windows, None, None if weights is None else weights[parents], validation=validation
-        )
-
-    # ------------------------------------------------------------------------ input and targets
-
-    def _check_sequences(self, X: Any, *, reset: bool) -> Ragged:
-        """Validate what the user gives."""
-        X = array_like(X, "X")
-        if isinstance(X, list | tuple) and not len(X):
-            raise ValueError("X is empty; at least one sequence is needed.")
-        series = as_list_of_series(X)
-        checked = check_series_array(X) if series is None else join_series(series)
-        if not isinstance(checked, Ragged):
-            checked = Ragged.from_list(list(checked))
-        if checked.values.ndim > 1 or checked.dtype.kind not in "biu":
-            raise ValueError(
-                "X needs sequences of integer tokens, of shape (n_tokens,), but the first is of "
-                f"type {checked.dtype} and shape {checked[0].shape}."
-            )
-        n_tokens = check_tokens(checked, self.n_tokens if reset else self.n_tokens_)
-        if reset:
-            self.n_tokens_: int = n_tokens
-        return checked
+            windows_val, _ = cut_windows(held_out, self.window, n_tokens)
+            validation = (*read_and_following(windows_val), None)
+        weights = None if weights is None else weights[parents]
+        return self._fit(Call(*read_and_following(windows), weights, validation))
 
     def _check_prompt(self, prompt: Any) -> np.ndarray:
         tokens = np.asarray([] if prompt is None else prompt)
@@ -221,49 +216,20 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
             )
         return tokens.astype(np.int64)
 
-    def _check_X(self, X: Ragged) -> Ragged:
-        return X
+    def _learn_format(self, X: Ragged) -> tuple[WindowFormat, Ragged]:
+        # each sequence begins with the mark, the token behind the last
+        return WindowFormat(int(X.values.max())), X
 
-    def _check_X_y(self, X: Ragged, y: Any, *, reset: bool) -> tuple[Ragged, Ragged]:
-        """Part windows into what is read and what comes next."""
-        first = Ragged(np.delete(X.values, X.starts + X.lengths - 1), X.lengths - 1)
-        following = Ragged(np.delete(X.values, X.starts), X.lengths - 1)
-        return first, following
-
-    def _encode_targets(self, y: Ragged, *, continued: bool) -> Ragged:
-        return y
-
-    def _count_outputs(self, targets: Ragged) -> int:
-        return self.n_tokens_ + 1
-
-    def _check_warm_start(self, y: Ragged) -> None:
-        """Leave it to :meth:`_check_sequences`, which refuses new tokens."""
-
-    def _class_weighted(self, sample_weight: np.ndarray | None, y: Ragged) -> np.ndarray | None:
-        return None if sample_weight is None else np.repeat(sample_weight, y.lengths)
-
-    # -------------------------------------------------------------------------------- network
-
-    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
-        return SeriesRows(X, device, dtype, tokens=True)
-
-    def _resolve_batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(16, n_samples)
-        return super()._resolve_batch_size(n_samples)
-
-    def _module_arguments(self) -> dict[str, Any]:
-        return {"n_tokens": self.n_tokens_}
+    def _automatic_batch_size(self, n_samples: int) -> int:
+        return min(16, n_samples)
 
     def _draws_torch_numbers(self) -> bool:
         return bool(self.dropout) or super()._draws_torch_numbers()
 
+    # -------------------------------------------------------------------------------- network
+
     def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> SeriesNetwork:
         if self.dropout:
             refuse_with_lbfgs(self.solver, "dropout", off=0)
@@ -282,7 +248,7 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
             Embedding(self.n_tokens_ + 1, self.embedding_size),
             self.embedding_size,
             make_encoder,
-            n_outputs,
+            self.n_outputs_,
             pooling=None,
             dropout=self.dropout,
         )
@@ -368,7 +334,7 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
             In natural units (nats); larger is better. The ends of the sequences are not counted.
         """
         check_is_fitted(self)
-        sequences = self._check_sequences(X, reset=False)
+        sequences, _ = check_sequences(X, self.n_tokens_)
         total = token_log_likelihood(self.module_, list(sequences), mark=self.n_tokens_)
         return total / len(sequences.values)
 
@@ -388,26 +354,75 @@ class SequenceGenerator(LabelSequences, NeuralEstimator):
         return float(np.exp(-self.score(X)))
 
 
+class WindowFormat(NamedTuple):
+    """Windows of tokens, as the generator cuts them."""
+
+    n_tokens: int
+
+    @property
+    def may_be_float64(self) -> bool:
+        """Whether float64 X may be computed in float64: never, which would cost too much."""
+        return False
+
+    def check(self, X: Ragged, estimator: Any) -> Ragged:
+        """Take windows as they are."""
+        return X
+
+    def rows(
+        self, X: Ragged, device: torch.device, dtype: torch.dtype, module: nn.Module
+    ) -> SeriesRows:
+        """Wrap windows, which are padded batch by batch."""
+        return SeriesRows(X, device, dtype, tokens=True)
+
+    @property
+    def may_vary_in_length(self) -> bool:
+        """Always."""
+        return True
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return the number of tokens."""
+        return {"n_tokens": self.n_tokens}
+
+    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return a single token."""
+        return torch.zeros(1, 1, device=device, dtype=torch.int64)
+
+    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
+        """Return (steps,)."""
+        return (fewest_steps,)
+
+    def input_module(self, dtype: torch.dtype) -> nn.Module:
+        """Return a module that makes tokens of integers."""
+        return ArrangeSeries(dtype, tokens=True)
+
+
+def check_sequences(X: Any, n_tokens: int | None) -> tuple[Ragged, int]:
+    """Return validated sequences, and how many tokens there are; None asks the sequences."""
+    X = array_like(X, "X")
+    if isinstance(X, list | tuple) and not len(X):
+        raise ValueError("X is empty; at least one sequence is needed.")
+    series = as_list_of_series(X)
+    checked = check_series_array(X) if series is None else join_series(series)
+    if not isinstance(checked, Ragged):
+        checked = Ragged.from_list(list(checked))
+    if checked.values.ndim > 1 or checked.dtype.kind not in "biu":
+        raise ValueError(
+            "X needs sequences of integer tokens, of shape (n_tokens,), but the first is of "
+            f"type {checked.dtype} and shape {checked[0].shape}."
+        )
+    return checked, check_tokens(checked, n_tokens)
+
+
+def read_and_following(windows: Ragged) -> tuple[Ragged, Ragged]:
+    """Part windows into what is read and what comes next."""
+    last = windows.starts + windows.lengths - 1
+    read = Ragged(np.delete(windows.values, last), windows.lengths - 1)
+    return read, Ragged(np.delete(windows.values, windows.starts), windows.lengths - 1)
+
+
 def cut_windows(sequences: Ragged, window: int, mark: int) -> tuple[Ragged, np.ndarray]:
-    """Mark both ends of each sequence, and cut it into windows.
-
-    Parameters
-    ----------
-    sequences : Ragged
-        Tokens.
-    window : int
-        Tokens that a window predicts, at most. It has one more, and begins with the last token
-        of the one before.
-    mark : int
-        The token for both ends.
-
-    Returns
-    -------
-    windows : Ragged
-        Sequences of at most ``window + 1`` tokens.
-    parents : ndarray of int
-        The sequence that each window is from.
-    """
+    """Mark both ends of sequences and cut them; return windows, and the sequence of each."""
+    # a window predicts `window` tokens at most, and begins with the last token of the one before
     pieces, parents = [], []
     for number, tokens in enumerate(sequences):
         marked = np.concatenate([[mark], tokens, [mark]])

@@ -2,59 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from sknn._hints import available_if, explains_calls
+from sknn._hints import available_if
 from sknn._parameters import declares_parameters
-from sknn.data import Ragged
-from sknn.estimators._base import TrainingData
+from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
+from sknn.estimators._fit import CheckedData, check_weights
 from sknn.estimators._inputs import array_like
-from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase, _has_probabilities
-from sknn.estimators._validation import require_y
-from sknn.estimators.series._family import SeriesHead
-from sknn.estimators.series._format import as_list_of_series, count_steps, repeat_for_steps
-from sknn.estimators.series._recurrent import DirectedLayers
-from sknn.estimators.targets._sequences import SequenceTargets, check_step_targets
-from sknn.nn import Stem
-
-# see `SequenceTargets`
-if TYPE_CHECKING:
-    _Estimator = SeriesHead
-else:
-    _Estimator = object
+from sknn.estimators._regressor import NeuralRegressorBase
+from sknn.estimators._series_arrays import repeat_for_steps
+from sknn.estimators.series._family import hidden_layer_sizes
+from sknn.estimators.series._recurrent import RecurrentLayers, bidirectional
+from sknn.estimators.targets import StepLabels, StepValues
+from sknn.nn import SeriesNetwork, Stem
 
 
-@explains_calls
-class StepTask(SequenceTargets, _Estimator):
-    """What changes where each step of a series has an answer: targets, stem, predictions.
+@declares_parameters
+class StepEstimator(RecurrentLayers):
+    """Recurrent layers whose states each have an answer.
 
-    Stands before the task among a class's bases.
+    Parameters
+    ----------
+    {parameters}
     """
 
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        require_y(y, self)
-        X = self._check_first_X(X) if reset else self._check_X(X)
-        is_regressor = isinstance(self, NeuralRegressorBase)
-        targets = check_step_targets(y, count_steps(X), numeric=is_regressor)
-        if reset:
-            self._answer_shape: tuple[int, ...] = targets.values.shape[1:]  # of one step
-        return X, targets
+    bidirectional: bool = bidirectional()
+    hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
 
-    def _step_weights(self, data: TrainingData) -> np.ndarray | None:
+    def __sklearn_tags__(self) -> Any:
+        """Leave out the checks that pair a row with one target."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _build_network(
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> SeriesNetwork:
+        return self._build_series_network(data, random_state, pooling=None)
+
+    def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         return data.sample_weight
-
-    # -------------------------------------------------------------------------------- network
-
-    def _pooling(self) -> None:
-        return None
-
-    def _make_output_layer(self, data: TrainingData) -> Any:
-        return super()._make_output_layer(data._replace(targets=data.targets.values))
 
     def _automatic_strides(self, X: Any, n_convolutions: int) -> list[int]:
         return [1] * n_convolutions
@@ -68,55 +61,25 @@ class StepTask(SequenceTargets, _Estimator):
             )
         return stem
 
-    # ------------------------------------------------------------------------------- predict
-
-    def _by_series(self, X: Any, method: Callable[[Any], np.ndarray]) -> np.ndarray:
-        """Call a method that returns one answer after the other, and part them by series."""
-        answers = method(X)
-        series = as_list_of_series(X)
-        if series is None:
-            n_series = len(X)
-            return answers.reshape(n_series, len(answers) // n_series, *answers.shape[1:])
-        lengths = np.array([len(each) for each in series])
-        if (lengths == lengths[0]).all() and not isinstance(X, np.ndarray | Ragged):
-            return answers.reshape(len(lengths), lengths[0], *answers.shape[1:])
-        return Ragged(answers, lengths).to_objects()
-
-    def _predict_steps(self, X: Any) -> np.ndarray:
-        """Return the answers of all steps, one series after the other."""
-        answers = super().predict(X)
-        return answers.reshape(len(answers), *self._answer_shape)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict a label or value for each step.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_steps, ...) or list of arrays
-            Series, in a form that the class takes.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_steps[, n_outputs]), or object array of arrays
-            An object array, of an array of shape (n_steps_i[, n_outputs]) for each series, where
-            lengths differ or X is one itself.
-        """
-        return self._by_series(X, self._predict_steps)
-
-    def _flat(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    def _steps_to_score(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return true and predicted answers of all steps, and their weights."""
         check_is_fitted(self)
-        series = self._check_given_X(X)
-        numeric = isinstance(self, NeuralRegressorBase)
-        true = check_step_targets(array_like(y, "y"), count_steps(series), numeric=numeric)
-        weights = self._check_weights("sample_weight", sample_weight, series)
+        series = self._format.check(array_like(X, "X"), self)
+        true = self._targets_kind.check(array_like(y, "y"), series, type(self).__name__)
+        weights = check_weights("sample_weight", sample_weight, series)
         if weights is not None:
             weights = repeat_for_steps(series, weights)
-        return true.values, self._predict_steps(X), weights
+        outputs, dtype = self._predict_outputs(X)
+        decisions = self._targets.decide(outputs, self._loss).cpu().numpy()
+        if decisions.dtype.kind == "f":
+            decisions = decisions.astype(dtype, copy=False)
+        return true.values, self._targets.decode(decisions), weights
 
 
 @declares_parameters
-class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase):
+class StepClassifier(StepEstimator, NeuralClassifierBase):
     """Recurrent network that gives every step of a series a label.
 
     Tags of words, phases of a movement, states of a machine: many to many of equal length. X is
@@ -167,6 +130,24 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
     array([['above', 'below', 'below']], dtype='<U5')
     """
 
+    _targets_kind = StepLabels
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict a label for each step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_steps, ...) or list of arrays
+            Series, in a form that the class takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_steps), or object array of arrays
+            An object array, of an array of shape (n_steps_i) for each series, where
+            lengths differ or X is one itself.
+        """
+        return super().predict(X)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the network's outputs (logits) for each step.
 
@@ -180,9 +161,9 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
         ndarray of shape (n_samples, n_steps[, n_classes]), or object array of arrays
             For two classes, positive for ``classes_[1]``.
         """
-        return self._by_series(X, super().decision_function)
+        return super().decision_function(X)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probabilities of the labels of each step.
 
@@ -196,9 +177,9 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
         ndarray of shape (n_samples, n_steps, n_classes), or object array of arrays
             In the order of ``classes_``.
         """
-        return self._by_series(X, super().predict_proba)
+        return super().predict_proba(X)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict the logarithms of the probabilities of the labels of each step.
 
@@ -212,7 +193,7 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
         ndarray of shape (n_samples, n_steps, n_classes), or object array of arrays
             As `predict_proba`.
         """
-        return self._by_series(X, super().predict_log_proba)
+        return super().predict_log_proba(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of all steps whose label is right.
@@ -230,12 +211,12 @@ class StepClassifier(StepTask, DirectedLayers, SeriesHead, NeuralClassifierBase)
         -------
         float
         """
-        true, predicted, weights = self._flat(X, y, sample_weight)
+        true, predicted, weights = self._steps_to_score(X, y, sample_weight)
         return float(accuracy_score(true, predicted, sample_weight=weights))
 
 
 @declares_parameters
-class StepRegressor(StepTask, DirectedLayers, SeriesHead, NeuralRegressorBase):
+class StepRegressor(StepEstimator, NeuralRegressorBase):
     """Recurrent network that gives every step of a series a value, or several.
 
     X is as for :class:`sknn.RecurrentRegressor`; y is an array of shape (n_samples, n_steps) or
@@ -271,6 +252,24 @@ class StepRegressor(StepTask, DirectedLayers, SeriesHead, NeuralRegressorBase):
     True
     """
 
+    _targets_kind = StepValues
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict a value, or several, for each step.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_steps, ...) or list of arrays
+            Series, in a form that the class takes.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_steps[, n_outputs]), or object array of arrays
+            An object array, of an array of shape (n_steps_i[, n_outputs]) for each series, where
+            lengths differ or X is one itself.
+        """
+        return super().predict(X)
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 over all steps.
 
@@ -287,5 +286,5 @@ class StepRegressor(StepTask, DirectedLayers, SeriesHead, NeuralRegressorBase):
         -------
         float
         """
-        true, predicted, weights = self._flat(X, y, sample_weight)
+        true, predicted, weights = self._steps_to_score(X, y, sample_weight)
         return float(r2_score(true, predicted, sample_weight=weights))

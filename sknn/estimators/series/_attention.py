@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
-from sknn.nn import SERIES_POOLINGS, AttentionEncoder
+from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._fit import CheckedData
+from sknn.estimators._layers import dropout_rates
+from sknn.estimators._regressor import NeuralRegressorBase
+from sknn.nn import SERIES_POOLINGS, AttentionEncoder, SeriesNetwork
 
-from ._family import SeriesHead
+from ._family import SeriesEstimator, hidden_layer_sizes
 
 
 @declares_parameters
-class AttentionFamily(SeriesHead):
+class AttentionEstimator(SeriesEstimator):
     """Transformer encoder, and one vector of its states for each series.
 
     Parameters
@@ -43,11 +49,15 @@ class AttentionFamily(SeriesHead):
         What the output is computed from: mean or maximum of all states, or the last one. The
         maximum finds patterns wherever they are.""",
     )
-    n_layers: int = inherited(SeriesHead, "n_layers", default=2)
-    activation: Any = inherited(SeriesHead, "activation", default="gelu")
+    n_layers: int = inherited(SeriesEstimator, "n_layers", default=2)
+    activation: Any = inherited(SeriesEstimator, "activation", default="gelu")
 
-    def _pooling(self) -> str:
-        return self.pooling
+    hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
+
+    def _build_network(
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> SeriesNetwork:
+        return self._build_series_network(data, random_state, pooling=self.pooling)
 
     def _make_encoder(self, channels: int) -> AttentionEncoder:
         if self.hidden_size % self.n_heads or self.hidden_size % 2:
@@ -61,13 +71,13 @@ class AttentionFamily(SeriesHead):
             n_layers=self.n_layers,
             n_heads=self.n_heads,
             activation=self.activation,
-            dropout=self._dropout_rates(1)[0],
+            dropout=dropout_rates(self, 1)[0],
             positional_encoding=self.positional_encoding,
         )
 
 
 @declares_parameters
-class AttentionClassifier(AttentionFamily, NeuralClassifierBase):
+class AttentionClassifier(AttentionEstimator, NeuralClassifierBase):
     """Transformer encoder for the classification of series and of sequences of tokens.
 
     A convolutional stem, self-attention with the normalization before it, and the maximum over
@@ -115,11 +125,11 @@ class AttentionClassifier(AttentionFamily, NeuralClassifierBase):
     True
     """
 
-    pooling: str = inherited(AttentionFamily, "pooling", default="max")
+    pooling: str = inherited(AttentionEstimator, "pooling", default="max")
 
 
 @declares_parameters
-class AttentionRegressor(AttentionFamily, NeuralRegressorBase):
+class AttentionRegressor(AttentionEstimator, NeuralRegressorBase):
     """Transformer encoder for values that belong to series or sequences of tokens.
 
     X is as for :class:`AttentionClassifier`. One or several targets.

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_y, check_array, validate_data
 from torch import nn
 
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.data import Ragged, SeriesRows
-from sknn.estimators._base import TrainingData
-from sknn.estimators._layers import HiddenLayers, LayerOptions, positive_integers
-from sknn.estimators._tasks import NeuralRegressorBase
-from sknn.estimators._validation import one_or_several_columns, require_y, torch_type
-from sknn.estimators.images._format import count_dimensions
+from sknn.data import Ragged
+from sknn.estimators._base import NeuralEstimator
+from sknn.estimators._fit import CheckedData
+from sknn.estimators._layers import (
+    HIDDEN_LAYER_SIZES_CONSTRAINTS,
+    dropout_rates,
+    has_dropout,
+    has_own_activation,
+    positive_integers,
+)
+from sknn.estimators._series_arrays import repeat_for_steps
+from sknn.estimators._statistics import channel_statistics, weighted_statistics
 from sknn.nn import (
     ACTIVATIONS,
     Embedding,
@@ -33,18 +36,7 @@ from sknn.nn import (
 )
 from sknn.training import TRAINING_FLOPS, Work
 
-from ._format import (
-    SeriesFormat,
-    as_list_of_series,
-    channel_statistics,
-    check_series_array,
-    check_tokens,
-    count_channels,
-    join_series,
-    longest_series,
-    repeat_for_steps,
-    weighted_statistics,
-)
+from ._format import SeriesFormat
 
 # The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
 STEM_KERNELS = (7, 5, 3)
@@ -52,7 +44,7 @@ STEM_STEPS = 32
 
 
 @declares_parameters
-class SeriesFamily(LayerOptions):
+class SeriesEstimator(NeuralEstimator):
     """Input convention and network of the series estimators.
 
     Parameters
@@ -158,9 +150,9 @@ class SeriesFamily(LayerOptions):
         Series a batch; "auto" is a tenth of the training series, but at least 16 and at most
         128, and "all" every series. Not used by "lbfgs".""",
     )
-    learning_rate: str = inherited(LayerOptions, "learning_rate", default="one_cycle")
-    learning_rate_init: float = inherited(LayerOptions, "learning_rate_init", default=0.003)
-    max_iter: int = inherited(LayerOptions, "max_iter", default=80)
+    learning_rate: str = inherited(NeuralEstimator, "learning_rate", default="one_cycle")
+    learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.003)
+    max_iter: int = inherited(NeuralEstimator, "max_iter", default=80)
 
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
@@ -170,7 +162,8 @@ class SeriesFamily(LayerOptions):
         n_tokens_ : int or None
             Number of tokens; None for series of numbers.
         """
-    _auto_float64: ClassVar[bool] = False
+
+    _format: ClassVar[SeriesFormat]
 
     def __sklearn_tags__(self) -> Any:
         """Add series of several channels."""
@@ -195,92 +188,40 @@ class SeriesFamily(LayerOptions):
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return self._format
 
-    def _check_X(self, X: Any) -> np.ndarray | Ragged:
-        series = as_list_of_series(X)
-        if series is not None:
-            checked = join_series(series)
-        elif count_dimensions(X) > 2:
-            checked = check_series_array(X)
-        elif self._format.n_steps is not None:
-            checked = torch_type(validate_data(self, X, reset=False, dtype="numeric"))
-        else:
-            checked = torch_type(check_array(X, dtype="numeric", input_name="X"))
-        if count_channels(checked) != self._format.channels:
-            raise ValueError(
-                f"X has {count_channels(checked)} channel(s), but the estimator was fitted with "
-                f"{self._format.channels}."
-            )
-        if self._format.n_tokens is not None:
-            check_tokens(checked, self._format.n_tokens)
-        return checked
-
-    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        require_y(y, self)
-        is_regressor = isinstance(self, NeuralRegressorBase)
-        y = _check_y(y, multi_output=True, y_numeric=is_regressor, estimator=self)
-        X = self._check_first_X(X) if reset else self._check_X(X)
-        check_consistent_length(X, y)
-        return X, one_or_several_columns(y)
-
-    def _check_first_X(self, X: Any) -> np.ndarray | Ragged:
-        """Validate training series, which say what later ones must look like."""
-        series = as_list_of_series(X)
-        n_steps = None
-        if series is not None or count_dimensions(X) > 2:
-            checked = check_series_array(X) if series is None else join_series(series)
-            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-            self.n_features_in_ = count_channels(checked)
-        else:
-            checked = torch_type(validate_data(self, X, dtype="numeric"))
-            n_steps = checked.shape[1]
-        n_tokens = None
-        if self.embedding_size is not None:
-            n_tokens = check_tokens(checked, self.n_tokens)
-        elif self.n_tokens is not None:
-            raise ValueError(
-                f"n_tokens={self.n_tokens} is for X that holds tokens: set embedding_size, or "
-                "n_tokens=None for series of numbers."
-            )
-        self._format = SeriesFormat(
-            count_channels(checked), longest_series(checked), n_tokens, n_steps
+    def _learn_format(self, X: Any) -> tuple[SeriesFormat, np.ndarray | Ragged]:
+        return SeriesFormat.learn(
+            X, self, embedding_size=self.embedding_size, n_tokens=self.n_tokens
         )
-        return checked
 
-    def _make_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> SeriesRows:
-        return SeriesRows(X, device, dtype, tokens=self._format.n_tokens is not None)
+    def _automatic_batch_size(self, n_samples: int) -> int:
+        return min(max(n_samples // 10, 16), 128, n_samples)
 
-    def _resolve_batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(max(n_samples // 10, 16), 128, n_samples)
-        return super()._resolve_batch_size(n_samples)
+    def _runs_user_code(self) -> bool:
+        return has_own_activation(self) or super()._runs_user_code()
+
+    def _draws_torch_numbers(self) -> bool:
+        return has_dropout(self) or super()._draws_torch_numbers()
 
     # -------------------------------------------------------------------------------- network
-
-    def _module_arguments(self) -> dict[str, Any]:
-        return {
-            "n_features_in": self.n_features_in_,
-            "n_channels": self._format.channels,
-            "n_tokens": self._format.n_tokens,
-        }
 
     def _make_encoder(self, channels: int) -> nn.Module:
         """Return the encoder for series of so many channels."""
         raise NotImplementedError
 
-    def _step_weights(self, data: TrainingData) -> np.ndarray | None:
+    def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         """Return how often each step of the training series counts."""
         return None if data.sample_weight is None else repeat_for_steps(data.X, data.sample_weight)
 
-    def _network_options(self, data: TrainingData) -> dict[str, Any]:
+    def _network_options(self, data: CheckedData) -> dict[str, Any]:
         """What the networks of all series estimators are built with."""
         return {
             "stem": self._make_stem(data.X),
             "activation": self.activation,
-            "dropout": self._dropout_rates(1)[0],
+            "dropout": dropout_rates(self, 1)[0],
             "normalization": self.normalization,
         }
 
-    def _make_input_layer(self, data: TrainingData) -> tuple[nn.Module, int]:
+    def _make_input_layer(self, data: CheckedData) -> tuple[nn.Module, int]:
         """Return what comes first, and the channels that it gives."""
         if self._format.n_tokens is not None:
             assert self.embedding_size is not None
@@ -291,13 +232,12 @@ class SeriesFamily(LayerOptions):
         statistics = channel_statistics(data.X, self._step_weights(data))
         return Standardize(*_tensors(statistics)), channels
 
-    def _make_output_layer(self, data: TrainingData) -> nn.Module | None:
+    def _make_output_layer(self, data: CheckedData) -> nn.Module | None:
         """Return what scales the outputs of regressors to the targets."""
-        if not isinstance(self, NeuralRegressorBase) or not self.standardize:
+        if not self.standardize or not self._targets.scales_outputs(self._loss):
             return None
-        if not self._can_scale_outputs():
-            return None
-        return Unstandardize(*_tensors(weighted_statistics(data.targets, data.sample_weight)))
+        targets = data.targets.values if isinstance(data.targets, Ragged) else data.targets
+        return Unstandardize(*_tensors(weighted_statistics(targets, data.sample_weight)))
 
     def _make_stem(self, X: np.ndarray | Ragged) -> Stem:
         if self.filters is None:
@@ -343,47 +283,33 @@ class SeriesFamily(LayerOptions):
         """Return the operations of one series that run side by side."""
         return TRAINING_FLOPS * self.n_parameters_ * self._format.longest
 
-
-@declares_parameters
-class SeriesHead(SeriesFamily, HiddenLayers):
-    """Series estimators whose networks end in pooling and dense layers.
-
-    Parameters
-    ----------
-    {parameters}
-    """
-
-    hidden_layer_sizes: int | Sequence[int] | None = parameter(
-        default=(),
-        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
-        doc="""int or array-like of int
-        Units of each hidden dense layer between the encoder and the output.""",
-    )
-
-    def _pooling(self) -> str | None:
-        """Return how states become one vector; None where each step has an answer."""
-        raise NotImplementedError
-
-    def _build_network(
-        self,
-        data: TrainingData,
-        n_outputs: int,
-        random_state: np.random.RandomState,
-        dtype: torch.dtype,
+    def _build_series_network(
+        self, data: CheckedData, random_state: np.random.RandomState, *, pooling: str | None
     ) -> SeriesNetwork:
+        """Return a network with dense layers at the end; None pools nothing."""
         input_layer, channels = self._make_input_layer(data)
         network = SeriesNetwork(
             input_layer,
             channels,
             self._make_encoder,
-            n_outputs,
-            pooling=self._pooling(),
-            hidden_layer_sizes=self._hidden_layer_sizes(),
+            self.n_outputs_,
+            pooling=pooling,
+            hidden_layer_sizes=positive_integers("hidden_layer_sizes", self.hidden_layer_sizes),
             **self._network_options(data),
             output_layer=self._make_output_layer(data),
         )
         network.initialize(random_state)
         return network
+
+
+def hidden_layer_sizes() -> Any:
+    """Declare the parameter of the estimators whose networks end in dense layers."""
+    return parameter(
+        default=(),
+        constraints=HIDDEN_LAYER_SIZES_CONSTRAINTS,
+        doc="""int or array-like of int
+        Units of each hidden dense layer between the encoder and the output.""",
+    )
 
 
 def _tensors(arrays: tuple[np.ndarray, ...]) -> list[torch.Tensor]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn.estimators._tasks import NeuralClassifierBase, NeuralRegressorBase
-from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder
+from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._fit import CheckedData
+from sknn.estimators._layers import dropout_rates
+from sknn.estimators._regressor import NeuralRegressorBase
+from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder, SeriesNetwork
 from sknn.training import FORWARD_FLOPS
 
-from ._family import SeriesFamily, SeriesHead
+from ._family import SeriesEstimator, hidden_layer_sizes
 
 
 def count_recurrent_flops(network: nn.Module) -> float:
@@ -22,7 +30,7 @@ def count_recurrent_flops(network: nn.Module) -> float:
 
 
 @declares_parameters
-class RecurrentLayers(SeriesFamily):
+class RecurrentLayers(SeriesEstimator):
     """Parameters of recurrent layers.
 
     Parameters
@@ -44,40 +52,26 @@ class RecurrentLayers(SeriesFamily):
             self.hidden_size,
             n_layers=self.n_layers,
             cell=self.cell,
-            bidirectional=self._is_bidirectional(),
-            dropout=self._dropout_rates(1)[0],
+            bidirectional=getattr(self, "bidirectional", True),
+            dropout=dropout_rates(self, 1)[0],
         )
-
-    def _is_bidirectional(self) -> bool:
-        """Say whether the encoder reads series in both directions."""
-        return True
 
     def _count_flops(self) -> float:
         return count_recurrent_flops(self.module_)
 
 
-@declares_parameters
-class DirectedLayers(RecurrentLayers):
-    """Recurrent layers whose directions the user chooses.
-
-    Parameters
-    ----------
-    {parameters}
-    """
-
-    bidirectional: bool = parameter(
+def bidirectional() -> Any:
+    """Declare the parameter of the estimators whose directions the user chooses."""
+    return parameter(
         default=True,
         constraints=["boolean"],
         doc="""bool
         Whether each layer runs in both directions, and its states are put side by side.""",
     )
 
-    def _is_bidirectional(self) -> bool:
-        return self.bidirectional
-
 
 @declares_parameters
-class RecurrentFamily(DirectedLayers, SeriesHead):
+class RecurrentEstimator(RecurrentLayers):
     """Recurrent layers, and one vector of their states for each series.
 
     Parameters
@@ -93,12 +87,17 @@ class RecurrentFamily(DirectedLayers, SeriesHead):
         maximum of all states. The maximum finds patterns wherever they are.""",
     )
 
-    def _pooling(self) -> str:
-        return self.pooling
+    bidirectional: bool = bidirectional()
+    hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
+
+    def _build_network(
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> SeriesNetwork:
+        return self._build_series_network(data, random_state, pooling=self.pooling)
 
 
 @declares_parameters
-class RecurrentClassifier(RecurrentFamily, NeuralClassifierBase):
+class RecurrentClassifier(RecurrentEstimator, NeuralClassifierBase):
     """Recurrent network for the classification of series and of sequences of tokens.
 
     X holds series of one channel as rows of shape (n_samples, n_steps), series of several
@@ -148,11 +147,11 @@ class RecurrentClassifier(RecurrentFamily, NeuralClassifierBase):
     True
     """
 
-    pooling: str = inherited(RecurrentFamily, "pooling", default="max")
+    pooling: str = inherited(RecurrentEstimator, "pooling", default="max")
 
 
 @declares_parameters
-class RecurrentRegressor(RecurrentFamily, NeuralRegressorBase):
+class RecurrentRegressor(RecurrentEstimator, NeuralRegressorBase):
     """Recurrent network for values that belong to series or sequences of tokens.
 
     X is as for :class:`RecurrentClassifier`. One or several targets.

@@ -1,1 +1,17 @@
 """Kinds of targets: labels, values, sequences of either."""
+
+from ._base import Targets
+from ._labels import ClassTargets
+from ._sequences import CurveTargets, NextTokens, StepLabels, StepValues, WrittenLabels
+from ._values import ValueTargets
+
+__all__ = [
+    "ClassTargets",
+    "CurveTargets",
+    "NextTokens",
+    "StepLabels",
+    "StepValues",
+    "Targets",
+    "ValueTargets",
+    "WrittenLabels",
+]

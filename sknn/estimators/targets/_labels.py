@@ -1,18 +1,28 @@
-"""Labels and regression targets to arrays for the loss, and network outputs back to them."""
+"""Targets that are labels."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_y, check_consistent_length
+from torch import Tensor, nn
+
+from sknn.estimators._validation import one_or_several_columns, require_y
+from sknn.nn import Loss, make_classification_loss
+from sknn.training import accuracy, decide_labels, decide_multiclass
+
+from ._base import Targets
 
 
 @dataclass
-class ClassTargets:
+class ClassTargets(Targets):
     """Labels as class indices, or as 0 and 1.
 
     =============  ==================================  ======================
@@ -22,37 +32,28 @@ class ClassTargets:
     "multiclass"   class index, of shape (n,)          a logit a class
     "multilabel"   float 0 or 1, of shape (n, labels)  a logit a label
     =============  ==================================  ======================
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The labels in sorted order; for multilabel problems the numbers of the labels.
-    task : {"binary", "multiclass", "multilabel"}
-        The kind of problem.
     """
 
-    classes: np.ndarray
+    classes: np.ndarray  # in sorted order; the numbers of the labels where `task` is "multilabel"
     task: str
+
+    score = staticmethod(accuracy)
+
+    @staticmethod
+    def check(y: Any, X: Any, name: str) -> np.ndarray:
+        """Return labels of shape (n,), or indicators of shape (n, n_labels)."""
+        return check_columns(y, X, name, numeric=False)
+
+    @classmethod
+    def learn(cls, y: Any, classes: Any = None) -> ClassTargets:
+        """Find classes and task of labels, or take the classes that were given."""
+        if classes is None or type_of_target(y).startswith("multilabel"):
+            return cls.from_labels(y)
+        return cls.from_classes(classes)
 
     @classmethod
     def from_labels(cls, y: Any) -> ClassTargets:
-        """Find classes and task of the labels that `fit` got.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Checked labels.
-
-        Returns
-        -------
-        ClassTargets
-
-        Raises
-        ------
-        ValueError
-            If `y` holds values of a regression target, one class only, or several classes in
-            several columns.
-        """
+        """Find classes and task of labels; refuse values, a single class, columns of classes."""
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind.startswith("multilabel"):
@@ -72,17 +73,7 @@ class ClassTargets:
 
     @classmethod
     def from_classes(cls, classes: Any) -> ClassTargets:
-        """Take the classes that the first call of `partial_fit` was given.
-
-        Parameters
-        ----------
-        classes : array-like of shape (n_classes,)
-            All labels that will come.
-
-        Returns
-        -------
-        ClassTargets
-        """
+        """Take the classes that `partial_fit` was given."""
         classes = np.unique(classes)
         if len(classes) < 2:
             raise ValueError(
@@ -95,24 +86,23 @@ class ClassTargets:
         """Number of network outputs."""
         return 1 if self.task == "binary" else len(self.classes)
 
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """The labels."""
+        return {"classes_": self.classes}
+
+    def continued(self, y: Any) -> ClassTargets:
+        """Refuse other classes than those before."""
+        classes = ClassTargets.from_labels(y).classes
+        if set(classes) != set(self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes}, `y` has {classes}"
+            )
+        return self
+
     def encode(self, y: np.ndarray) -> np.ndarray:
-        """Turn labels into what the loss takes.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels.
-
-        Returns
-        -------
-        ndarray
-            See the table above.
-
-        Raises
-        ------
-        ValueError
-            If there are labels that are not among the classes.
-        """
+        """Turn labels into the table's form; refuse labels that are not among the classes."""
         if self.task == "multilabel":
             if y.ndim != 2 or y.shape[1] != len(self.classes):
                 raise ValueError(
@@ -131,23 +121,81 @@ class ClassTargets:
             return index.astype(np.float32)[:, np.newaxis]
         return index.astype(np.int64)
 
+    def make_loss(self, parameters: Any, *, weighted: bool) -> Loss:
+        """Return the classification loss that the parameters name."""
+        return make_classification_loss(
+            parameters.loss,
+            self.task,
+            label_smoothing=parameters.label_smoothing,
+            weighted=weighted,
+        )
+
+    def decide(self, outputs: Tensor, loss: Loss) -> Tensor:
+        """Return class indices (n,), or booleans (n, n_outputs)."""
+        return decide_multiclass(outputs) if self.task == "multiclass" else decide_labels(outputs)
+
     def decode(self, decisions: np.ndarray) -> np.ndarray:
-        """Turn decisions into labels.
-
-        Parameters
-        ----------
-        decisions : ndarray
-            Class indices of shape (n_samples,), or booleans of shape (n_samples, n_outputs).
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_labels)
-        """
+        """Return labels (n,), or indicators (n, n_labels)."""
         if self.task == "multilabel":
             return decisions.astype(int)
         if self.task == "binary":
             decisions = decisions[:, 0].astype(np.intp)
         return self.classes[decisions]
+
+    def class_weighted(
+        self, y: Any, sample_weight: np.ndarray | None, parameters: Any
+    ) -> np.ndarray | None:
+        """Multiply the weights of the classes in."""
+        if parameters.class_weight is None:
+            return sample_weight
+        factors = class_factors(parameters.class_weight, y, self.classes, sample_weight)
+        if sample_weight is None:
+            return factors
+        with np.errstate(over="ignore"):  # `check_weight_sum` refuses what is infinite
+            return factors * sample_weight
+
+    def stratification(self, y: Any) -> np.ndarray | None:
+        """Return the labels, if each row has one."""
+        return None if self.task == "multilabel" else y
+
+    def check_outputs(
+        self, outputs: Any, n_answers: int, module: nn.Module, loss: Loss, parameters: Any
+    ) -> None:
+        """Refuse two outputs for two classes; warn of probabilities in place of logits."""
+        if self.n_outputs == 1 and getattr(outputs, "shape", None) == (n_answers, 2):
+            raise ValueError(
+                "module returned two outputs, but for two classes it returns one, the logit of "
+                f"classes_[1], of shape ({n_answers}, 1). A class or factory that has a parameter "
+                "n_outputs is told so."
+            )
+        super().check_outputs(outputs, n_answers, module, loss, parameters)
+        last = [*module.modules()][-1]
+        if isinstance(parameters.loss, str) and returns_probabilities(outputs, last):
+            warnings.warn(
+                f"module returns probabilities, as after {loss.out_activation}, but "
+                f"loss={parameters.loss!r} takes logits and applies that function itself, so that "
+                "the network learns slowly. Leave the last activation out.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def check_columns(y: Any, X: Any, name: str, *, numeric: bool) -> np.ndarray:
+    """Return targets of shape (n,) or (n, n_columns), one for each row of X."""
+    require_y(y, name)
+    y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=name)
+    check_consistent_length(X, y)
+    return one_or_several_columns(y)
+
+
+def returns_probabilities(outputs: Tensor, last: nn.Module) -> bool:
+    """Say whether outputs have been through a softmax or a sigmoid, `last` being the last layer."""
+    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        return False
+    if isinstance(last, nn.Sigmoid | nn.Softmax):
+        return True
+    sums = outputs.sum(1)
+    return outputs.shape[1] > 1 and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
 
 
 def class_factors(

@@ -1,0 +1,479 @@
+"""The way from what `fit` was given to a training: check, start, and hand over."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import is_regressor
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sknn.data import Rows, Samples, fingerprint, resolve_device, resolve_precision
+from sknn.training import (
+    HORIZON_SCHEDULES,
+    Checkpoint,
+    EpochBar,
+    Listener,
+    MoveBar,
+    PrintEpochs,
+    ScikitLearnCallbacks,
+    Settings,
+    Training,
+    TrainingState,
+    check_callbacks,
+    forward,
+    isolated_torch_rng,
+    make_training,
+    train,
+    warn_if_not_converged,
+)
+
+from ._draft import Draft
+from ._fit_record import describe_fit
+from ._inputs import array_like
+from ._modules import build_user_module
+from ._validation import RowMemory, check_weight_sum, split_rows
+
+# On how many training rows a module of the user's is tried.
+TRIED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Call:
+    """What `fit` or `partial_fit` was given."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    validation: tuple[Any, Any, Any] | None = None  # X, y, weights
+    classes: Any = None  # all labels that will come, in the first call of `partial_fit`
+    incremental: bool = False  # whether this is `partial_fit`
+
+
+@dataclass(eq=False)
+class CheckedData:
+    """What `fit` was given, validated."""
+
+    given: dict[str, Any]  # X, y and metadata as the user gave them, for scikit-learn's callbacks
+    X: Any
+    y: Any
+    targets: Any  # y as the loss takes it
+    sample_weight: np.ndarray | None  # those of the classes multiplied in
+    validation: tuple[Any, Any, Any, Any] | None  # X, y, targets and weights
+    incremental: bool
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str | None]:
+        """A digest for each part, by the name that the user knows it by."""
+        X_val, _, targets_val, weights_val = self.validation or (None, None, None, None)
+        parts = {
+            "X": self.X,
+            "y": self.targets,
+            "sample_weight": self.sample_weight,
+            "X_val": X_val,
+            "y_val": targets_val,
+            "sample_weight_val": weights_val,
+        }
+        return {name: fingerprint(part) for name, part in parts.items()}
+
+
+@dataclass
+class Company:
+    """What a network shares with those that are fitted beside it, and what tells it apart."""
+
+    folder: str | os.PathLike[str] | None  # of its checkpoint
+    reporter: Callable[[dict[str, Any], int], ScikitLearnCallbacks | None]
+    bar: EpochBar = field(default_factory=EpochBar)
+    n_together: int = 1  # how many may be trained at the same time
+    name: str = ""  # for printed lines
+    first: Any = None  # the first of an ensemble, whose types the others take
+    rows: dict[Hashable, Rows] = field(default_factory=dict)  # wrapped once for all
+
+
+class PreparedFit:
+    """A fit of which only the training is left to do."""
+
+    def __init__(self, draft: Draft, training: Training, *, incremental: bool) -> None:
+        self.estimator = draft.estimator  # has the network, once the draft is committed
+        self.goes_on = draft.goes_on
+        self.training = training
+        self.incremental = incremental  # `partial_fit` need not converge
+        self.is_concluded = False
+
+    def run(self) -> Any:
+        """Train; return the estimator."""
+        try:
+            train(self.training)
+        finally:
+            # reached by Ctrl-C too: the estimator is left fitted
+            self.conclude()
+        self.warn()
+        return self.estimator
+
+    def conclude(self) -> None:
+        """Give the estimator what the training has come to, also where it was interrupted."""
+        self.is_concluded = True
+        self.estimator.module_.eval()
+        self.estimator._conclude(self.training)
+
+    def warn(self) -> None:
+        """Emit a ConvergenceWarning if the training did not converge."""
+        if not self.incremental:
+            warn_if_not_converged(self.training)
+            self.estimator._warn_if_useless(self.training.train)
+
+
+def prepare(estimator: Any, call: Call) -> PreparedFit:
+    """Do everything that comes before the training, or refuse and change nothing."""
+    with estimator._own_defaults():
+        device = resolve_device(estimator.device)
+        draft = Draft(estimator, goes_on=estimator._goes_on(call.incremental))
+        data = check_data(draft, call)
+        folder = None if estimator.checkpoint is None else os.path.expanduser(estimator.checkpoint)
+        company = Company(folder, estimator._make_reporter)
+        prepared = prepare_checked(draft, data, device, company)
+        draft.commit()
+    return prepared
+
+
+# ------------------------------------------------------------------------------------------- check
+
+
+def check_data(draft: Draft, call: Call) -> CheckedData:
+    """Validate what is trained on and validated on; learn what X and y are."""
+    model, goes_on = draft.fitted, draft.goes_on
+    X, y = array_like(call.X, "X"), array_like(call.y, "y")
+    given = {"X": X, "y": y, "metadata": {"sample_weight": call.sample_weight}}
+    if goes_on:
+        X = model._format.check(X, model)
+    else:
+        model._format, X = model._learn_format(X)
+    y = model._targets_kind.check(y, X, type(model).__name__)
+    weights = check_weights("sample_weight", call.sample_weight, X)
+    if not goes_on:
+        model._targets = model._targets_kind.learn(y, call.classes)
+    elif not call.incremental:
+        model._targets = model._targets.continued(y)
+    kind = model._targets
+    vars(model).update(kind.fitted_attributes)
+    model.n_outputs_ = kind.n_outputs
+    targets = kind.encode(y)
+    weights = kind.class_weighted(y, kind.spread(weights, targets), model)
+    if weights is not None:
+        check_weight_sum(weights)
+    model._loss = kind.make_loss(model, weighted=weights is not None)
+    model.out_activation_ = model._loss.out_activation
+    kind.check_loss(model._loss, targets)
+    if not goes_on and not call.incremental:
+        model._warn_of_scales(X, targets)
+    validation = None if call.validation is None else _check_validation(model, *call.validation)
+    return CheckedData(given, X, y, targets, weights, validation, call.incremental)
+
+
+def _check_validation(
+    model: Any, X_val: Any, y_val: Any, weights_val: Any
+) -> tuple[Any, Any, Any, np.ndarray | None]:
+    """Validate the user's validation data as the training data, with errors of their own."""
+    kind = model._targets
+    with naming_validation():
+        X_val, y_val = array_like(X_val, "X_val"), array_like(y_val, "y_val")
+        X_val = model._format.check(X_val, model)
+        y_val = model._targets_kind.check(y_val, X_val, type(model).__name__)
+        targets_val = kind.encode(y_val)
+        kind.check_loss(model._loss, targets_val)
+    weights_val = check_weights("sample_weight_val", weights_val, X_val)
+    return X_val, y_val, targets_val, kind.spread(weights_val, targets_val)
+
+
+@contextmanager
+def naming_validation() -> Iterator[None]:
+    """Say of errors that they are about the validation data."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"X_val, y_val: {error}") from error
+
+
+def join_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any, Any, Any] | None:
+    """Return the validation data that `fit` got; None if it got none."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val go together: only one of them was given.")
+    if sample_weight_val is not None and X_val is None:
+        raise ValueError("sample_weight_val was given without X_val and y_val.")
+    return None if X_val is None else (X_val, y_val, sample_weight_val)
+
+
+def check_weights(name: str, weights: Any, X: Any) -> np.ndarray | None:
+    """Return validated weights of shape (n_samples,)."""
+    if weights is None:
+        return None
+    try:
+        return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+# ------------------------------------------------------------------------------------------- start
+
+
+def prepare_checked(
+    draft: Draft, data: CheckedData, device: torch.device, company: Company
+) -> PreparedFit:
+    """Make the network, the samples and the training of validated data."""
+    model = draft.fitted
+    checkpoint = None if data.incremental else _open_checkpoint(draft, data, device, company)
+    if draft.goes_on:
+        _go_on(model, device, incremental=data.incremental)
+    else:
+        _start(draft, data, device, checkpoint, company)
+    train, held_out = _make_samples(model, data, device, company)
+    if not model._state.history:
+        # now it is known which rows are held out, of which a network must know nothing
+        model._fit_fixed_layers(data, train.subset)
+    if model.module is not None and not draft.goes_on:
+        _try_module(model, train)
+    training = _make_training(draft, data, train, held_out, checkpoint, company)
+    return PreparedFit(draft, training, incremental=data.incremental)
+
+
+def _open_checkpoint(
+    draft: Draft, data: CheckedData, device: torch.device, company: Company
+) -> Checkpoint | None:
+    """Find out where an interrupted fit goes on, before a network is made."""
+    model = draft.fitted
+    if company.folder is None:
+        return None
+    if model.solver == "lbfgs":
+        raise ValueError(
+            "checkpoint needs a solver that goes through batches: SciPy's L-BFGS gives away "
+            "no state to go on from. Use another solver or checkpoint=None."
+        )
+    if draft.goes_on:
+        dtype = next(model.module_.parameters()).dtype
+    else:
+        dtype, _ = _resolve_types(model, data.X, device)
+    return Checkpoint(
+        company.folder,
+        model.checkpoint_minutes,
+        describe_fit(model, data, dtype, goes_on=draft.goes_on),
+        draft.estimator._copy_for_checkpoint,
+        n_together=company.n_together,
+    )
+
+
+def _resolve_types(model: Any, X: Any, device: torch.device) -> tuple[torch.dtype, torch.dtype]:
+    """Return the type of a new network's weights, and that of its products."""
+    precision = model.precision
+    if precision == "auto" and model.solver == "lbfgs" and device.type == "cpu":
+        precision = "float64"  # line searches need more than float32's digits
+    elif precision == "auto" and not model._format.may_be_float64:
+        precision = "float32"
+    return resolve_precision(precision, X.dtype, X.shape[0], device)
+
+
+def _start(
+    draft: Draft,
+    data: CheckedData,
+    device: torch.device,
+    checkpoint: Checkpoint | None,
+    company: Company,
+) -> None:
+    """Make a new network and a new training state."""
+    model = draft.fitted
+    random_state = model.random_state
+    if random_state is None:  # one draw from NumPy's global generator
+        random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
+    generator = check_random_state(random_state)
+    if generator is random_state:  # the user's
+        generator = draft.generator_like(generator)
+    state = TrainingState(random_state=generator)
+    if checkpoint is not None:
+        checkpoint.begin_with(generator)
+    weight_dtype, compute_dtype = _resolve_types(model, data.X, device)
+    with isolated_torch_rng(state, device) if model._runs_user_code() else nullcontext():
+        if model.module is None:
+            module = model._build_network(data, generator, weight_dtype)
+        else:
+            arguments = model._format.module_arguments() | {"n_outputs": model.n_outputs_}
+            module = build_user_module(model.module, arguments)
+    if not isinstance(model.module, torch.nn.Module):  # layers of an instance keep their modes
+        module.eval()
+    if company.first is not None:
+        # the members of an ensemble that has grown may have been made for other data
+        weight_dtype = next(company.first.module_.parameters()).dtype
+        compute_dtype = company.first._compute_dtype
+    model.n_iter_ = 0
+    model.module_ = module.to(device=device, dtype=weight_dtype)
+    model._compute_dtype = compute_dtype
+    model._work = model._measure_work()
+    model._state = state
+    model._row_memory = RowMemory()
+
+
+def _go_on(model: Any, device: torch.device, *, incremental: bool) -> None:
+    """Take up the network and the training state where the last call left them."""
+    here = next(model.module_.parameters()).device
+    if device.type != here.type or device.index not in (None, here.index):
+        model.module_ = copy.deepcopy(model.module_).to(device)
+    if not incremental:
+        # as in scikit-learn, a warm start keeps the weights and renews the optimizer
+        model._state.optimizer = model._state.learning_rate = None
+        model._state.n_steps = 0
+        if model._state.plateau is not None:
+            model._state.plateau.count = 0
+
+
+def _make_samples(
+    model: Any, data: CheckedData, device: torch.device, company: Company
+) -> tuple[Samples, Samples | None]:
+    """Return the training and the validation samples on the device."""
+    dtype = next(model.module_.parameters()).dtype
+    # batch normalization has no variance from a single row
+    has_batch_norm = any(isinstance(m, _BatchNorm) for m in model.module_.modules())
+    smallest = 2 if has_batch_norm else 1
+
+    def make(
+        X: Any, y: Any, targets: Any, weights: Any, *, subset: np.ndarray | None = None
+    ) -> Samples:
+        key = (id(X), device, dtype)
+        if key not in company.rows:  # other devices than the CPU get a copy of X
+            rows = model._format.rows(X, device, dtype, model.module_)
+            company.rows[key] = model._targets.training_rows(rows, targets)
+        rows = company.rows[key]
+        return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
+
+    training = data.X, data.y, data.targets, data.sample_weight
+    splits = model.early_stopping and model.solver != "lbfgs" and data.validation is None
+    memory = _remember_rows(model, data.X, splits=splits)
+    if data.validation is not None:
+        train = make(*training)
+        with naming_validation():
+            return train, make(*data.validation)
+    if not splits:
+        return make(*training), None
+    train_rows, held_out_rows = split_rows(
+        data.X,
+        model.validation_fraction,
+        stratify=model._targets.stratification(data.y),
+        random_state=model._state.random_state,
+        memory=memory,
+    )
+    train = make(*training, subset=train_rows)
+    held_out = make(*training, subset=held_out_rows)
+    if not (train.weight_sum and held_out.weight_sum):
+        raise ValueError(
+            "sample_weight is zero for all rows of the training or of the validation part "
+            "that early_stopping has drawn; pass X_val and y_val, or fewer zeros."
+        )
+    return train, held_out
+
+
+def _remember_rows(model: Any, X: Any, *, splits: bool) -> RowMemory | None:
+    """Return what warm starts know of the rows, brought up to date where all are trained on."""
+    memory = model._row_memory
+    if not model.warm_start:
+        return None
+    if not splits:
+        memory.add_trained(X)
+    elif model._state.n_samples_seen and not len(memory.trained):
+        raise ValueError(
+            "early_stopping cannot tell which rows the earlier fits have trained on, since "
+            "warm_start was not set then. Set it before the first fit, or pass X_val and "
+            "y_val."
+        )
+    return memory
+
+
+def _try_module(model: Any, train: Samples) -> None:
+    """Run the user's module on a few rows: what does not fit is refused before training."""
+    batch = train.some(TRIED_ROWS)
+    modes = [(layer, layer.training) for layer in model.module_.modules()]
+    model.module_.eval()
+    threads = model._prediction_threads(TRIED_ROWS, train.device)
+    with threads, model._own_draws(train.device), torch.no_grad():
+        outputs = forward(model.module_, batch.X, model._compute_dtype)
+    for layer, mode in modes:
+        layer.training = mode
+    model._targets.check_outputs(outputs, len(batch.targets), model.module_, model._loss, model)
+
+
+# --------------------------------------------------------------------------------------- hand over
+
+
+def _make_training(
+    draft: Draft,
+    data: CheckedData,
+    train: Samples,
+    held_out: Samples | None,
+    checkpoint: Checkpoint | None,
+    company: Company,
+) -> Training:
+    """Return the training of the draft's network."""
+    model = draft.fitted
+    max_iter = model._resolve_max_iter(len(train))
+    settings = Settings.of(
+        model,
+        schedule=_resolve_schedule(model, incremental=data.incremental),
+        horizon=max_iter,
+        max_epochs=1 if data.incremental else max_iter,
+        batch_size=model._resolve_batch_size(len(train)),
+        early_stopping=model.early_stopping and model.solver != "lbfgs",
+        verbose="bar" if model.verbose == "bar" else bool(model.verbose),
+        compute_dtype=model._compute_dtype,
+        work=model._work,
+        runs_user_code=model._runs_user_code(),
+        draws_numbers=model._draws_torch_numbers(),
+    )
+    return make_training(
+        model.module_,
+        model._loss,
+        settings,
+        model._state,
+        train,
+        held_out,
+        n_outputs=model.n_outputs_,
+        decide=partial(model._targets.decide, loss=model._loss),
+        score=model._targets.score,
+        is_all=not data.incremental,  # a part of a stream does not stand for all of it
+        augment=model._make_augmentation(),
+        checkpoint=checkpoint,
+        listeners=_make_listeners(model, data.given, settings.max_epochs, company),
+        callbacks=check_callbacks(model.callbacks or []),
+        estimator=draft.estimator,
+    )
+
+
+def _resolve_schedule(model: Any, *, incremental: bool) -> str:
+    """Return the schedule of the learning rate that this call follows."""
+    schedule = model.learning_rate
+    if schedule in ("invscaling", "adaptive") and model.solver != "sgd":
+        return "constant"
+    if incremental and schedule in HORIZON_SCHEDULES:
+        # nobody knows how many calls will come: the rate stays at its peak
+        model._state.learning_rate = None
+        return "constant"
+    return schedule
+
+
+def _make_listeners(
+    model: Any, given: dict[str, Any], max_epochs: int, company: Company
+) -> list[Listener]:
+    """Return what prints, and what speaks to scikit-learn's callbacks."""
+    listeners: list[Listener] = []
+    if model.verbose:
+        score_name = "R2" if is_regressor(model) else "accuracy"
+        if model.verbose == "bar":
+            listeners.append(MoveBar(company.bar, score_name))
+        else:
+            listeners.append(PrintEpochs(score_name, company.name))
+    reporter = company.reporter(given, max_epochs)
+    return listeners if reporter is None else [*listeners, reporter]

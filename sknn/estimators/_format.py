@@ -1,0 +1,45 @@
+"""What X is."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sknn.data import Rows
+
+
+class Format(Protocol):
+    """What X is: learned from training data, it checks a later X and brings it to the network.
+
+    A family's format is plain data, and has a class method ``learn(X, estimator, ...)`` that
+    returns a format and the validated X. `estimator` is the one whose columns scikit-learn
+    compares: in a fit it is the draft.
+    """
+
+    @property
+    def may_be_float64(self) -> bool:
+        """Whether ``precision="auto"`` may be float64, see :func:`sknn.data.resolve_precision`."""
+
+    @property
+    def may_vary_in_length(self) -> bool:
+        """Whether samples of X may have any number of steps."""
+
+    def check(self, X: Any, estimator: Any) -> Any:
+        """Return a validated X, or refuse one that is not as the training data."""
+
+    def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:
+        """Wrap a validated X so that a module gets batches of it."""
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return what a module factory of the user's may ask for, by name."""
+
+    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return a sample of zeros as a batch; a series is the longest."""
+
+    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
+        """Return the shape of one sample of X, a series of at least so many steps."""
+
+    def input_module(self, dtype: torch.dtype) -> nn.Module:
+        """Return a module that does what :meth:`rows` does, from a tensor of X."""

@@ -1,0 +1,130 @@
+"""Lists and arrays of series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from sknn.data import Ragged
+
+from ._validation import torch_type
+
+# Values that are looked at together where all values are.
+VALUES_AT_ONCE = 2**22
+
+
+def as_list_of_series(X: Any) -> list[Any] | None:
+    """Return the series of a list or of an object array; None for arrays and tables."""
+    if isinstance(X, Ragged):
+        return list(X)
+    if hasattr(X, "to_numpy") and getattr(X, "ndim", 0) == 1:  # a pandas Series of arrays
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray):
+        may_be_list = X.ndim == 1 and X.dtype.kind in "OU"
+        is_list = may_be_list and (not len(X) or any(_is_one_series(each) for each in X))
+        return list(X) if is_list else None
+    if not isinstance(X, list | tuple):
+        return None
+    if not len(X) or any(isinstance(each, str) or getattr(each, "shape", ()) for each in X):
+        return list(X)
+    if all(isinstance(each, list | tuple) for each in X):
+        has_channels = any(isinstance(step, list | tuple) for each in X for step in each[:1])
+        if has_channels or len({len(each) for each in X}) > 1:
+            return list(X)
+    return None
+
+
+def _is_one_series(value: Any) -> bool:
+    """Say whether an object may be a series; a text is one that is refused by its number."""
+    return isinstance(value, str | list | tuple) or getattr(value, "ndim", 0) > 0
+
+
+def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
+    """Validate a list of series and make one array of it."""
+    if not series:
+        raise ValueError(f"{name} is empty; at least one series is needed.")
+    arrays = [_as_steps(each, f"{name}[{i}]") for i, each in enumerate(series)]
+    shape = arrays[0].shape[1:]
+    for i, array in enumerate(arrays):
+        if array.shape[1:] != shape:
+            raise ValueError(
+                f"{name}[{i}] has shape {array.shape}, but {name}[0] has shape "
+                f"{arrays[0].shape}; all series need the same channels."
+            )
+    ragged = Ragged.from_list(arrays)
+    if ragged.dtype.kind == "f" and not _all_finite(ragged.values):
+        for i, array in enumerate(arrays):
+            if not np.isfinite(array).all():
+                kind = "NaN" if np.isnan(array).any() else "infinity"
+                raise ValueError(f"{name}[{i}] contains {kind}.")
+    ragged.values = torch_type(ragged.values)
+    if (ragged.lengths == ragged.lengths[0]).all():
+        return ragged.values.reshape(len(ragged), ragged.lengths[0], *shape)
+    return ragged
+
+
+def _as_steps(series: Any, name: str) -> np.ndarray:
+    """Return one series as an array of numbers."""
+    try:
+        array = np.asarray(series)
+        if array.dtype == object:
+            array = array.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        hint = "" if array.ndim else " sknn.text.Tokenizer makes tokens of texts."
+        raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.{hint}")
+    if array.ndim not in (1, 2) or 0 in array.shape[1:]:
+        raise ValueError(
+            f"{name} has shape {array.shape}; a series has shape (n_steps, n_channels), or "
+            "(n_steps,) for one channel or tokens."
+        )
+    if not len(array):
+        raise ValueError(f"{name} has no steps; a series needs one at least.")
+    return array
+
+
+def _all_finite(values: np.ndarray) -> bool:
+    rows = max(VALUES_AT_ONCE // max(values[0].size, 1), 1)
+    return all(
+        bool(np.isfinite(values[start : start + rows]).all())
+        for start in range(0, len(values), rows)
+    )
+
+
+def check_series_array(X: Any) -> np.ndarray:
+    """Validate an array of three dimensions, or of two that need not have a certain width."""
+    X = check_array(X, dtype="numeric", allow_nd=True, input_name="X")
+    if X.ndim > 3:
+        raise ValueError(
+            f"X has {X.ndim} dimensions; series have shape (n_series, n_steps, n_channels), or "
+            "(n_series, n_steps) for one channel or tokens. Series of different lengths come as "
+            "a list of arrays."
+        )
+    if 0 in X.shape[1:]:
+        raise ValueError(f"X of shape {X.shape} has no steps or no channels.")
+    return torch_type(X)
+
+
+def count_channels(X: np.ndarray | Ragged) -> int:
+    """Return the channels of validated series."""
+    if isinstance(X, Ragged):
+        return X.values.shape[1] if X.values.ndim == 2 else 1
+    return X.shape[2] if X.ndim == 3 else 1
+
+
+def longest_series(X: np.ndarray | Ragged) -> int:
+    """Return the steps of the longest of validated series."""
+    return int(X.lengths.max()) if isinstance(X, Ragged) else X.shape[1]
+
+
+def count_steps(X: np.ndarray | Ragged) -> np.ndarray:
+    """Return the lengths of validated series."""
+    return X.lengths if isinstance(X, Ragged) else np.full(len(X), X.shape[1])
+
+
+def repeat_for_steps(X: np.ndarray | Ragged, values: np.ndarray) -> np.ndarray:
+    """Repeat a value a series for each of its steps."""
+    return np.repeat(values, count_steps(X))

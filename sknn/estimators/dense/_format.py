@@ -1,0 +1,77 @@
+"""X as rows and columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils.validation import validate_data
+from torch import Tensor, nn
+
+from sknn.data import Rows, make_rows
+from sknn.estimators._validation import torch_type
+from sknn.nn.inputs import CastRows
+
+# Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
+INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
+
+
+class DenseFormat(NamedTuple):
+    """An array or CSR matrix with a row a sample and a column a feature."""
+
+    n_features: int
+
+    @property
+    def may_be_float64(self) -> bool:
+        """Whether float64 X may be computed in float64."""
+        return True
+
+    @classmethod
+    def learn(cls, X: Any, estimator: Any) -> tuple[DenseFormat, Any]:
+        """Take the columns that X has."""
+        X = torch_type(validate_data(estimator, X, **INPUT_CHECKS))
+        return cls(X.shape[1]), X
+
+    def check(self, X: Any, estimator: Any) -> Any:
+        """Return a validated X with the columns of the training data."""
+        if self._is_valid(X, estimator):
+            return X
+        return torch_type(validate_data(estimator, X, reset=False, **INPUT_CHECKS))
+
+    def _is_valid(self, X: Any, estimator: Any) -> bool:
+        """Say whether validation would change nothing; it costs as much as predicting a row."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float64, np.float32)
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features
+            and not hasattr(estimator, "feature_names_in_")
+            and bool(np.isfinite(X.sum()))
+        )
+
+    def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:
+        """Wrap an array or CSR matrix."""
+        return make_rows(X, device, dtype)
+
+    @property
+    def may_vary_in_length(self) -> bool:
+        """Never."""
+        return False
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return the number of features."""
+        return {"n_features_in": self.n_features}
+
+    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return zeros (1, n_features)."""
+        return torch.zeros(1, self.n_features, device=device, dtype=dtype)
+
+    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
+        """Return (n_features,)."""
+        return (self.n_features,)
+
+    def input_module(self, dtype: torch.dtype) -> nn.Module:
+        """Return a cast."""
+        return CastRows(dtype)

@@ -1,0 +1,81 @@
+"""From X, as users have it, to what networks take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+BYTE_MAXIMUM = 255
+
+
+class CastRows(nn.Module):
+    """Rows in the type of a network.
+
+    Shapes
+    ------
+    (n, n_features) -> (n, n_features)
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Cast."""
+        return X.to(self.dtype)
+
+
+class ArrangeImages(nn.Module):
+    """Images or flat rows, with the channels first; pixels of the types `divided` are divided.
+
+    Shapes
+    ------
+    (n, height, width[, channels]), (n, channels, height, width) with `channels_first`, or
+    (n, pixels) -> (n, channels, height, width)
+    """
+
+    def __init__(
+        self,
+        dtype: torch.dtype,
+        image_shape: tuple[int, int, int],  # height, width, channels
+        channels_first: bool,
+        divided: Sequence[torch.dtype] = (torch.uint8,),
+    ) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.image_shape = image_shape
+        self.channels_first = channels_first
+        self.divided = divided
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Arrange, cast and divide."""
+        height, width, channels = self.image_shape
+        if self.channels_first:
+            images = X.reshape(-1, channels, height, width)
+        else:
+            images = X.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+        images = images.to(self.dtype)
+        return images / BYTE_MAXIMUM if X.dtype in self.divided else images
+
+
+class ArrangeSeries(nn.Module):
+    """Series with a dimension for channels, or tokens as int64.
+
+    Shapes
+    ------
+    (n, steps[, channels]) -> (n, steps, channels); tokens (n, steps) -> (n, steps)
+    """
+
+    def __init__(self, dtype: torch.dtype, tokens: bool) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.tokens = tokens
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Arrange and cast."""
+        if self.tokens:
+            return X.long()
+        series = X.to(self.dtype)
+        return series if series.ndim == 3 else series.unsqueeze(2)
