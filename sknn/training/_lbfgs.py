@@ -89,8 +89,7 @@ class LBFGSLoop(Loop):
         self._set(self._accepted)
         if training.validation is not None or training.listeners:
             self._restore()
-        state.history.append({"batches": [], "epoch": len(state.history) + 1})
-        self.notify("on_epoch_begin")
+        self.begin_epoch()
         training.n_epochs_run += 1
         epoch = training.this_epoch
         epoch["train_loss"] = float(intermediate_result.fun)

@@ -91,12 +91,13 @@ class Loop:
     # ----------------------------------------------------------------------------------- epoch
 
     def begin_epoch(self) -> None:
-        """Begin a row of the history, with the epoch's first learning rate."""
+        """Begin a row of the history, with the epoch's first learning rate if there is one."""
         history, learning_rate = self.state.history, self.training.learning_rate
         history.append({"batches": [], "epoch": len(history) + 1})
         self.notify("on_epoch_begin")
-        learning_rate.before_batch(self.steps_per_epoch)
-        self.training.this_epoch["learning_rate"] = learning_rate.now
+        if learning_rate.optimizer is not None:
+            learning_rate.before_batch(self.steps_per_epoch)
+            self.training.this_epoch["learning_rate"] = learning_rate.now
 
     def run_epoch(self) -> None:
         """Train on every row once, score, and record both."""

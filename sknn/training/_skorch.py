@@ -218,6 +218,19 @@ def as_dataset(samples: Samples) -> Dataset:
     return Dataset(samples.X[samples.subset], samples.y[samples.subset])
 
 
+class _OfTraining:
+    """An attribute that is the training's."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, net: Any, owner: type) -> Any:
+        return getattr(net.training, self.name)
+
+    def __set__(self, net: Any, value: Any) -> None:
+        setattr(net.training, self.name, value)
+
+
 class Net(NeuralNet):
     """The net that skorch's callbacks see; it trains nothing."""
 
@@ -242,10 +255,10 @@ class Net(NeuralNet):
 
     # ------------------------------------------------------------------- what the training has
 
-    @property
-    def state(self) -> Any:
-        """What training goes on from."""
-        return self.training.state
+    state = _OfTraining()
+    n_epochs_run = _OfTraining()
+    stop_training = _OfTraining()
+    converged = _OfTraining()
 
     @property
     def history_(self) -> History:
@@ -255,31 +268,8 @@ class Net(NeuralNet):
     @history_.setter
     def history_(self, history: History | None) -> None:
         """Begin with the history that a callback has loaded; that of an earlier end is left out."""
-        if history is not None and self.training.n_epochs_run == 0:
+        if history is not None and self.n_epochs_run == 0:
             self.training.state.history[:] = history
-
-    @property
-    def n_epochs_run(self) -> int:
-        """Epochs of this call."""
-        return self.training.n_epochs_run
-
-    @property
-    def stop_training(self) -> bool:
-        """Whether training is to end; callbacks may set it."""
-        return self.training.stop_training
-
-    @stop_training.setter
-    def stop_training(self, value: bool) -> None:
-        self.training.stop_training = value
-
-    @property
-    def converged(self) -> bool:
-        """Whether training has ended for good; callbacks may set it."""
-        return self.training.converged
-
-    @converged.setter
-    def converged(self, value: bool) -> None:
-        self.training.converged = value
 
     # ------------------------------------------------------------ what skorch asks its nets for
 

@@ -91,29 +91,24 @@ def train_stack(
         stack.close()
 
 
-class _Member:
+class _Member(Loop):
     """A network that is being trained in a stack."""
 
     step: GradientStep
-    backprop: DenseBackprop
 
     def __init__(self, training: Training) -> None:
-        self.training = training
-        self.loop = Loop(training)
-        self.step = training.step  # type: ignore[assignment]
-        self.backprop = self.step.backprop  # type: ignore[assignment]
+        super().__init__(training)
+        self.backprop: DenseBackprop = self.step.backprop  # type: ignore[assignment]
         self.train = train = training.train
         self.n_rows = len(train)
-        self.batch_size = training.settings.batch_size
-        self.bounds = train.bounds(self.batch_size)
-        self.steps_per_epoch = len(self.bounds) - 1
+        self.bounds = train.bounds(self.settings.batch_size)
         self.order: np.ndarray | None = None
         self.answers = train.answers()
-        self.weight_sums = train.weight_sums(self.batch_size)
+        self.weight_sums = train.weight_sums(self.settings.batch_size)
         draws = any(self.backprop.dropout_rates) or bool(training.listeners)
         self._own = OwnGenerators(training.state, train.device) if draws else None
         training.generators = self._own
-        self.loop.start()
+        self.start()
 
     @property
     def generator(self) -> torch.Generator | None:
@@ -124,43 +119,39 @@ class _Member:
         """Whether it has been trained, or has failed."""
         return self.training.error is not None or self.training.is_done
 
-    def begin(self) -> None:
-        """Do what comes before the first epoch."""
-        self.loop.begin()
-
     def begin_epoch(self) -> None:
         """Do what comes before an epoch's first batch."""
-        self.loop.begin_epoch()
-        self.order = self.loop.draw_order()
+        super().begin_epoch()
+        self.order = self.draw_order()
         if self.order is not None:
             self.answers = self.train.answers(self.order)
             if self.train.is_weighted:
-                self.weight_sums = self.train.weight_sums(self.batch_size, self.order)
+                self.weight_sums = self.train.weight_sums(self.settings.batch_size, self.order)
 
     def rows(self) -> np.ndarray:
         """Return the numbers of the rows in all of X, in the order of this epoch."""
         rows = self.train.rows_in_order(self.order)
         return np.arange(self.n_rows) if rows is None else rows
 
-    def end_epoch(self, loss_sum: float, score: float, seconds: float) -> None:
+    def conclude_epoch(self, loss_sum: float, score: float, seconds: float) -> None:
         """Do what comes after an epoch's last batch."""
-        training, loop = self.training, self.loop
-        training.state.n_samples_seen += self.n_rows
+        training = self.training
+        self.state.n_samples_seen += self.n_rows
         start = time.perf_counter()
-        loop.record_epoch(loss_sum / sum(self.weight_sums), score)
+        self.record_epoch(loss_sum / sum(self.weight_sums), score)
         seconds += time.perf_counter() - start
         training.this_epoch["dur"] = seconds
         training.seconds += seconds
-        loop.end_epoch()
+        self.end_epoch()
         if training.is_done:
-            loop.check_weights()
+            self.check_weights()
 
     def finish(self) -> None:
         """Leave a network that predicts; keep the error of a listener that is told of the end."""
         if self._own is not None:
             self._own.remember()
         try:
-            self.loop.finish()
+            super().finish()
         except Exception as error:
             error.__context__ = self.training.error  # as if raised in a `finally`
             self.training.error = error
@@ -169,7 +160,7 @@ class _Member:
         """Keep that it is over, unless it has failed."""
         if self.training.error is None:
             try:
-                self.loop.complete()
+                super().complete()
             except Exception as error:
                 self.training.error = error
 
@@ -207,7 +198,7 @@ class _Stack:
         loss_sums, scores = self._train_epoch()
         seconds = (time.perf_counter() - start) / len(self.members)
         ends = zip(loss_sums, scores, strict=True)
-        self._for_each(lambda member: member.end_epoch(*next(ends), seconds))
+        self._for_each(lambda member: member.conclude_epoch(*next(ends), seconds))
         return released + self._release()
 
     def _for_each(self, action: Callable[[_Member], None]) -> None:

@@ -303,3 +303,23 @@ def test_callbacks_get_the_series_of_the_subset() -> None:
     dataset = as_dataset(samples)
     assert [each.tolist() for each in dataset.X] == [[200.0], [0.0, 1.0]]
     assert_array_equal(dataset.y, [2, 0])
+
+
+@pytest.mark.parametrize("order", [None, np.array([3, 0, 6, 2, 5, 1, 4])])
+@pytest.mark.parametrize("subset", [None, np.array([6, 1, 2, 5, 0, 3, 4])])
+@pytest.mark.parametrize("batch_size", [2, 3, 7])
+def test_batches_can_be_taken_from_any_on(
+    order: np.ndarray | None, subset: np.ndarray | None, batch_size: int
+) -> None:
+    numbers = np.random.default_rng(0).normal(size=(7, 3))
+    targets, weights = np.arange(7.0)[:, None], np.arange(1.0, 8)
+    rows = make_rows(numbers, CPU, torch.float64)
+    samples = Samples(rows, numbers, targets, targets, weights, subset=subset)
+    all_batches = list(samples.batches(batch_size, order))
+    for first in range(len(all_batches) + 1):
+        rest = list(samples.batches(batch_size, order, first=first))
+        assert len(rest) == len(all_batches) - first
+        for one, other in zip(rest, all_batches[first:], strict=True):
+            assert torch.equal(one.X, other.X)  # type: ignore[arg-type]
+            assert torch.equal(one.targets, other.targets)
+            assert one.weight_sum == other.weight_sum

@@ -177,3 +177,36 @@ def test_an_own_generator_draws_what_the_isolated_global_one_draws(has_state: bo
         own.remember()
         assert torch.equal(torch.random.get_rng_state(), before)
         assert torch.equal(states[0].torch_rng, states[1].torch_rng)
+
+
+def test_generators_go_on_where_others_stood_alone_and_in_a_stack() -> None:
+    state = TrainingState(np.random.RandomState(0))
+    with isolated_torch_rng(state, CPU) as lent:
+        torch.rand(5)
+        states = lent.states()
+        expected = torch.rand(5)
+    own = OwnGenerators(TrainingState(np.random.RandomState(1)), CPU)
+    own.restore(states)
+    assert torch.equal(own.states()[0], states[0])
+    assert torch.equal(torch.rand(5, generator=own.generator), expected)
+    own.restore(states)
+    with isolated_torch_rng(TrainingState(np.random.RandomState(2)), CPU) as lent:
+        lent.restore(own.states())
+        assert torch.equal(torch.rand(5), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_generators_of_a_gpu_go_on_too() -> None:
+    device = torch.device("cuda")
+    state = TrainingState(np.random.RandomState(0))
+    with isolated_torch_rng(state, device) as lent:
+        torch.rand(5, device=device)
+        states = lent.states()
+        expected = torch.rand(5, device=device)
+    assert len(states) == 2
+    own = OwnGenerators(TrainingState(np.random.RandomState(1)), device)
+    own.restore(states)
+    assert torch.equal(torch.rand(5, device=device, generator=own.generator), expected)
+    with isolated_torch_rng(TrainingState(np.random.RandomState(2)), device) as lent:
+        lent.restore(states)
+        assert torch.equal(torch.rand(5, device=device), expected)

@@ -1,8 +1,7 @@
-"""What checkpoints are made of: states of callbacks, places in an epoch."""
+"""The file of a checkpoint: when it is written, and whose it is."""
 
 import os
 import time
-from collections import Counter, OrderedDict
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,177 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from numpy.testing import assert_allclose, assert_array_equal
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler, ProgressBar
-from torch import nn
+from numpy.testing import assert_allclose
 
 from sknn import NeuralClassifier
-from sknn.data import Samples, make_rows
-from sknn.training import (
-    Checkpoint,
-    TrainingState,
-    callback_parameters,
-    isolated_torch_rng,
-    prepare_folder,
-    stateful,
-)
-from sknn.training._randomness import OwnGenerators
-from sknn.training._training import EpochSums
+from sknn.training import Checkpoint, prepare_folder
 from sknn.training.checkpoints import _checkpoint
-from sknn.training.checkpoints._callback_state import callback_state, restore_callback
 from sknn.training.checkpoints._checkpoint import compare_fits
 from tests.helpers import case_name
 
-CPU = torch.device("cpu")
-rng = np.random.default_rng(0)
-NUMBERS = rng.normal(size=(7, 3))
-
-# ---------------------------------------------------------------------------- parts of an epoch
-
-
-@pytest.mark.parametrize("order", [None, rng.permutation(7)])
-@pytest.mark.parametrize("subset", [None, np.array([6, 1, 2, 5, 0, 3, 4])])
-@pytest.mark.parametrize("batch_size", [2, 3, 7])
-def test_batches_can_be_taken_from_any_on(
-    order: np.ndarray | None, subset: np.ndarray | None, batch_size: int
-) -> None:
-    targets, weights = np.arange(7.0)[:, None], np.arange(1.0, 8)
-    rows = make_rows(NUMBERS, CPU, torch.float64)
-    samples = Samples(rows, NUMBERS, targets, targets, weights, subset=subset)
-    all_batches = list(samples.batches(batch_size, order))
-    for first in range(len(all_batches) + 1):
-        rest = list(samples.batches(batch_size, order, first=first))
-        assert len(rest) == len(all_batches) - first
-        for one, other in zip(rest, all_batches[first:], strict=True):
-            assert torch.equal(one.X, other.X)  # type: ignore[arg-type]
-            assert torch.equal(one.targets, other.targets)
-            assert one.weight_sum == other.weight_sum
-
-
-def test_sums_go_on_with_the_seconds_that_an_epoch_has_taken() -> None:
-    sums = EpochSums(np.arange(3), 2, 5, torch.tensor(1.5), 2.5, torch.tensor([1, 0]))
-    sums.begun -= 100
-    again = EpochSums.from_data(sums.as_data(), CPU)
-    assert 100 <= again.seconds < 101
-    for name in ("n_batches", "n_answers", "loss_sum", "weight_sum"):
-        assert getattr(again, name) == getattr(sums, name)
-    assert again.order is not None
-    assert_array_equal(again.order, [0, 1, 2])
-    assert again.decisions is not None
-    assert again.decisions.tolist() == [1, 0]
-
-
-def test_generators_go_on_where_others_stood_alone_and_in_a_stack() -> None:
-    state = TrainingState(np.random.RandomState(0))
-    with isolated_torch_rng(state, CPU) as lent:
-        torch.rand(5)
-        states = lent.states()
-        expected = torch.rand(5)
-    own = OwnGenerators(TrainingState(np.random.RandomState(1)), CPU)
-    own.restore(states)
-    assert torch.equal(own.states()[0], states[0])
-    assert torch.equal(torch.rand(5, generator=own.generator), expected)
-    own.restore(states)
-    with isolated_torch_rng(TrainingState(np.random.RandomState(2)), CPU) as lent:
-        lent.restore(own.states())
-        assert torch.equal(torch.rand(5), expected)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_generators_of_a_gpu_go_on_too() -> None:
-    device = torch.device("cuda")
-    state = TrainingState(np.random.RandomState(0))
-    with isolated_torch_rng(state, device) as lent:
-        torch.rand(5, device=device)
-        states = lent.states()
-        expected = torch.rand(5, device=device)
-    assert len(states) == 2
-    own = OwnGenerators(TrainingState(np.random.RandomState(1)), device)
-    own.restore(states)
-    assert torch.equal(torch.rand(5, device=device, generator=own.generator), expected)
-    with isolated_torch_rng(TrainingState(np.random.RandomState(2)), device) as lent:
-        lent.restore(states)
-        assert torch.equal(torch.rand(5, device=device), expected)
-
-
-def test_a_state_takes_over_all_but_what_is_put_back_elsewhere() -> None:
-    other = TrainingState(np.random.RandomState(1), n_samples_seen=7, n_steps=3, learning_rate=0.5)
-    other.history.append({"epoch": 1})
-    other.best = [torch.ones(2)]
-    mine = TrainingState(np.random.RandomState(0), solver="adam")
-    random_state, history = mine.random_state, mine.history
-    mine.take_over(other, CPU)
-    assert mine.random_state is random_state
-    assert random_state.randint(2**31) == np.random.RandomState(1).randint(2**31)
-    assert mine.history is history
-    assert list(history) == [{"epoch": 1}]
-    assert (mine.n_samples_seen, mine.n_steps, mine.learning_rate) == (7, 3, 0.5)
-    assert mine.best is not None
-    assert torch.equal(mine.best[0], torch.ones(2))
-    assert mine.solver == "adam"
-
-
-# ------------------------------------------------------------------------------------ callbacks
-
-
-class Remembers(Callback):
-    def __init__(self, limit: int = 2, data: Any = None, log: Any = None) -> None:
-        self.limit, self.data, self.log = limit, data, log
-
-
-def test_the_state_of_a_callback_is_its_plain_attributes() -> None:
-    callback = Remembers(3, np.zeros(5), ["first"])
-    callback.seen_ = {1, 2}
-    callback.best_ = OrderedDict(weight=torch.ones(2))
-    callback.function_ = len
-    callback.average_ = nn.Linear(1, 1)
-    state = callback_state(callback)
-    assert set(state["attributes"]) == {"limit", "log", "seen_", "best_"}  # no array, no function
-    assert type(state["attributes"]["best_"]) is dict
-    assert set(state["parts"]) == {"average_"}
-    other = Remembers(3, np.zeros(5), [])
-    other.average_ = nn.Linear(1, 1)
-    restore_callback(other, state)
-    assert other.seen_ == {1, 2}
-    assert other.log == ["first"]
-    assert torch.equal(other.average_.weight, callback.average_.weight)
-
-
-def test_early_stopping_keeps_the_best_weights_though_its_pickle_does_not() -> None:
-    callback = EarlyStopping(load_best=True)
-    callback.best_model_weights_ = OrderedDict(weight=torch.ones(2))
-    assert torch.equal(
-        callback_state(callback)["attributes"]["best_model_weights_"]["weight"], torch.ones(2)
-    )
-
-
-def test_milestones_stay_a_counter() -> None:
-    def scheduler(steps: int) -> Any:
-        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-        callback = LRScheduler("MultiStepLR", milestones=[2, 4]).initialize()
-        callback.lr_scheduler_ = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 4])
-        for _ in range(steps):
-            optimizer.step()
-            callback.lr_scheduler_.step()
-        return callback
-
-    new = scheduler(0)
-    restore_callback(new, callback_state(scheduler(3)))
-    assert type(new.lr_scheduler_.milestones) is Counter
-    assert new.lr_scheduler_.last_epoch == 3
-
-
-def test_only_callbacks_that_do_more_than_report_are_looked_at() -> None:
-    callback = Remembers()
-    named = ("mine", callback)
-    assert stateful([EpochTimer(), named, ProgressBar()]) == [callback]
-    assert callback_parameters(Remembers(4)) == {"limit": 4, "data": None, "log": None}
-    scheduler = LRScheduler("StepLR", step_size=3)
-    assert callback_parameters(scheduler)["step_size"] == 3
-
-
-# ------------------------------------------------------------------------------------- the file
+NUMBERS = np.random.default_rng(0).normal(size=(7, 3))
 
 
 def describe(**changes: Any) -> dict[str, Any]:
