@@ -3,7 +3,12 @@
 import os
 import signal
 
+import joblib
 import pytest
+
+# Tests that run beside each other have a core each. Before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that starts its children in the background has them ignore Ctrl-C, which Python and
 # its own children inherit: the tests of interrupts would wait for ever.
@@ -12,6 +17,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # scikit-learn's array API checks run only if this is set before SciPy is imported.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of cores that this process may use, in a container too."""
+    return joblib.cpu_count()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 # Sums of products that are added in another order differ by a few times the type's precision; a
@@ -46,6 +47,11 @@ def assert_equal_up_to_rounding(
 def case_name(value: Any) -> str:
     """Return the name of a test's case, the same in every process: without addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)
+
+
+def class_doc(estimator: type) -> Any:
+    """Return the sections of a docstring, as numpydoc reads it."""
+    return pytest.importorskip("numpydoc.docscrape").ClassDoc(estimator)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

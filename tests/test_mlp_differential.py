@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -108,7 +107,7 @@ def random_case(seed: int) -> Case:
         "integers": np.round(3 * X).astype(int),
         "swapped": X.astype(">f8"),
         "csr": sparse.csr_array(X * (rng.random(X.shape) < 0.5)),
-        "table": pd.DataFrame(X),
+        "table": pytest.importorskip("pandas").DataFrame(X),
         "float32": X.astype(np.float32),
     }
     return Case(is_classifier, parameters, forms[one_of(*forms)], y, sample_weight, calls)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils._param_validation import InvalidParameterError
@@ -29,7 +28,7 @@ from sknn.sequences import (
     StepRegressor,
 )
 from sknn.testing import estimators_to_check
-from tests.helpers import case_name
+from tests.helpers import case_name, class_doc
 
 PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
 ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
@@ -84,7 +83,7 @@ def test_constructor_signature_is_honest(estimator: Any) -> None:
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_parameter_is_documented_with_its_default(estimator: Any) -> None:
-    documented = {p.name: p for p in ClassDoc(estimator)["Parameters"]}
+    documented = {p.name: p for p in class_doc(estimator)["Parameters"]}
     assert list(documented) == list(parameters(estimator))
     for name, p in parameters(estimator).items():
         default = re.search(r"default=(.+)$", documented[name].type)
@@ -101,7 +100,7 @@ def test_no_placeholder_is_left_in_the_docstring(estimator: Any) -> None:
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_choice_of_a_string_parameter_is_documented(estimator: Any) -> None:
-    documented = {p.name: p for p in ClassDoc(estimator)["Parameters"]}
+    documented = {p.name: p for p in class_doc(estimator)["Parameters"]}
     for name, constraints in estimator._parameter_constraints.items():
         text = documented[name].type + " ".join(documented[name].desc)
         for constraint in constraints:
@@ -115,7 +114,7 @@ def test_every_choice_of_a_string_parameter_is_documented(estimator: Any) -> Non
 def test_every_documented_attribute_exists_after_fit(estimator: Any) -> None:
     X = np.random.default_rng(0).normal(size=(20, 3))
     model = estimator(max_iter=2).fit(X, np.arange(20) % 3)
-    documented = {p.name for p in ClassDoc(estimator)["Attributes"]}
+    documented = {p.name for p in class_doc(estimator)["Attributes"]}
     for name in documented - {"feature_names_in_", "estimators_"}:  # of some fits only
         getattr(model, name)
     public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}

@@ -217,6 +217,7 @@ def test_sparse_and_dense_rows_give_the_same_model(shuffle: bool) -> None:
             assert_allclose(one, other, atol=1e-9)
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_sparse_matrix_is_never_made_dense() -> None:
     """1 % of the entries: the peak beyond the network stays below three times the CSR bytes."""
@@ -475,6 +476,7 @@ def test_ctrl_c_ends_a_meta_estimator_too(search: Any) -> None:
         search(model)
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_a_signal_from_outside_ends_a_fit_and_leaves_it_fitted() -> None:
     code = """
@@ -554,6 +556,7 @@ FITTED = {
 }
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize(
     "fitted",
@@ -601,6 +604,7 @@ def report_threads(seed: int) -> tuple[int, int, float]:
     return os.getpid(), torch.get_num_threads(), model.loss_
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_workers_times_threads_do_not_exceed_the_cores() -> None:
     n_cores = joblib.cpu_count()
@@ -622,6 +626,7 @@ def test_a_fit_in_a_thread_that_is_not_the_main_one_works() -> None:
     assert results == [make_classifier().fit(X, y).loss_]
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_spawned_process_takes_a_fitted_model() -> None:
     model = make_classifier().fit(X, y)
@@ -1053,6 +1058,7 @@ KILLS = """
     """
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize("n_kills", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_fit_that_is_killed_at_any_moment_ends_with_the_weights_of_one_that_was_not(

@@ -243,6 +243,7 @@ assert (folder / "a.bin").read_bytes() == b"a" * 1000
 """
 
 
+@pytest.mark.serial
 def test_processes_that_want_the_same_files_wait_for_each_other(
     publisher: Any, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -272,6 +271,7 @@ def test_tables_and_sparse_matrices_are_still_arrays() -> None:
     assert_allclose(clone(model).fit(X.tolist(), y.tolist()).predict_proba(X), expected)
     for make in (sparse.dok_array, sparse.csr_matrix, sparse.coo_array):
         assert_allclose(clone(model).fit(make(X), y).predict_proba(X), expected)
+    pd = pytest.importorskip("pandas")
     table = pd.DataFrame(X, columns=[f"x{i}" for i in range(9)])
     assert_allclose(clone(model).fit(table, pd.Series(y)).predict_proba(table), expected)
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression, QuantileRegressor, Ridge
 
 from sknn import NeuralRegressor, forecasting
 from sknn.forecasting import DirectForecaster, RecursiveForecaster, WindowTransformer
+
+pd = pytest.importorskip("pandas")
 
 rng = np.random.default_rng(0)
 Y = np.sin(np.arange(80.0)) + 0.1 * rng.normal(size=80)

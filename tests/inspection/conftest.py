@@ -1,23 +1,28 @@
 """What the tests of figures and of networks share."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pytest
 
 from sknn import ConvClassifier, ConvRegressor, NeuralClassifier
 
-matplotlib.use("Agg")
+HAS_MATPLOTLIB = find_spec("matplotlib") is not None
+if HAS_MATPLOTLIB:
+    import matplotlib
+
+    matplotlib.use("Agg")
 
 
 @pytest.fixture(autouse=True)
 def figures_are_closed() -> Iterator[None]:
-    import matplotlib.pyplot as plt
-
     yield
-    plt.close("all")
+    if HAS_MATPLOTLIB:
+        import matplotlib.pyplot as plt
+
+        plt.close("all")
 
 
 def make_images(n: int, *shape: int, seed: int = 0) -> np.ndarray:

@@ -1,8 +1,9 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sknn.inspection._axes import picture_axes, value_scale
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 def test_new_figures_have_a_grid_without_ticks() -> None:

@@ -1,8 +1,6 @@
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
@@ -13,6 +11,8 @@ from sknn import ConvClassifier, ConvRegressor, NeuralClassifier, NeuralRegresso
 from sknn.inspection import plot_images
 
 from .conftest import fit
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 def shown(axes: np.ndarray) -> np.ndarray:
@@ -114,6 +114,7 @@ def test_worst_of_several_values(grey_images: np.ndarray) -> None:
 def test_dense_estimators_in_pipelines_and_tables(
     grey_images: np.ndarray, labels: np.ndarray
 ) -> None:
+    pd = pytest.importorskip("pandas")
     rows = pd.DataFrame(grey_images.reshape(30, -1)).rename(columns=str)
     network = NeuralClassifier((5,), learning_rate="cosine", max_iter=1, random_state=0)
     pipeline = make_pipeline(StandardScaler(), network).fit(rows, labels)

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,8 @@ from sknn import ConvClassifier
 from sknn.inspection import plot_feature_maps, plot_filters
 
 from .conftest import fit, make_images
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 def shown(axes: np.ndarray) -> np.ndarray:

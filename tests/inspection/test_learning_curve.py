@@ -1,6 +1,5 @@
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -16,6 +15,8 @@ from sknn import (
     RecurrentClassifier,
 )
 from sknn.inspection import plot_learning_curve
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)), RNG.normal(size=40)

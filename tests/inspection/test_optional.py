@@ -31,6 +31,8 @@ def test_matplotlib_is_missing(
     grey_images: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if plot is plot_saliency:
+        pytest.importorskip("captum")
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"matplotlib.*pip install 'sknn\[plot\]'"):
         plot(grey_classifier, grey_images[:2])

@@ -1,7 +1,6 @@
 import copy
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,8 @@ from sknn import ConvClassifier, ConvRegressor
 from sknn.inspection import plot_saliency, saliency
 
 from .conftest import fit
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 SIGNED = ["input_x_gradient", "integrated_gradients"]
 METHODS = ["saliency", *SIGNED]

@@ -19,6 +19,8 @@ import sknn.model_selection as ours
 from sknn.model_selection import _processes, _workers
 from tests.helpers import assert_equal_up_to_rounding
 
+pytestmark = pytest.mark.serial
+
 GRID = {"net__learning_rate_init": [0.01, 0.02, 0.05], "net__alpha": [0.1, 0.2, 0.3, 0.4]}
 
 

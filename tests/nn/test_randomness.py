@@ -109,6 +109,7 @@ def test_loans_in_threads_wait_for_each_other() -> None:
         assert found == draw_anew(seed, lambda: torch.rand(400)).tolist()
 
 
+@pytest.mark.serial
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_fork_while_generators_are_lent_does_not_wait() -> None:

@@ -97,6 +97,7 @@ def write_sparse(path: Path, size: int) -> None:
         file.truncate(8 + len(header) + size)
 
 
+@pytest.mark.serial
 def test_small_files_and_holes_cost_little(stored: Any, tmp_path: Path) -> None:
     document, tensors = stored
     paths = []

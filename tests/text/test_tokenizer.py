@@ -633,6 +633,7 @@ def test_the_module_imports_neither_torch_nor_skorch() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.serial
 def test_a_long_text_is_quick() -> None:
     """A fifth of a second where it was written; the bound is for what grows faster than texts."""
     rng = np.random.default_rng(0)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
@@ -29,7 +28,7 @@ from sknn.sequences import (
     StepClassifier,
     StepRegressor,
 )
-from tests.helpers import case_name
+from tests.helpers import case_name, class_doc
 
 ESTIMATORS = [
     StepClassifier,
@@ -252,7 +251,7 @@ def test_parameters_are_set_got_and_cloned(estimator: Any) -> None:
 
 @each_estimator
 def test_every_parameter_is_documented_with_its_default_and_choices(estimator: Any) -> None:
-    documented = {p.name: p for p in ClassDoc(estimator)["Parameters"]}
+    documented = {p.name: p for p in class_doc(estimator)["Parameters"]}
     signature = inspect.signature(estimator).parameters
     assert list(documented) == list(signature)
     for name, parameter in signature.items():
@@ -264,13 +263,13 @@ def test_every_parameter_is_documented_with_its_default_and_choices(estimator: A
         for constraint in estimator._parameter_constraints[name]:
             for option in getattr(constraint, "options", ()):
                 assert not isinstance(option, str) or f'"{option}"' in text, (name, option)
-    assert "{" not in re.sub(r"\{\"[^}]*\}", "", " ".join(ClassDoc(estimator)["Extended Summary"]))
+    assert "{" not in re.sub(r"\{\"[^}]*\}", "", " ".join(class_doc(estimator)["Extended Summary"]))
 
 
 @each_estimator
 def test_every_documented_attribute_exists_after_fit_and_not_before(estimator: Any) -> None:
     model = fit(make(estimator))
-    documented = {p.name for p in ClassDoc(estimator)["Attributes"]}
+    documented = {p.name for p in class_doc(estimator)["Attributes"]}
     for name in documented - {"feature_names_in_"}:
         getattr(model, name)
     public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
