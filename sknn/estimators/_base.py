@@ -106,15 +106,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             Names of the features, where X has string column names.
         """
 
-    # the kind of y
+    # what X and what y may be
+    _format_kind: ClassVar[type[Format]]
     _targets_kind: ClassVar[type[Targets]]
 
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
-
-    @abstractmethod
-    def _learn_format(self, X: Any) -> tuple[Format, Any]:
-        """Return what training samples are, and the samples validated."""
 
     @abstractmethod
     def _build_network(

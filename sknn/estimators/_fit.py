@@ -156,7 +156,7 @@ def check_data(draft: Draft, call: Call) -> CheckedData:
     if goes_on:
         X = model._format.check(X, model)
     else:
-        model._format, X = model._learn_format(X)
+        model._format, X = model._format_kind.learn(X, model)
     y = model._targets_kind.check(y, X, type(model).__name__)
     weights = check_weights("sample_weight", call.sample_weight, X)
     if not goes_on:

@@ -13,10 +13,13 @@ from sknn.data import Rows
 class Format(Protocol):
     """What X is: learned from training data, it checks a later X and brings it to the network.
 
-    A family's format is plain data, and has a class method ``learn(X, estimator, ...)`` that
-    returns a format and the validated X. `estimator` is the one whose columns scikit-learn
-    compares: in a fit it is the draft.
+    Plain data. `estimator` has the parameters that X is read by, and the number and names of
+    columns that scikit-learn compares; in a fit it is the draft.
     """
+
+    @classmethod
+    def learn(cls, X: Any, estimator: Any) -> tuple[Format, Any]:
+        """Return the format of training samples, and the samples validated."""
 
     @property
     def may_be_float64(self) -> bool:

@@ -60,10 +60,8 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         tags.input_tags.sparse = True
         return tags
 
+    _format_kind = DenseFormat
     _can_share_stacks = True
-
-    def _learn_format(self, X: Any) -> tuple[DenseFormat, Any]:
-        return DenseFormat.learn(X, self)
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
         if "n_features_in_" in state:

@@ -219,6 +219,7 @@ class ConvEstimator(LayerParameters):
 
     # ---------------------------------------------------------------------------------- input
 
+    _format_kind = ImageFormat
     _format: ClassVar[ImageFormat]
 
     @property
@@ -227,14 +228,6 @@ class ConvEstimator(LayerParameters):
         if "_format" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return self._format.shape
-
-    def _learn_format(self, X: Any) -> tuple[ImageFormat, np.ndarray]:
-        return ImageFormat.learn(
-            X,
-            self,
-            image_shape=self.image_shape,
-            channels_first=self.data_format == "channels_first",
-        )
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
         if "_format" in state and state["_format"].pixels == "unknown":

@@ -59,13 +59,12 @@ class ImageFormat(NamedTuple):
         return False
 
     @classmethod
-    def learn(
-        cls, X: Any, estimator: Any, *, image_shape: Sequence[int] | None, channels_first: bool
-    ) -> tuple[ImageFormat, np.ndarray]:
+    def learn(cls, X: Any, estimator: Any) -> tuple[ImageFormat, np.ndarray]:
         """Find size and pixels of training images."""
+        channels_first = estimator.data_format == "channels_first"
         is_flat = count_dimensions(X) <= 2
         X = validate_data(estimator, X, dtype="numeric") if is_flat else check_images(X)
-        found = find_format(X, image_shape, channels_first=channels_first)
+        found = find_format(X, estimator.image_shape, channels_first=channels_first)
         if not is_flat:
             for name in ("n_features_in_", "feature_names_in_"):
                 estimator.__dict__.pop(name, None)  # of an earlier fit

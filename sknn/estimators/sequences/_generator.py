@@ -30,6 +30,53 @@ from sknn.nn.inputs import ArrangeSeries
 from sknn.training import Work, sample_tokens, token_log_likelihood
 
 
+class WindowFormat(NamedTuple):
+    """Windows of tokens, as the generator cuts them."""
+
+    n_tokens: int
+
+    @classmethod
+    def learn(cls, X: Ragged, estimator: Any) -> tuple[WindowFormat, Ragged]:
+        """Take the number of tokens, which is the mark that each sequence begins with."""
+        return cls(int(X.values.max())), X
+
+    @property
+    def may_be_float64(self) -> bool:
+        """Whether float64 X may be computed in float64: never, which would cost too much."""
+        return False
+
+    def check(self, X: Ragged, estimator: Any) -> Ragged:
+        """Take windows as they are."""
+        return X
+
+    def rows(
+        self, X: Ragged, device: torch.device, dtype: torch.dtype, module: nn.Module
+    ) -> SeriesRows:
+        """Wrap windows, which are padded batch by batch."""
+        return SeriesRows(X, device, dtype, tokens=True)
+
+    @property
+    def may_vary_in_length(self) -> bool:
+        """Always."""
+        return True
+
+    def module_arguments(self) -> dict[str, Any]:
+        """Return the number of tokens."""
+        return {"n_tokens": self.n_tokens}
+
+    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return a single token."""
+        return torch.zeros(1, 1, device=device, dtype=torch.int64)
+
+    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
+        """Return (steps,)."""
+        return (fewest_steps,)
+
+    def input_module(self, dtype: torch.dtype) -> nn.Module:
+        """Return a module that makes tokens of integers."""
+        return ArrangeSeries(dtype, tokens=True)
+
+
 @declares_parameters
 class SequenceGenerator(NeuralEstimator):
     """Recurrent network that learns what token comes next, and writes sequences of its own.
@@ -133,8 +180,9 @@ class SequenceGenerator(NeuralEstimator):
     # the loss compares probabilities of tokens, always
     loss: ClassVar[str] = "log_loss"
 
-    _targets_kind = NextTokens
+    _format_kind = WindowFormat
     _format: ClassVar[WindowFormat]
+    _targets_kind = NextTokens
 
     def __sklearn_tags__(self) -> Any:
         """Leave out the checks of X as a table."""
@@ -215,10 +263,6 @@ class SequenceGenerator(NeuralEstimator):
                 f"{self.n_tokens_ - 1}."
             )
         return tokens.astype(np.int64)
-
-    def _learn_format(self, X: Ragged) -> tuple[WindowFormat, Ragged]:
-        # each sequence begins with the mark, the token behind the last
-        return WindowFormat(int(X.values.max())), X
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(16, n_samples)
@@ -352,48 +396,6 @@ class SequenceGenerator(NeuralEstimator):
             1 at best; the number of tokens for uniform probabilities.
         """
         return float(np.exp(-self.score(X)))
-
-
-class WindowFormat(NamedTuple):
-    """Windows of tokens, as the generator cuts them."""
-
-    n_tokens: int
-
-    @property
-    def may_be_float64(self) -> bool:
-        """Whether float64 X may be computed in float64: never, which would cost too much."""
-        return False
-
-    def check(self, X: Ragged, estimator: Any) -> Ragged:
-        """Take windows as they are."""
-        return X
-
-    def rows(
-        self, X: Ragged, device: torch.device, dtype: torch.dtype, module: nn.Module
-    ) -> SeriesRows:
-        """Wrap windows, which are padded batch by batch."""
-        return SeriesRows(X, device, dtype, tokens=True)
-
-    @property
-    def may_vary_in_length(self) -> bool:
-        """Always."""
-        return True
-
-    def module_arguments(self) -> dict[str, Any]:
-        """Return the number of tokens."""
-        return {"n_tokens": self.n_tokens}
-
-    def empty_batch(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return a single token."""
-        return torch.zeros(1, 1, device=device, dtype=torch.int64)
-
-    def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
-        """Return (steps,)."""
-        return (fewest_steps,)
-
-    def input_module(self, dtype: torch.dtype) -> nn.Module:
-        """Return a module that makes tokens of integers."""
-        return ArrangeSeries(dtype, tokens=True)
 
 
 def check_sequences(X: Any, n_tokens: int | None) -> tuple[Ragged, int]:

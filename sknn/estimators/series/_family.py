@@ -163,6 +163,7 @@ class SeriesEstimator(NeuralEstimator):
             Number of tokens; None for series of numbers.
         """
 
+    _format_kind = SeriesFormat
     _format: ClassVar[SeriesFormat]
 
     def __sklearn_tags__(self) -> Any:
@@ -187,11 +188,6 @@ class SeriesEstimator(NeuralEstimator):
         if "_format" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return self._format
-
-    def _learn_format(self, X: Any) -> tuple[SeriesFormat, np.ndarray | Ragged]:
-        return SeriesFormat.learn(
-            X, self, embedding_size=self.embedding_size, n_tokens=self.n_tokens
-        )
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(max(n_samples // 10, 16), 128, n_samples)

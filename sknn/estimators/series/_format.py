@@ -39,10 +39,9 @@ class SeriesFormat(NamedTuple):
         return False
 
     @classmethod
-    def learn(
-        cls, X: Any, estimator: Any, *, embedding_size: int | None, n_tokens: int | None
-    ) -> tuple[SeriesFormat, np.ndarray | Ragged]:
+    def learn(cls, X: Any, estimator: Any) -> tuple[SeriesFormat, np.ndarray | Ragged]:
         """Find channels, lengths and tokens of training series."""
+        n_tokens = estimator.n_tokens
         series = as_list_of_series(X)
         n_steps = None
         if series is not None or count_dimensions(X) > 2:
@@ -53,7 +52,7 @@ class SeriesFormat(NamedTuple):
             checked = torch_type(validate_data(estimator, X, dtype="numeric"))
             n_steps = checked.shape[1]
         found = None
-        if embedding_size is not None:
+        if estimator.embedding_size is not None:
             found = check_tokens(checked, n_tokens)
         elif n_tokens is not None:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from ._base import Targets
 from ._labels import ClassTargets
+from ._none import NoTargets
 from ._sequences import CurveTargets, NextTokens, StepLabels, StepValues, WrittenLabels
 from ._values import ValueTargets
 
@@ -9,6 +10,7 @@ __all__ = [
     "ClassTargets",
     "CurveTargets",
     "NextTokens",
+    "NoTargets",
     "StepLabels",
     "StepValues",
     "Targets",
