@@ -14,31 +14,3 @@ from ._ragged import Ragged, step_positions
 from ._rows import DenseRows, Inputs, Rows, SparseRows, make_rows
 from ._samples import Batch, Samples
 from ._series import PairedRows, SeriesRows, with_lengths
-
-__all__ = [
-    "BYTE_MAXIMUM",
-    "Batch",
-    "DenseRows",
-    "ImageRows",
-    "Inputs",
-    "PairedRows",
-    "Ragged",
-    "Rows",
-    "Samples",
-    "SeriesRows",
-    "SparseRows",
-    "as_tensor",
-    "check_range",
-    "count_threads",
-    "fingerprint",
-    "make_rows",
-    "narrowed",
-    "number_range",
-    "prediction_device",
-    "resolve_device",
-    "resolve_precision",
-    "row_parts",
-    "step_positions",
-    "threads_for",
-    "with_lengths",
-]

@@ -30,6 +30,7 @@ from sknn.training import (
     Training,
     TrainingState,
     check_callbacks,
+    describe_fit,
     forward,
     isolated_torch_rng,
     make_training,
@@ -38,7 +39,6 @@ from sknn.training import (
 )
 
 from ._draft import Draft
-from ._fit_record import describe_fit
 from ._inputs import array_like
 from ._modules import build_user_module
 from ._validation import RowMemory, check_weight_sum, split_rows
@@ -257,14 +257,16 @@ def _open_checkpoint(
             "checkpoint needs a solver that goes through batches: SciPy's L-BFGS gives away "
             "no state to go on from. Use another solver or checkpoint=None."
         )
+    start = None
     if draft.goes_on:
+        start = model.module_, model._state, model._row_memory
         dtype = next(model.module_.parameters()).dtype
     else:
         dtype, _ = _resolve_types(model, data.X, device)
     return Checkpoint(
         company.folder,
         model.checkpoint_minutes,
-        describe_fit(model, data, dtype, goes_on=draft.goes_on),
+        describe_fit(model, data.fingerprints, dtype, start),
         draft.estimator._copy_for_checkpoint,
         n_together=company.n_together,
     )

@@ -7,22 +7,3 @@ from ._known import name_of, public_name
 from ._parts import FileInfo, StoredFile, UntrustedError, read_parts, write_parts
 from ._portable import Portable, portable_state
 from ._trust import Trusted
-
-__all__ = [
-    "FileInfo",
-    "ModelFileError",
-    "Portable",
-    "StoredFile",
-    "Trusted",
-    "UntrustedError",
-    "atomic_write",
-    "digest",
-    "name_of",
-    "naming",
-    "portable_state",
-    "public_name",
-    "read_parts",
-    "remove_leftovers",
-    "stored_attributes",
-    "write_parts",
-]

@@ -16,13 +16,7 @@ from ._threads import PATIENCE, Interrupted, in_threads, raise_if
 from ._train import make_training, train
 from ._training import DivergenceError, Training
 from ._work import FORWARD_FLOPS, TRAINING_FLOPS, Work
-from .checkpoints import (
-    CHECKPOINT_FILE,
-    Checkpoint,
-    callback_parameters,
-    prepare_folder,
-    stateful,
-)
+from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, prepare_folder
 from .solvers import (
     HORIZON_SCHEDULES,
     SOLVERS,
@@ -31,53 +25,3 @@ from .solvers import (
     inverse_scaling,
     make_optimizer,
 )
-
-__all__ = [
-    "CHECKPOINT_FILE",
-    "FORWARD_FLOPS",
-    "HORIZON_SCHEDULES",
-    "PATIENCE",
-    "SOLVERS",
-    "TRAINING_FLOPS",
-    "Checkpoint",
-    "DivergenceError",
-    "EpochBar",
-    "History",
-    "Interrupted",
-    "LearningRate",
-    "Listener",
-    "MoveBar",
-    "Plateau",
-    "PrintEpochs",
-    "ScikitLearnCallbacks",
-    "Settings",
-    "Training",
-    "TrainingState",
-    "Work",
-    "accuracy",
-    "callback_parameters",
-    "check_callbacks",
-    "check_outputs",
-    "decide_labels",
-    "decide_multiclass",
-    "forward",
-    "in_threads",
-    "inverse_scaling",
-    "isolated_torch_rng",
-    "make_optimizer",
-    "make_training",
-    "predict_outputs",
-    "prepare_folder",
-    "r2",
-    "raise_if",
-    "rows_at_once",
-    "sample_tokens",
-    "stack_key",
-    "stateful",
-    "token_log_likelihood",
-    "train",
-    "train_all",
-    "train_stack",
-    "warn_if_not_converged",
-    "write_labels",
-]

@@ -1,5 +1,3 @@
 """Dense networks: a row a sample, a column a feature."""
 
 from ._dense import NeuralClassifier, NeuralRegressor
-
-__all__ = ["NeuralClassifier", "NeuralRegressor"]

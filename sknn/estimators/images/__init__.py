@@ -2,5 +2,3 @@
 
 from ._convolutional import ConvClassifier, ConvRegressor
 from ._format import check_images, find_format
-
-__all__ = ["ConvClassifier", "ConvRegressor", "check_images", "find_format"]

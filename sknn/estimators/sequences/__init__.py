@@ -3,11 +3,3 @@
 from ._encoder_decoder import EncoderDecoderClassifier, EncoderDecoderRegressor
 from ._generator import SequenceGenerator
 from ._steps import StepClassifier, StepRegressor
-
-__all__ = [
-    "EncoderDecoderClassifier",
-    "EncoderDecoderRegressor",
-    "SequenceGenerator",
-    "StepClassifier",
-    "StepRegressor",
-]

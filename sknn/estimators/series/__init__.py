@@ -2,10 +2,3 @@
 
 from ._attention import AttentionClassifier, AttentionRegressor
 from ._recurrent import RecurrentClassifier, RecurrentRegressor
-
-__all__ = [
-    "AttentionClassifier",
-    "AttentionRegressor",
-    "RecurrentClassifier",
-    "RecurrentRegressor",
-]

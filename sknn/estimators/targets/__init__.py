@@ -5,15 +5,3 @@ from ._labels import ClassTargets
 from ._none import NoTargets
 from ._sequences import CurveTargets, NextTokens, StepLabels, StepValues, WrittenLabels
 from ._values import ValueTargets
-
-__all__ = [
-    "ClassTargets",
-    "CurveTargets",
-    "NextTokens",
-    "NoTargets",
-    "StepLabels",
-    "StepValues",
-    "Targets",
-    "ValueTargets",
-    "WrittenLabels",
-]

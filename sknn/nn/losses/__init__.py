@@ -8,18 +8,3 @@ from .base import OUTPUT_ACTIVATIONS, PROBABILITY_ACTIVATIONS, Loss, describe_lo
 from .callables import CallableLoss, declared_activation
 from .classification import CLASSIFICATION_LOSSES, ClassificationLoss, make_classification_loss
 from .regression import REGRESSION_LOSSES, RegressionLoss, make_regression_loss
-
-__all__ = [
-    "CLASSIFICATION_LOSSES",
-    "OUTPUT_ACTIVATIONS",
-    "PROBABILITY_ACTIVATIONS",
-    "REGRESSION_LOSSES",
-    "CallableLoss",
-    "ClassificationLoss",
-    "Loss",
-    "RegressionLoss",
-    "declared_activation",
-    "describe_losses",
-    "make_classification_loss",
-    "make_regression_loss",
-]

@@ -2,11 +2,4 @@
 
 from ._callback_state import callback_parameters, stateful
 from ._checkpoint import CHECKPOINT_FILE, Checkpoint, prepare_folder
-
-__all__ = [
-    "CHECKPOINT_FILE",
-    "Checkpoint",
-    "callback_parameters",
-    "prepare_folder",
-    "stateful",
-]
+from ._fit_record import describe_fit

@@ -11,18 +11,3 @@ from ._optimizer_state import (
 from ._optimizers import SOLVERS, make_optimizer
 from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
 from ._stopping import Plateau
-
-__all__ = [
-    "HORIZON_SCHEDULES",
-    "SOLVERS",
-    "JointOptimizer",
-    "LearningRate",
-    "Plateau",
-    "inverse_scaling",
-    "keys_of",
-    "make_optimizer",
-    "optimizer_state",
-    "parameter_keys",
-    "parted_state",
-    "restore_optimizer_state",
-]

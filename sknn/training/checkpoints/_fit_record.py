@@ -10,7 +10,9 @@ from torch import nn
 
 from sknn.data import fingerprint
 from sknn.storage import digest, name_of
-from sknn.training import callback_parameters, stateful
+from sknn.training._state import TrainingState
+
+from ._callback_state import callback_parameters, stateful
 
 # Parameters that do not change what a fit comes to.
 NOT_COMPARED = ("checkpoint", "checkpoint_minutes", "device", "verbose")
@@ -20,35 +22,21 @@ LONGEST_TEXT = 60
 
 
 def describe_fit(
-    estimator: Any, data: Any, weight_dtype: torch.dtype, *, goes_on: bool
+    estimator: Any,
+    digests: dict[str, str | None],  # of what it is to be fitted to, by the names of the arguments
+    weight_dtype: torch.dtype,
+    start: tuple[nn.Module, TrainingState, Any] | None,  # network, state and rows of a warm start
 ) -> dict[str, Any]:
-    """Describe a fit as :class:`sknn.training.Checkpoint` takes it.
-
-    Parameters
-    ----------
-    estimator : NeuralEstimator
-        The estimator, before anything has been changed.
-    data : CheckedData
-        What it is to be fitted to.
-    weight_dtype : torch.dtype
-        Type of the weights.
-    goes_on : bool
-        Whether it goes on with the weights that it has.
-
-    Returns
-    -------
-    dict
-    """
-    parameters = estimator.get_params(deep=False)
+    """Return what tells a fit from others, of an estimator that knows its classes."""
     return {
         "estimator": name_of(type(estimator)),
         "parameters": {
             name: _describe(name, value)
-            for name, value in parameters.items()
+            for name, value in estimator.get_params(deep=False).items()
             if name not in NOT_COMPARED
         },
-        "data": data.fingerprints | {"classes": fingerprint(getattr(estimator, "classes_", None))},
-        "start": _digest_of_start(estimator) if goes_on else None,
+        "data": digests | {"classes": fingerprint(getattr(estimator, "classes_", None))},
+        "start": None if start is None else _digest_of_start(*start),
         "weights": str(weight_dtype).removeprefix("torch."),
         "random_state": None,
     }
@@ -82,13 +70,12 @@ def _text(value: Any) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
 
 
-def _digest_of_start(estimator: Any) -> str:
+def _digest_of_start(module: nn.Module, state: TrainingState, rows: Any) -> str:
     """Return a digest of what a warm start goes on from."""
-    module, state = estimator.module_, estimator._state
     weights = [*module.parameters(), *module.buffers()]
     numbers = {
         name: value
         for name, value in vars(state).items()
         if name not in ("history", "optimizer", "learning_rate")  # of the last call, not of this
     }
-    return digest({"weights": weights, "state": numbers, "rows": estimator._row_memory})
+    return digest({"weights": weights, "state": numbers, "rows": rows})
