@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -47,6 +47,19 @@ def assert_equal_up_to_rounding(
 def case_name(value: Any) -> str:
     """Return the name of a test's case, the same in every process: without addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value), flags=re.IGNORECASE)
+
+
+def representatives(cases: Iterable[Any], *kept: Any) -> list[Any]:
+    """Return the cases of a test, those that are not kept marked as slow; tuples are arguments."""
+    cases = list(cases)
+    assert all(each in cases for each in kept)
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)),
+            marks=[] if each in kept else [pytest.mark.slow],
+        )
+        for each in cases
+    ]
 
 
 def class_doc(estimator: type) -> Any:

@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ from sknn.sequences import (
 from sknn.storage import ModelFileError, atomic_write, read_parts, write_parts
 from sknn.training import CHECKPOINT_FILE
 from sknn.training.checkpoints import _checkpoint
-from tests.helpers import case_name
+from tests.helpers import case_name, representatives
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -285,12 +286,41 @@ BETWEEN = [2, 1, 1, 2]
 WITHIN = [2, 6, 1, 7]
 
 
-@pytest.mark.parametrize(
-    ("name", "minutes", "lengths"),
-    [(name, ALWAYS, WITHIN) for name in CASES]
-    + [(name, 10, BETWEEN) for name in CASES if "networks" in name or name in ("adam", "images")],
+# One for each way through the code; what a solver or a layer remembers is tested beside them.
+KEPT = (
+    "sgd, adaptive",
+    "adamw, cosine",
+    "batch normalization",
+    "early stopping",
+    "a module of the user's",
+    "no seed and early stopping",
+    "two networks",
+    "two networks that end at different times",
+    "sparse",
+    "augmented images",
+    "recurrent",
+    "steps",
+    "sequences",
+    "generator",
 )
-def test_an_interrupted_fit_ends_with_the_weights_of_one_that_was_not(
+BETWEEN_EPOCHS = [name for name in CASES if "networks" in name or name in ("adam", "images")]
+
+
+@pytest.mark.parametrize("name", representatives(CASES, *KEPT))
+def test_a_fit_interrupted_within_an_epoch_ends_with_the_weights_of_one_that_was_not(
+    name: str, tmp_path: Path, writes: Writes
+) -> None:
+    check_pieces(name, ALWAYS, WITHIN, tmp_path, writes)
+
+
+@pytest.mark.parametrize("name", representatives(BETWEEN_EPOCHS, "adam", "two networks"))
+def test_a_fit_interrupted_between_epochs_ends_with_the_weights_of_one_that_was_not(
+    name: str, tmp_path: Path, writes: Writes
+) -> None:
+    check_pieces(name, 10, BETWEEN, tmp_path, writes)
+
+
+def check_pieces(
     name: str, minutes: float, lengths: list[int], tmp_path: Path, writes: Writes
 ) -> None:
     estimator, parameters, data, target = CASES[name]
@@ -640,11 +670,25 @@ def half_as_fast(epoch: int) -> float:
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")
-@pytest.mark.parametrize("minutes", [10, ALWAYS])
-@pytest.mark.parametrize("callbacks", CALLBACKS.values(), ids=CALLBACKS)
+@pytest.mark.parametrize(
+    ("name", "minutes"),
+    representatives(
+        product(CALLBACKS, [10, ALWAYS]),
+        ("counts", ALWAYS),
+        ("state_dict", 10),
+        ("getstate", ALWAYS),
+        ("batches", ALWAYS),
+        ("early stopping", 10),
+        ("ReduceLROnPlateau", 10),
+        ("OneCycleLR a batch", ALWAYS),
+        ("scores", 10),
+        ("frozen layers", 10),
+    ),
+)
 def test_callbacks_go_on_with_what_they_remember(
-    callbacks: Callable[[], list[Any]], minutes: float, tmp_path: Path, writes: Writes
+    name: str, minutes: float, tmp_path: Path, writes: Writes
 ) -> None:
+    callbacks = CALLBACKS[name]
     parameters = {"max_iter": 6, "learning_rate_init": 0.01, "module": NoisyNetwork}
     expected = make(NeuralClassifier, callbacks=callbacks(), **parameters).fit(X, y)
 

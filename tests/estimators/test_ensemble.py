@@ -781,10 +781,21 @@ def test_the_number_of_networks_can_be_searched(search: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(
-    [NeuralClassifier(max_iter=20, n_estimators=2), NeuralRegressor(max_iter=40, n_estimators=2)]
-)
+@parametrize_with_checks([NeuralClassifier(max_iter=20, n_estimators=2)])
 def test_estimator_checks_of_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
+    run_check(estimator, check)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks([NeuralRegressor(max_iter=40, n_estimators=2)])
+def test_estimator_checks_of_scikit_learn_for_regressors(
+    estimator: Any, check: Callable[[Any], None]
+) -> None:
+    run_check(estimator, check)
+
+
+def run_check(estimator: Any, check: Callable[[Any], None]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks provoke warnings on purpose
         check(estimator)

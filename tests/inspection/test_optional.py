@@ -44,13 +44,3 @@ def test_captum_is_missing(
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(ImportError, match=r"captum.*pip install 'sknn\[images\]'"):
         saliency(grey_classifier, grey_images)
-
-
-def test_nothing_optional_is_imported_with_the_package() -> None:
-    import subprocess
-
-    code = (
-        "import sys, sknn.inspection\n"
-        "sys.exit(any(name in sys.modules for name in ('matplotlib', 'captum')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

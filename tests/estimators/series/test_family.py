@@ -21,6 +21,7 @@ from sknn import (
 from sknn.data import Ragged
 from sknn.nn import Standardize, Unstandardize
 from sknn.training import _inference
+from tests.helpers import representatives
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -111,7 +112,10 @@ N_EPOCHS = {RecurrentClassifier: 8, RecurrentRegressor: 8}
 N_EPOCHS |= {AttentionClassifier: 20, AttentionRegressor: 20}
 
 
-@pytest.mark.parametrize("form", ["rows", "ragged", "tokens", "ragged tokens"])
+@pytest.mark.parametrize(
+    "form",
+    representatives(["rows", "ragged", "tokens", "ragged tokens"], "ragged", "ragged tokens"),
+)
 @each_classifier
 def test_classes_of_series_of_every_form_are_learned(estimator: Any, form: str) -> None:
     X, target = SERIES[form], target_of(estimator, form)
@@ -128,7 +132,7 @@ def test_classes_of_series_of_every_form_are_learned(estimator: Any, form: str) 
     assert_allclose(model.decision_function(X), np.log(P[:, 1] / P[:, 0]), atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["rows", "ragged"])
+@pytest.mark.parametrize("form", representatives(["rows", "ragged"], "ragged"))
 @each_regressor
 def test_several_values_of_series_are_learned(estimator: Any, form: str) -> None:
     Y = np.column_stack([SLOPE, 100 * SLOPE + 30, -SLOPE])
