@@ -79,3 +79,50 @@ def _digest_of_start(module: nn.Module, state: TrainingState, rows: Any) -> str:
         if name not in ("history", "optimizer", "learning_rate")  # of the last call, not of this
     }
     return digest({"weights": weights, "state": numbers, "rows": rows})
+
+
+def compare_fits(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """Say in what the fit in a file differs from the present one; empty if they are the same."""
+    if there["estimator"] != here["estimator"]:
+        return [f"of a {there['estimator']}, not of a {here['estimator']}"]
+    absent = ("absent", "")
+    differences = [
+        _say_values(name, there["parameters"].get(name, absent), value)
+        for name, value in here["parameters"].items()
+        if not _is_same(there["parameters"].get(name, absent), value)
+    ]
+    other = [name for name in here["data"] if there["data"].get(name) != here["data"][name]]
+    if other:
+        differences.append(f"other data ({', '.join(other)})")
+    if there["weights"] != here["weights"]:
+        differences.append(
+            f"weights of type {there['weights']}, here {here['weights']} (precision and device "
+            "decide)"
+        )
+    if there["start"] != here["start"]:
+        differences.append(
+            f"it began with {_say_start(there['start'])}, this one with "
+            f"{_say_start(here['start'])} (warm_start; `sklearn.base.clone` makes an estimator "
+            "that begins anew)"
+        )
+    return differences
+
+
+def _is_same(there: tuple[str, str], here: tuple[str, str]) -> bool:
+    """Say whether a parameter has the same value, numbers being compared by value."""
+    if there[1] == here[1]:
+        return True
+    try:
+        return float(there[0]) == float(here[0])
+    except ValueError:
+        return False
+
+
+def _say_values(name: str, there: tuple[str, str], here: tuple[str, str]) -> str:
+    if there[0] != here[0]:
+        return f"{name}={there[0]} there and {here[0]} here"
+    return f"{name}={there[0]} has another content there ({there[1][:8]}) than here ({here[1][:8]})"
+
+
+def _say_start(start: str | None) -> str:
+    return "new weights" if start is None else f"the weights of an earlier fit ({start[:8]})"

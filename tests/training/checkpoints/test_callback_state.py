@@ -8,8 +8,12 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler, ProgressBar
 from torch import nn
 
-from sknn.training import callback_parameters, stateful
-from sknn.training.checkpoints._callback_state import callback_state, restore_callback
+from sknn.training.checkpoints._callback_state import (
+    callback_parameters,
+    callback_state,
+    restore_callback,
+    stateful,
+)
 
 
 class Remembers(Callback):

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from sknn import NeuralClassifier
 from sknn.training import Checkpoint, prepare_folder
 from sknn.training.checkpoints import _checkpoint
-from sknn.training.checkpoints._checkpoint import compare_fits
+from sknn.training.checkpoints._fit_record import compare_fits
 from tests.helpers import case_name
 
 NUMBERS = np.random.default_rng(0).normal(size=(7, 3))
