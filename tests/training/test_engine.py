@@ -8,6 +8,8 @@ import pytest
 from skorch.callbacks import Callback
 
 from sknn import NeuralRegressor
+from sknn.estimators._fit import Call
+from sknn.estimators._fit import prepare as prepare_fit
 from sknn.training import Interrupted, _engine, train_all
 from tests.helpers import assert_equal_up_to_rounding
 
@@ -19,7 +21,7 @@ y = X[:, 0] - X[:, 1] ** 2
 
 def prepare(**parameters: Any) -> Any:
     parameters = {"hidden_layer_sizes": (5,), "max_iter": 4, "random_state": 0} | parameters
-    return NeuralRegressor(**parameters)._prepare(X, y)
+    return prepare_fit(NeuralRegressor(**parameters), Call(X, y))
 
 
 @pytest.fixture
