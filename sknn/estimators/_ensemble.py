@@ -31,6 +31,7 @@ from sknn.training import (
     Interrupted,
     ScikitLearnCallbacks,
     TrainingState,
+    folder_named,
     prepare_folder,
     train_all,
     warn_if_not_converged,
@@ -160,9 +161,8 @@ class EnsembleEstimator(NeuralEstimator):
         device = resolve_device(self.device)
         draft = Draft(self, goes_on=self._goes_on(call.incremental))
         data = check_data(draft, call)
-        folder = None
-        if self.checkpoint is not None and not call.incremental:
-            folder = Path(os.path.expanduser(self.checkpoint))
+        folder = None if call.incremental else folder_named(self.checkpoint)
+        if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         drafts = self._draft_members(draft, data, folder)
         context = self._open_context(data.given, len(drafts))

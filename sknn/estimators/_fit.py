@@ -31,6 +31,7 @@ from sknn.training import (
     TrainingState,
     check_callbacks,
     describe_fit,
+    folder_named,
     forward,
     isolated_torch_rng,
     make_training,
@@ -138,7 +139,7 @@ def prepare(estimator: Any, call: Call) -> PreparedFit:
         device = resolve_device(estimator.device)
         draft = Draft(estimator, goes_on=estimator._goes_on(call.incremental))
         data = check_data(draft, call)
-        folder = None if estimator.checkpoint is None else os.path.expanduser(estimator.checkpoint)
+        folder = None if call.incremental else folder_named(estimator.checkpoint)
         company = Company(folder, estimator._make_reporter)
         prepared = prepare_checked(draft, data, device, company)
         draft.commit()

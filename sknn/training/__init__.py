@@ -16,7 +16,7 @@ from ._threads import PATIENCE, Interrupted, in_threads, raise_if
 from ._train import make_training, train
 from ._training import DivergenceError, Training
 from ._work import FORWARD_FLOPS, TRAINING_FLOPS, Work
-from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, prepare_folder
+from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, folder_named, prepare_folder
 from .solvers import (
     HORIZON_SCHEDULES,
     SOLVERS,

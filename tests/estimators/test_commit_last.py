@@ -113,6 +113,8 @@ CLASSIFIED = Data(
         "one class": KINDS[:1].repeat(N),
         "continuous": X[:, 0],
         "NaN": spoiled(LABELS, np.nan),
+        "infinity": spoiled(LABELS, np.inf),
+        "several columns of classes": np.column_stack([LABELS, LABELS]),
         "dimensions": KINDS.reshape(4, 3, 2),
     },
     unknown_y=np.arange(N) % 5 + 7,
@@ -333,7 +335,7 @@ def parameters_refused(
         "alpha": [-1.0],
         "batch_size": [0],
         "callbacks": [[len]],
-        "checkpoint": [Path(__file__), folder / "other fit"],
+        "checkpoint": [Path(__file__), folder / "other fit", ""],
         "class_weight": ["even", {"nobody": 2.0}],
         "device": ["cuda:77", "abacus"],
         "dropout": [1.5],
@@ -407,6 +409,7 @@ def fits_refused(model: Any, data: Data, state: str, folder: Path) -> Iterator[t
         yield "y_val without X_val", ({}, fit(y_val=y))
         yield "sample_weight_val alone", ({}, fit(sample_weight_val=np.ones(n)))
         yield "y_val: unknown", ({}, fit(X_val=X, y_val=data.unknown_y))
+    yield "unknown argument", ({}, fit(incremental=True))
     for reason, parameters in parameters_refused(model, folder, goes_on=goes_on):
         yield reason, (parameters, fit())
     if goes_on:
@@ -577,27 +580,24 @@ def test_classes_and_network_are_of_one_fit() -> None:
     assert before.changes(Snapshot(model)) == []
 
 
-# What is not refused before something has changed: to be mended, and then put into the table above.
-@pytest.mark.xfail(reason="found out while the network is trained", strict=True)
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_several_columns_of_classes_are_refused_before_anything_changes(method: str) -> None:
-    two_columns = np.column_stack([LABELS, LABELS])
-    model = brought_into("fitted", "NeuralClassifier")
-    if method == "fit":
-        arguments = {"y": LABELS, "X_val": X, "y_val": two_columns}
-    else:
-        arguments = {"y": two_columns}
-    model = copy.deepcopy(model)
-    assert what_refusals_change(model, [(method, ({}, called(method, X=X, **arguments)))]) == {}
-
-
-@pytest.mark.xfail(reason="taken for the current folder", strict=True)
-def test_a_checkpoint_without_a_name_is_refused_for_ensembles(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="checkpoint is an empty string"):
-        NeuralClassifier((2,), max_iter=1, n_estimators=2, checkpoint="").fit(X, LABELS)
+def test_a_fit_that_stops_early_goes_on_after_a_refused_one_as_without_it() -> None:
+    """The rows that were trained on are remembered, and not those of the refused fit."""
+    for n_estimators in (1, 2):
+        model = NeuralClassifier(
+            (4,),
+            n_estimators=n_estimators,
+            max_iter=2,
+            warm_start=True,
+            early_stopping=True,
+            validation_fraction=0.2,
+            random_state=3,
+        ).fit(X, LABELS)
+        other = copy.deepcopy(model)
+        with pytest.raises(ValueError, match="X_val"):
+            model.fit(X, LABELS, X_val=X[:, :4], y_val=LABELS)
+        for each in (model, other):
+            each.fit(X, LABELS)
+        np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
 
 
 # ----------------------------------------------------------- forecasters, windows and tokenizers

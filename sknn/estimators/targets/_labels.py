@@ -110,6 +110,10 @@ class ClassTargets(Targets):
                     f"{len(self.classes)} labels a row."
                 )
             return (y != 0).astype(np.float32)
+        if y.ndim != 1:
+            raise ValueError(
+                f"y has shape {y.shape}, but the classifier was fitted with one label a row."
+            )
         unknown = np.setdiff1d(y, self.classes)
         if len(unknown):
             raise ValueError(

@@ -154,9 +154,16 @@ class Checkpoint:
             self.is_complete = True
 
 
+def folder_named(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    """Return the folder that the parameter `checkpoint` names."""
+    if checkpoint is None:
+        return None
+    if not os.fspath(checkpoint):
+        raise ValueError("checkpoint is an empty string; name a folder, or use None.")
+    return Path(checkpoint).expanduser()
+
+
 def prepare_folder(folder: str | os.PathLike[str], file: str) -> None:
     """Make a folder, and remove what a killed process has left half-written of a file there."""
-    if not os.fspath(folder):
-        raise ValueError("checkpoint is an empty string; name a folder, or use None.")
     os.makedirs(folder, exist_ok=True)
     remove_leftovers(folder, file)
