@@ -16,14 +16,9 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.data import Ragged
-from sknn.estimators.series import _format
-from sknn.estimators.series._format import (
-    as_list_of_series,
-    channel_statistics,
-    check_tokens,
-    join_series,
-    weighted_statistics,
-)
+from sknn.estimators import _series_arrays
+from sknn.estimators._series_arrays import as_list_of_series, join_series
+from sknn.estimators.series._format import check_tokens
 from tests.helpers import read_only
 
 N, STEPS = 12, 6
@@ -68,63 +63,84 @@ def save(X: np.ndarray, tmp_path: Any) -> np.ndarray:
 
 # --------------------------------------------------------------------- the same series, many forms
 
-FORMS: dict[str, tuple[Any, Any]] = {
-    "float32": (SEVERAL, lambda X, _: X.astype(np.float32)),
-    "a list of arrays": (SEVERAL, lambda X, _: list(X)),
-    "a tuple of arrays": (SEVERAL, lambda X, _: tuple(X)),
-    "an object array": (SEVERAL, lambda X, _: objects(X)),
-    "nested lists": (SEVERAL, lambda X, _: X.tolist()),
-    "an object array of lists": (SEVERAL, lambda X, _: objects(X.tolist())),
-    "a pandas Series": (SEVERAL, lambda X, _: pandas_series(X)),
-    "data frames": (SEVERAL, lambda X, _: data_frames(X)),
-    "Fortran order": (SEVERAL, lambda X, _: np.asfortranarray(X)),
-    "negative strides": (SEVERAL, lambda X, _: X[:, ::-1].copy()[:, ::-1]),
-    "strided": (SEVERAL, lambda X, _: np.repeat(X, 2, axis=1)[:, ::2]),
-    "read-only": (SEVERAL, lambda X, _: read_only(X)),
-    "a file": (SEVERAL, save),
-    "big-endian": (SEVERAL, lambda X, _: X.astype(">f8")),
-    "objects that are numbers": (SEVERAL, lambda X, _: X.astype(object)),
-    "one channel": (ONE, lambda X, _: X[..., None]),
-    "one channel, lists": (ONE, lambda X, _: X.tolist()),
-    "one channel, a list of rows": (ONE, lambda X, _: list(X)),
-    "one channel, a list of columns": (ONE, lambda X, _: list(X[..., None])),
-    "one channel, a frame": (ONE, lambda X, _: pytest.importorskip("pandas").DataFrame(X)),
-    "one channel, a pandas Series": (ONE, lambda X, _: pandas_series(X)),
-    "integers": (COUNTS.astype(float), lambda X, _: COUNTS),
-    "unsigned integers": (COUNTS.astype(float), lambda X, _: COUNTS.astype(np.uint32)),
-    "half precision": (COUNTS.astype(float), lambda X, _: COUNTS.astype(np.float16)),
-    "long double": (COUNTS.astype(float), lambda X, _: COUNTS.astype(np.longdouble)),
-    "booleans": ((COUNTS > 4).astype(float), lambda X, _: COUNTS > 4),
-    "ragged, a tuple": (cut(SEVERAL), lambda X, _: tuple(X)),
-    "ragged, an object array": (cut(SEVERAL), lambda X, _: objects(X)),
-    "ragged, nested lists": (cut(SEVERAL), lambda X, _: [each.tolist() for each in X]),
-    "ragged, a pandas Series": (cut(SEVERAL), lambda X, _: pandas_series(X)),
-    "ragged, data frames": (cut(SEVERAL), lambda X, _: data_frames(X)),
-    "ragged, joined": (cut(SEVERAL), lambda X, _: Ragged.from_list(X)),
-    "ragged, float32": (cut(SEVERAL), lambda X, _: [each.astype(np.float32) for each in X]),
+BASES: dict[str, Any] = {
+    "several": SEVERAL,
+    "one": ONE,
+    "counts": COUNTS.astype(float),
+    "flags": (COUNTS > 4).astype(float),
+    "ragged": cut(SEVERAL),
+    "ragged one": cut(ONE),
+    "ragged counts": cut(COUNTS.astype(float)),
+}
+FORMS: dict[str, tuple[str, Any]] = {
+    "float32": ("several", lambda X, _: X.astype(np.float32)),
+    "a list of arrays": ("several", lambda X, _: list(X)),
+    "a tuple of arrays": ("several", lambda X, _: tuple(X)),
+    "an object array": ("several", lambda X, _: objects(X)),
+    "nested lists": ("several", lambda X, _: X.tolist()),
+    "an object array of lists": ("several", lambda X, _: objects(X.tolist())),
+    "a pandas Series": ("several", lambda X, _: pandas_series(X)),
+    "data frames": ("several", lambda X, _: data_frames(X)),
+    "Fortran order": ("several", lambda X, _: np.asfortranarray(X)),
+    "negative strides": ("several", lambda X, _: X[:, ::-1].copy()[:, ::-1]),
+    "strided": ("several", lambda X, _: np.repeat(X, 2, axis=1)[:, ::2]),
+    "read-only": ("several", lambda X, _: read_only(X)),
+    "a file": ("several", save),
+    "big-endian": ("several", lambda X, _: X.astype(">f8")),
+    "objects that are numbers": ("several", lambda X, _: X.astype(object)),
+    "one channel": ("one", lambda X, _: X[..., None]),
+    "one channel, lists": ("one", lambda X, _: X.tolist()),
+    "one channel, a list of rows": ("one", lambda X, _: list(X)),
+    "one channel, a list of columns": ("one", lambda X, _: list(X[..., None])),
+    "one channel, a frame": (
+        "one channel",
+        lambda X, _: pytest.importorskip("pandas").DataFrame(X),
+    ),
+    "one channel, a pandas Series": ("one", lambda X, _: pandas_series(X)),
+    "integers": ("counts", lambda X, _: COUNTS),
+    "unsigned integers": ("counts", lambda X, _: COUNTS.astype(np.uint32)),
+    "half precision": ("counts", lambda X, _: COUNTS.astype(np.float16)),
+    "long double": ("counts", lambda X, _: COUNTS.astype(np.longdouble)),
+    "booleans": ("flags", lambda X, _: COUNTS > 4),
+    "ragged, a tuple": ("ragged", lambda X, _: tuple(X)),
+    "ragged, an object array": ("ragged", lambda X, _: objects(X)),
+    "ragged, nested lists": ("ragged", lambda X, _: [each.tolist() for each in X]),
+    "ragged, a pandas Series": ("ragged", lambda X, _: pandas_series(X)),
+    "ragged, data frames": ("ragged", lambda X, _: data_frames(X)),
+    "ragged, joined": ("ragged", lambda X, _: Ragged.from_list(X)),
+    "ragged, float32": ("ragged", lambda X, _: [each.astype(np.float32) for each in X]),
     "ragged, of several types": (
-        cut(COUNTS.astype(float)),
+        "ragged counts",
         lambda X, _: [each.astype(["f8", "i2", "u4"][i % 3]) for i, each in enumerate(X)],
     ),
-    "ragged, one channel": (cut(ONE), lambda X, _: [each[:, None] for each in X]),
-    "ragged, one channel, lists": (cut(ONE), lambda X, _: [each.tolist() for each in X]),
+    "ragged, one channel": ("ragged one", lambda X, _: [each[:, None] for each in X]),
+    "ragged, one channel, lists": (
+        "ragged, one channel",
+        lambda X, _: [each.tolist() for each in X],
+    ),
 }
+
+
+@cache
+def expected_fit(base: str) -> tuple[Any, np.ndarray]:
+    """Return the model of the series as they are, and its probabilities."""
+    model = make().fit(BASES[base], y)
+    return model, model.predict_proba(BASES[base])
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_the_series_gives_the_same_model_and_predictions(
     form: str, tmp_path: Any
 ) -> None:
-    X, change = FORMS[form]
-    expected = make().fit(X, y)
-    changed = change(X, tmp_path)
+    base, change = FORMS[form]
+    expected, probabilities = expected_fit(base)
+    changed = change(BASES[base], tmp_path)
     before = copy.deepcopy(changed)
     model = make().fit(changed, y)
     assert model.n_channels_ == (1 if "one channel" in form else 2)
     assert model.n_tokens_ is None
     for one, other in zip(model.module_.parameters(), expected.module_.parameters(), strict=True):
         assert_allclose(one.detach(), other.detach(), atol=1e-5)
-    probabilities = expected.predict_proba(X)
     assert_allclose(model.predict_proba(changed), probabilities, atol=1e-5)
     # the very same weights, with series of the other form
     assert_allclose(expected.predict_proba(changed), probabilities, atol=1e-6)
@@ -132,6 +148,13 @@ def test_every_form_of_the_series_gives_the_same_model_and_predictions(
         assert_array_equal(changed.values, before.values)
     else:
         assert all(np.array_equal(a, b) for a, b in zip(changed, before, strict=True))
+
+
+@cache
+def expected_fit_of_tokens(estimator: Any, is_ragged: bool) -> tuple[Any, np.ndarray]:
+    X = cut(TOKENS) if is_ragged else TOKENS
+    model = make(estimator, embedding_size=3).fit(X, y)
+    return model, model.predict_proba(X)
 
 
 TOKEN_FORMS: dict[str, tuple[Any, Any]] = {
@@ -158,11 +181,10 @@ def test_every_form_of_the_tokens_gives_the_same_model_and_predictions(
     estimator: Any, form: str
 ) -> None:
     X, change = TOKEN_FORMS[form]
-    expected = make(estimator, embedding_size=3).fit(X, y)
+    expected, probabilities = expected_fit_of_tokens(estimator, isinstance(X, list))
     model = make(estimator, embedding_size=3).fit(change(X), y)
     assert (model.n_channels_, model.n_tokens_) == (1, 9)
     assert model.module_.input.weight.shape == (9, 3)
-    probabilities = expected.predict_proba(X)
     assert_allclose(model.predict_proba(change(X)), probabilities, atol=1e-6)
     assert_allclose(expected.predict_proba(change(X)), probabilities, atol=1e-6)
 
@@ -295,7 +317,7 @@ BAD_SERIES: dict[str, tuple[Any, str]] = {
 def test_what_cannot_be_series_is_refused_by_fit(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_format, "VALUES_AT_ONCE", 7)  # also in the last of several parts
+    monkeypatch.setattr(_series_arrays, "VALUES_AT_ONCE", 7)  # also in the last of several parts
     X, message = BAD_SERIES[name]
     for estimator in (RecurrentClassifier, AttentionRegressor):
         model = make(estimator)
@@ -393,40 +415,3 @@ def test_series_and_targets_have_to_be_equally_many() -> None:
             make().fit(X, y[:5])
     with pytest.raises(ValueError, match="requires y to be passed"):
         make().fit(cut(SEVERAL), None)
-
-
-# -------------------------------------------------------------------------------------- statistics
-
-
-@pytest.mark.parametrize("at_once", [1, 5, 10**6])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_statistics_of_channels_count_every_step_by_its_weight(
-    weighted: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_format, "VALUES_AT_ONCE", at_once)
-    repeats = np.array([1, 0, 2] * 4) if weighted else np.ones(N, int)
-    for X in (SEVERAL, Ragged.from_list(cut(SEVERAL)), ONE):
-        steps = np.concatenate([np.repeat(x, n, axis=0) for x, n in zip(X, [1] * N, strict=True)])
-        lengths = np.array([len(each) for each in X])
-        step_repeats = np.repeat(repeats, lengths)
-        repeated = np.repeat(steps.reshape(len(step_repeats), -1), step_repeats, axis=0)
-        mean, scale = channel_statistics(X, step_repeats.astype(float) if weighted else None)
-        assert_allclose(mean, repeated.mean(0), rtol=1e-12)
-        assert_allclose(scale, repeated.std(0), rtol=1e-12)
-
-
-def test_constant_columns_have_a_scale_of_one() -> None:
-    values = np.column_stack([np.full(1000, 0.1), np.full(1000, -1e9), np.zeros(1000)])
-    mean, scale = weighted_statistics(values, None)
-    assert_allclose(mean, [0.1, -1e9, 0])
-    assert_array_equal(scale, 1)
-
-
-def test_statistics_of_numbers_far_from_zero_are_exact() -> None:
-    values = 1e6 + np.random.default_rng(0).normal(size=(1000, 1))
-    _, scale = weighted_statistics(values, None)
-    assert_allclose(scale, values.std(0), rtol=1e-9)
-    halves = np.full((4096, 1), 60000, np.float16)  # whose sum is beyond float16
-    halves[::2] = 50000
-    mean, scale = weighted_statistics(halves, None)
-    assert_allclose([mean[0], scale[0]], [55000, 5000], rtol=1e-2)
