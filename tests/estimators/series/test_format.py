@@ -93,7 +93,7 @@ FORMS: dict[str, tuple[str, Any]] = {
     "one channel, a list of rows": ("one", lambda X, _: list(X)),
     "one channel, a list of columns": ("one", lambda X, _: list(X[..., None])),
     "one channel, a frame": (
-        "one channel",
+        "one",
         lambda X, _: pytest.importorskip("pandas").DataFrame(X),
     ),
     "one channel, a pandas Series": ("one", lambda X, _: pandas_series(X)),
@@ -115,7 +115,7 @@ FORMS: dict[str, tuple[str, Any]] = {
     ),
     "ragged, one channel": ("ragged one", lambda X, _: [each[:, None] for each in X]),
     "ragged, one channel, lists": (
-        "ragged, one channel",
+        "ragged one",
         lambda X, _: [each.tolist() for each in X],
     ),
 }
