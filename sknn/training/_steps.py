@@ -103,7 +103,7 @@ class GradientStep:
         return outputs, losses.sum()
 
 
-class Autograd:
+class AutogradBackprop:
     """Gradients of any module, whose outputs have the shape (n, n_outputs)."""
 
     def __init__(
@@ -178,7 +178,7 @@ def make_backprop(
     """Return the fastest way to the gradients of a module."""
     if DenseBackprop.supports(module) and not needs_autograd:
         return DenseBackprop(module, loss, compute_dtype)  # type: ignore[arg-type]
-    return Autograd(module, loss, compute_dtype, n_outputs, statistics)
+    return AutogradBackprop(module, loss, compute_dtype, n_outputs, statistics)
 
 
 def add_penalty(backprop: Backprop, loss_sum: Tensor, alpha: float, weight_sum: float) -> None:

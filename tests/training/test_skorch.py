@@ -9,7 +9,7 @@ from skorch.callbacks import Callback, Freezer, LoadInitState, TrainEndCheckpoin
 
 from sknn.training import PrintEpochs, train
 from sknn.training._skorch import Net, SkorchCallbacks, freeze_parameters
-from sknn.training._steps import Autograd
+from sknn.training._steps import AutogradBackprop
 from tests.training.helpers import make, make_samples
 
 rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def test_callbacks_that_freeze_need_autograd(named: bool) -> None:
     callbacks = [("freezer", freezer) if named else freezer]
     assert freeze_parameters(callbacks)
     training = make(X, y, options={"callbacks": callbacks})
-    assert isinstance(training.step.backprop, Autograd)  # type: ignore[attr-defined]
+    assert isinstance(training.step.backprop, AutogradBackprop)  # type: ignore[attr-defined]
     before = training.module.layers[0].weight.detach().clone()  # type: ignore[index, union-attr]
     train(training)
     assert_array_equal(training.module.layers[0].weight.detach(), before)  # type: ignore[index, union-attr]
