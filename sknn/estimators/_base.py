@@ -39,7 +39,7 @@ from sknn.training import (
     rows_at_once,
 )
 
-from ._fit import Call, CheckedData, join_validation, prepare
+from ._fit import CheckedData, FitArguments, join_validation, prepare
 from ._format import Format
 from ._inputs import array_like
 from ._modules import portable_copy
@@ -204,15 +204,15 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             allowed, a device does not exist, or training diverges.
         """
         validation = join_validation(X_val, y_val, sample_weight_val)
-        return self._fit(Call(X, y, sample_weight, validation))
+        return self._fit(FitArguments(X, y, sample_weight, validation))
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit(Call(X, y, sample_weight, classes=classes, incremental=True))
+        return self._fit(FitArguments(X, y, sample_weight, classes=classes, incremental=True))
 
-    def _fit(self, call: Call) -> Any:
-        return prepare(self, call).run()
+    def _fit(self, arguments: FitArguments) -> Any:
+        return prepare(self, arguments).run()
 
     def _own_defaults(self) -> AbstractContextManager[None]:
         """Return a context with torch's own defaults, whatever the program has set."""

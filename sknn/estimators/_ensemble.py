@@ -39,7 +39,7 @@ from sknn.training import (
 
 from ._base import NeuralEstimator
 from ._draft import Draft
-from ._fit import Call, CheckedData, Company, PreparedFit, check_data, prepare_checked
+from ._fit import CheckedData, Company, FitArguments, PreparedFit, check_data, prepare_checked
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = (
@@ -115,8 +115,8 @@ class EnsembleEstimator(NeuralEstimator):
 
     # ------------------------------------------------------------------------------------- fit
 
-    def _fit(self, call: Call) -> Any:
-        goes_on = self._goes_on(call.incremental)
+    def _fit(self, arguments: FitArguments) -> Any:
+        goes_on = self._goes_on(arguments.incremental)
         members = self._members if goes_on else None
         n_earlier = int(goes_on) if members is None else len(members)
         if n_earlier > self.n_estimators:
@@ -125,10 +125,10 @@ class EnsembleEstimator(NeuralEstimator):
                 "last fit, with which warm_start and partial_fit go on."
             )
         if self.n_estimators > 1 or members is not None:
-            return self._fit_ensemble(call)
-        if not call.incremental:
+            return self._fit_ensemble(arguments)
+        if not arguments.incremental:
             self._refuse_folder(member_folder("", 0), "of an ensemble")
-        return super()._fit(call)
+        return super()._fit(arguments)
 
     def _refuse_folder(self, name: str | os.PathLike[str], whose: str) -> None:
         """Refuse a folder for checkpoints that holds those of another number of networks."""
@@ -139,9 +139,9 @@ class EnsembleEstimator(NeuralEstimator):
                 "this one to train anew."
             )
 
-    def _fit_ensemble(self, call: Call) -> Any:
+    def _fit_ensemble(self, arguments: FitArguments) -> Any:
         with self._own_defaults():
-            fits, context, given = self._prepare_ensemble(call)
+            fits, context, given = self._prepare_ensemble(arguments)
         try:
             train_members(fits)
         finally:
@@ -149,19 +149,21 @@ class EnsembleEstimator(NeuralEstimator):
             self._join([fit for fit in fits if fit.is_concluded or fit.goes_on] or fits)
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **given)
-        if not call.incremental:
+        if not arguments.incremental:
             unconverged = [fit for fit in fits if not fit.training.converged]
             if unconverged:
                 warn_if_not_converged(unconverged[0].training)  # once for all
             fits[0].estimator._warn_if_useless(fits[0].training.train)
         return self
 
-    def _prepare_ensemble(self, call: Call) -> tuple[list[PreparedFit], Any, dict[str, Any]]:
+    def _prepare_ensemble(
+        self, arguments: FitArguments
+    ) -> tuple[list[PreparedFit], Any, dict[str, Any]]:
         """Return the prepared fits of the members, scikit-learn's context, and what it is given."""
         device = resolve_device(self.device)
-        draft = Draft(self, goes_on=self._goes_on(call.incremental))
-        data = check_data(draft, call)
-        folder = None if call.incremental else folder_named(self.checkpoint)
+        draft = Draft(self, goes_on=self._goes_on(arguments.incremental))
+        data = check_data(draft, arguments)
+        folder = None if arguments.incremental else folder_named(self.checkpoint)
         if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         drafts = self._draft_members(draft, data, folder)

@@ -49,7 +49,7 @@ TRIED_ROWS = 8
 
 
 @dataclass(frozen=True)
-class Call:
+class FitArguments:
     """What `fit` or `partial_fit` was given."""
 
     X: Any
@@ -133,13 +133,13 @@ class PreparedFit:
             self.estimator._warn_if_useless(self.training.train)
 
 
-def prepare(estimator: Any, call: Call) -> PreparedFit:
+def prepare(estimator: Any, arguments: FitArguments) -> PreparedFit:
     """Do everything that comes before the training, or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
-        draft = Draft(estimator, goes_on=estimator._goes_on(call.incremental))
-        data = check_data(draft, call)
-        folder = None if call.incremental else folder_named(estimator.checkpoint)
+        draft = Draft(estimator, goes_on=estimator._goes_on(arguments.incremental))
+        data = check_data(draft, arguments)
+        folder = None if arguments.incremental else folder_named(estimator.checkpoint)
         company = Company(folder, estimator._make_reporter)
         prepared = prepare_checked(draft, data, device, company)
         draft.commit()
@@ -149,20 +149,20 @@ def prepare(estimator: Any, call: Call) -> PreparedFit:
 # ------------------------------------------------------------------------------------------- check
 
 
-def check_data(draft: Draft, call: Call) -> CheckedData:
+def check_data(draft: Draft, arguments: FitArguments) -> CheckedData:
     """Validate what is trained on and validated on; learn what X and y are."""
     model, goes_on = draft.fitted, draft.goes_on
-    X, y = array_like(call.X, "X"), array_like(call.y, "y")
-    given = {"X": X, "y": y, "metadata": {"sample_weight": call.sample_weight}}
+    X, y = array_like(arguments.X, "X"), array_like(arguments.y, "y")
+    given = {"X": X, "y": y, "metadata": {"sample_weight": arguments.sample_weight}}
     if goes_on:
         X = model._format.check(X, model)
     else:
         model._format, X = model._format_kind.learn(X, model)
     y = model._targets_kind.check(y, X, type(model).__name__)
-    weights = check_weights("sample_weight", call.sample_weight, X)
+    weights = check_weights("sample_weight", arguments.sample_weight, X)
     if not goes_on:
-        model._targets = model._targets_kind.learn(y, call.classes)
-    elif not call.incremental:
+        model._targets = model._targets_kind.learn(y, arguments.classes)
+    elif not arguments.incremental:
         model._targets = model._targets.continued(y)
     kind = model._targets
     vars(model).update(kind.fitted_attributes)
@@ -174,10 +174,12 @@ def check_data(draft: Draft, call: Call) -> CheckedData:
     model._loss = kind.make_loss(model, weighted=weights is not None)
     model.out_activation_ = model._loss.out_activation
     kind.check_loss(model._loss, targets)
-    if not goes_on and not call.incremental:
+    if not goes_on and not arguments.incremental:
         model._warn_of_scales(X, targets)
-    validation = None if call.validation is None else _check_validation(model, *call.validation)
-    return CheckedData(given, X, y, targets, weights, validation, call.incremental)
+    validation = (
+        None if arguments.validation is None else _check_validation(model, *arguments.validation)
+    )
+    return CheckedData(given, X, y, targets, weights, validation, arguments.incremental)
 
 
 def _check_validation(

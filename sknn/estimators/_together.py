@@ -17,7 +17,7 @@ from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, train_all
 
 from ._base import NeuralEstimator
-from ._fit import Call, PreparedFit, join_validation, prepare
+from ._fit import FitArguments, PreparedFit, join_validation, prepare
 from ._layers import positive_integers
 
 # scikit-learn's configuration in which its `fit` runs
@@ -182,8 +182,10 @@ def _prepare(task: FitTask) -> PreparedFit:
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
     require_call(task.estimator, "fit", task.X, task.y, **task.fit_params)
-    arguments = dict(task.fit_params)
+    rest = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
-    validation = join_validation(*(arguments.pop(name, None) for name in names))
+    validation = join_validation(*(rest.pop(name, None) for name in names))
     with config_context(**WITHIN_FIT):
-        return prepare(task.estimator, Call(task.X, task.y, validation=validation, **arguments))
+        return prepare(
+            task.estimator, FitArguments(task.X, task.y, validation=validation, **arguments)
+        )

@@ -8,7 +8,7 @@ import pytest
 from skorch.callbacks import Callback
 
 from sknn import NeuralRegressor
-from sknn.estimators._fit import Call
+from sknn.estimators._fit import FitArguments
 from sknn.estimators._fit import prepare as prepare_fit
 from sknn.training import Interrupted, _engine, train_all
 from tests.helpers import assert_equal_up_to_rounding
@@ -21,7 +21,7 @@ y = X[:, 0] - X[:, 1] ** 2
 
 def prepare(**parameters: Any) -> Any:
     parameters = {"hidden_layer_sizes": (5,), "max_iter": 4, "random_state": 0} | parameters
-    return prepare_fit(NeuralRegressor(**parameters), Call(X, y))
+    return prepare_fit(NeuralRegressor(**parameters), FitArguments(X, y))
 
 
 @pytest.fixture

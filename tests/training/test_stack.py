@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn.estimators._fit import Call, prepare
+from sknn.estimators._fit import FitArguments, prepare
 from sknn.training import Interrupted, Training, stack_key, train_stack
 from tests.helpers import assert_equal_up_to_rounding
 
@@ -22,7 +22,7 @@ labels = (y > 0).astype(int)
 def make_training(n_rows: int = 60, kind: Any = NeuralRegressor, **parameters: Any) -> Training:
     estimator = kind(hidden_layer_sizes=(5,), max_iter=4, random_state=0, **parameters)
     targets = y if kind is NeuralRegressor else labels
-    return prepare(estimator, Call(X[:n_rows], targets[:n_rows])).training
+    return prepare(estimator, FitArguments(X[:n_rows], targets[:n_rows])).training
 
 
 @pytest.mark.parametrize(

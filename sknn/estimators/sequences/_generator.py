@@ -18,7 +18,7 @@ from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import validated
 from sknn.data import Ragged, SeriesRows
 from sknn.estimators._base import NeuralEstimator
-from sknn.estimators._fit import Call, CheckedData, check_weights
+from sknn.estimators._fit import CheckedData, FitArguments, check_weights
 from sknn.estimators._inputs import array_like
 from sknn.estimators._series_arrays import as_list_of_series, check_series_array, join_series
 from sknn.estimators._training_parameters import refuse_with_lbfgs
@@ -247,7 +247,7 @@ class SequenceGenerator(NeuralEstimator):
             windows_val, _ = cut_windows(held_out, self.window, n_tokens)
             validation = (*read_and_following(windows_val), None)
         weights = None if weights is None else weights[parents]
-        return self._fit(Call(*read_and_following(windows), weights, validation))
+        return self._fit(FitArguments(*read_and_following(windows), weights, validation))
 
     def _check_prompt(self, prompt: Any) -> np.ndarray:
         tokens = np.asarray([] if prompt is None else prompt)
