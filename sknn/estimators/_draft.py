@@ -64,14 +64,13 @@ class Draft:
     def commit(self) -> None:
         """Give the user's estimator all that was learned, and take away what is of earlier fits."""
         learned = {name: value for name, value in vars(self.fitted).items() if is_learned(name)}
-        attributes = vars(self.estimator)
+        kept = {n: value for n, value in vars(self.estimator).items() if not is_learned(n)}
         for original, drawn in self._generators:
             original.set_state(drawn.get_state(legacy=False))
             if "_state" in learned and learned["_state"].random_state is drawn:
                 learned["_state"].random_state = original
-        attributes.update(learned | self._parameters)
-        for name in [name for name in attributes if is_learned(name) and name not in learned]:
-            del attributes[name]
+        # at once, so that neither an interrupt nor another thread finds half of it
+        self.estimator.__dict__ = kept | learned | self._parameters
 
 
 def is_learned(name: str) -> bool:

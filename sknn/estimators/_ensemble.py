@@ -146,7 +146,8 @@ class EnsembleEstimator(NeuralEstimator):
             train_members(fits)
         finally:
             # reached by Ctrl-C too: what has been trained makes the ensemble
-            self._join([fit for fit in fits if fit.is_concluded or fit.goes_on] or fits)
+            fitted = [fit for fit in fits if fit.is_concluded or fit.goes_on]
+            self.__dict__.update(self._joined(fitted or fits))
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **given)
         if not arguments.incremental:
@@ -187,9 +188,13 @@ class EnsembleEstimator(NeuralEstimator):
             if context is not None:
                 context.call_on_fit_task_end(estimator=self, **data.given)
             raise
-        for each in [*drafts, draft]:
-            each.commit()
-        self._join(fits)
+        for member in drafts:
+            member.commit()
+        joined = vars(draft.fitted)
+        joined.update(self._joined(fits))
+        for name in ("_state", "_row_memory"):  # of a single network that was here before
+            joined.pop(name, None)
+        draft.commit()
         return fits, context, data.given
 
     def _open_context(self, given: dict[str, Any], n_members: int) -> Any:
@@ -208,20 +213,15 @@ class EnsembleEstimator(NeuralEstimator):
         task = context.subcontext("network", number, max_subtasks=max_epochs)
         return ScikitLearnCallbacks(self, task, given, member._fitted_copy)
 
-    def _join(self, fits: Sequence[PreparedFit]) -> None:
-        """Become the ensemble of the members that were fitted."""
+    def _joined(self, fits: Sequence[PreparedFit]) -> dict[str, Any]:
+        """Return the attributes of the ensemble of the members that were fitted."""
         members = [fit.estimator for fit in fits]
-        for name in FROM_MEMBERS:
-            setattr(self, name, getattr(members[0], name))
-        self.module_ = self._average(members)
-        self._members = members  # type: ignore[misc]
-        self.n_iter_ = max(member.n_iter_ for member in members)
-        for name in ("_state", "_row_memory"):  # of a single network that was here before
-            self.__dict__.pop(name, None)
-
-    def _average(self, members: list[Any]) -> EnsembleNetwork:
-        networks = [member.module_ for member in members]
-        return EnsembleNetwork(networks, self.out_activation_).eval()
+        return {
+            **{name: getattr(members[0], name) for name in FROM_MEMBERS},
+            "_members": members,
+            "module_": average_network(members),
+            "n_iter_": max(member.n_iter_ for member in members),
+        }
 
     # --------------------------------------------------------------------------------- members
 
@@ -296,7 +296,13 @@ class EnsembleEstimator(NeuralEstimator):
         """Average the networks of the members again."""
         super().__setstate__(state)
         if self._members is not None:
-            self.module_ = self._average(self._members)
+            self.module_ = average_network(self._members)
+
+
+def average_network(members: Sequence[Any]) -> EnsembleNetwork:
+    """Return a module that averages the networks of members."""
+    networks = [member.module_ for member in members]
+    return EnsembleNetwork(networks, members[0].out_activation_).eval()
 
 
 def member_folder(folder: str | os.PathLike[str], number: int) -> Path:

@@ -186,6 +186,5 @@ def _prepare(task: FitTask) -> PreparedFit:
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(rest.pop(name, None) for name in names))
     with config_context(**WITHIN_FIT):
-        return prepare(
-            task.estimator, FitArguments(task.X, task.y, validation=validation, **arguments)
-        )
+        given = FitArguments(task.X, task.y, validation=validation, **rest)
+        return prepare(task.estimator, given)

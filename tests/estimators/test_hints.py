@@ -22,7 +22,7 @@ from sknn import (
     RecurrentClassifier,
 )
 from sknn._hints import KEYWORDS, VALUES
-from sknn.estimators import fit_together
+from sknn.estimators import _fit, fit_together
 from sknn.estimators._together import FitTask
 from sknn.forecasting import RecursiveForecaster
 from sknn.nn import ACTIVATIONS, CLASSIFICATION_LOSSES, REGRESSION_LOSSES
@@ -365,7 +365,9 @@ def test_logits_are_not_warned_of() -> None:
         NeuralClassifier(module=own("logits"), max_iter=1, random_state=0).fit(X, target)
 
 
-def test_trying_a_module_changes_nothing_that_training_draws() -> None:
+def test_trying_a_module_changes_nothing_that_training_draws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The first rows are looked at in evaluation mode, with generators of their own."""
 
     class Draws(nn.Linear):
@@ -375,11 +377,8 @@ def test_trying_a_module_changes_nothing_that_training_draws() -> None:
     before = torch.random.get_rng_state()
     module = Draws(9, 1)
     one = NeuralClassifier(module=module, max_iter=2, random_state=0).fit(X, y)
-    NeuralClassifier._try_module, kept = lambda *args: None, NeuralClassifier._try_module
-    try:
-        other = NeuralClassifier(module=module, max_iter=2, random_state=0).fit(X, y)
-    finally:
-        NeuralClassifier._try_module = kept
+    monkeypatch.setattr(_fit, "_try_module", lambda *args: None)
+    other = NeuralClassifier(module=module, max_iter=2, random_state=0).fit(X, y)
     assert_array_equal(*(m.module_.weight.detach().numpy() for m in (one, other)))
     assert not torch.equal(before, torch.zeros_like(before))
 

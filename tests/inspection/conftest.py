@@ -14,14 +14,13 @@ if HAS_MATPLOTLIB:
     import matplotlib
 
     matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
 
 
 @pytest.fixture(autouse=True)
 def figures_are_closed() -> Iterator[None]:
     yield
     if HAS_MATPLOTLIB:
-        import matplotlib.pyplot as plt
-
         plt.close("all")
 
 

@@ -220,7 +220,16 @@ class ConvEstimator(LayerParameters):
     # ---------------------------------------------------------------------------------- input
 
     _format_kind = ImageFormat
-    _format: ClassVar[ImageFormat]
+
+    @property  # type: ignore[override]
+    def _format(self) -> ImageFormat:
+        """What X is; the order of its dimensions is that of the parameter, also after a fit."""
+        found: ImageFormat = self.__dict__["_format"]
+        return found._replace(channels_first=self.data_format == "channels_first")
+
+    @_format.setter
+    def _format(self, found: ImageFormat) -> None:
+        self.__dict__["_format"] = found
 
     @property
     def image_shape_(self) -> tuple[int, int, int]:

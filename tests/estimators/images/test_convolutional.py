@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sknn import ConvClassifier, ConvRegressor, NeuralClassifier
-from sknn.estimators import _base
+from sknn.estimators import _fit
 from sknn.nn import AirbenchNetwork, ConvNetwork, Convolution, ResidualNetwork
 from sknn.training import _inference
 from tests.helpers import case_name, representatives
@@ -185,7 +185,7 @@ def test_fixed_layers_see_training_rows_alone(
     """What early stopping holds out leaves no trace in them."""
     held_out = np.array([3, 8, 15, 22])
     train = np.setdiff1d(np.arange(len(COLOUR)), held_out)
-    monkeypatch.setattr(_base, "split_rows", lambda *args, **kwargs: (train, held_out))
+    monkeypatch.setattr(_fit, "split_rows", lambda *args, **kwargs: (train, held_out))
     target = COLOUR.mean((1, 2, 3))
     weight = np.random.default_rng(0).random(len(target)) if is_weighted else None
     other, other_target = COLOUR.copy(), target.copy()
