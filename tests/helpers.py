@@ -1,6 +1,7 @@
 """Comparisons and runs that several test files share."""
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -65,6 +66,33 @@ def representatives(cases: Iterable[Any], *kept: Any) -> list[Any]:
 def class_doc(estimator: type) -> Any:
     """Return the sections of a docstring, as numpydoc reads it."""
     return pytest.importorskip("numpydoc.docscrape").ClassDoc(estimator)
+
+
+def objects(sequences: Iterable[Any]) -> np.ndarray:
+    """Return sequences as an array of objects, as `train_test_split` makes it of a list."""
+    sequences = list(sequences)
+    array = np.empty(len(sequences), object)
+    for i, each in enumerate(sequences):
+        array[i] = each
+    return array
+
+
+def weights_of(model: Any) -> list[np.ndarray]:
+    """Return copies of a network's parameters and buffers."""
+    tensors = [*model.module_.parameters(), *model.module_.buffers()]
+    return [tensor.detach().cpu().numpy().copy() for tensor in tensors]
+
+
+def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
+    """Compare the networks of two estimators, by default to the last bit."""
+    for first, second in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_allclose(first, second, rtol=0, atol=atol)
+
+
+def global_generators() -> list[Any]:
+    """Return the states of Python's, NumPy's and torch's global generators."""
+    _, key, *position = np.random.get_state()  # noqa: NPY002 - the global generator is meant
+    return [random.getstate(), key.tobytes(), position, torch.get_rng_state().numpy().tobytes()]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ from sknn import (
 )
 from sknn.training import CHECKPOINT_FILE
 from sknn.training.checkpoints import _checkpoint
-from tests.helpers import representatives, run_python
+from tests.helpers import assert_same_weights, representatives, run_python, weights_of
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = ignore_convergence
@@ -59,15 +59,6 @@ X_regression, y_regression = make_regression(200, 5, random_state=0)
 def make_classifier(**parameters: Any) -> NeuralClassifier:
     parameters = {"max_iter": 10, "learning_rate_init": 0.01, "random_state": 0} | parameters
     return NeuralClassifier((10,), **parameters)
-
-
-def weights_of(model: Any) -> list[np.ndarray]:
-    return [p.detach().numpy().copy() for p in model.module_.parameters()]
-
-
-def assert_bit_equal(first: Any, second: Any) -> None:
-    for one, other in zip(weights_of(first), weights_of(second), strict=True):
-        assert_array_equal(one, other)
 
 
 # ------------------------------------------------------------------------------------- contract
@@ -98,7 +89,7 @@ def test_any_two_labels_are_learned_as_well_as_zero_and_one(
 ) -> None:
     model = make_classifier(loss=loss, solver=solver).fit(X, labels[y])
     expected = fitted_to_zero_and_one(loss, solver)
-    assert_bit_equal(model, expected)
+    assert_same_weights(model, expected)
     predictions = model.predict(X)
     assert_array_equal(predictions, labels[expected.predict(X)])
     assert predictions.dtype == labels.dtype
@@ -110,7 +101,7 @@ def test_any_two_labels_are_learned_as_well_as_zero_and_one(
 def test_a_column_of_targets_gives_the_fit_of_a_vector(estimator: Any) -> None:
     vector = estimator(max_iter=5, random_state=0).fit(X, y)
     column = estimator(max_iter=5, random_state=0).fit(X, y[:, None])
-    assert_bit_equal(vector, column)
+    assert_same_weights(vector, column)
     assert column.predict(X).shape == y.shape
 
 
@@ -154,7 +145,7 @@ def check_loads(make: Callable[[], Any], X: Any, y: np.ndarray, n_calls: int) ->
         again.partial_fit(X, y, classes=[0, 1])
         stored = pickle.loads(pickle.dumps(stored.partial_fit(X, y, classes=[0, 1])))
     for other in (again, stored):
-        assert_bit_equal(straight, other)
+        assert_same_weights(straight, other)
         assert straight.loss_curve_ == other.loss_curve_
         assert_array_equal(straight.predict_proba(X), other.predict_proba(X))
 
@@ -699,7 +690,7 @@ def test_any_two_labels_of_images_and_series_are_learned_as_zero_and_one(
     labels = LABELS[name]
     model = make(estimator).fit(X, labels[y])
     expected = make(estimator).fit(X, y)
-    assert_bit_equal(model, expected)
+    assert_same_weights(model, expected)
     assert_array_equal(model.predict(X), labels[expected.predict(X)])
     assert model.score(X, labels[y]) == expected.score(X, y)
 
@@ -709,7 +700,7 @@ def test_any_two_labels_of_images_and_series_are_learned_as_zero_and_one(
 def test_a_column_of_targets_of_images_gives_the_fit_of_a_vector(estimator: Any) -> None:
     vector = make(estimator).fit(IMAGES, KINDS)
     column = make(estimator).fit(IMAGES, KINDS[:, None])
-    assert_bit_equal(vector, column)
+    assert_same_weights(vector, column)
     assert column.predict(IMAGES).shape == KINDS.shape
 
 
@@ -868,7 +859,7 @@ class Fails(EpochTimer):
 def take_up(folder: Path) -> None:
     """Fit with a checkpoint, which has to end as a fit without one."""
     model = make_classifier(checkpoint=folder).fit(X, y)
-    assert_bit_equal(model, make_classifier().fit(X, y))
+    assert_same_weights(model, make_classifier().fit(X, y))
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it_before_training(

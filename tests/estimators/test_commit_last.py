@@ -7,7 +7,6 @@ classes), so that whatever it learns from them shows.
 
 import copy
 import functools
-import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from sknn.sequences import (
     StepRegressor,
 )
 from sknn.text import Tokenizer
-from tests.helpers import Snapshot
+from tests.helpers import Snapshot, global_generators
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -488,17 +487,10 @@ def called(method: str, **arguments: Any) -> Callable[[Any], Any]:
 # ------------------------------------------------------------------------------------- the tests
 
 
-def generators() -> list[Any]:
-    """Return the states of the global generators."""
-    _, key, *position = np.random.get_state()  # noqa: NPY002 - the global generator is meant
-    torchs = torch.get_rng_state().numpy()
-    return [random.getstate(), key.tobytes(), position, torchs.tobytes()]
-
-
 def what_refusals_change(model: Any, calls: Iterable[tuple[str, Call]]) -> dict[str, Any]:
     """Call one after the other; return what has changed by those that changed anything."""
     changed: dict[str, Any] = {}
-    before, drawn = Snapshot(model), generators()
+    before, drawn = Snapshot(model), global_generators()
     parameters = model.get_params(deep=False)
     for reason, (values, call) in calls:
         model.set_params(**values)
@@ -509,7 +501,7 @@ def what_refusals_change(model: Any, calls: Iterable[tuple[str, Call]]) -> dict[
         else:
             changes = ["not refused"]
         model.set_params(**{name: parameters[name] for name in values})
-        after, drawn_after = Snapshot(model), generators()
+        after, drawn_after = Snapshot(model), global_generators()
         changes += before.changes(after)
         if drawn_after != drawn:
             changes.append("the global generators")

@@ -1,4 +1,3 @@
-import random
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,13 @@ from sknn import ConvClassifier, ConvRegressor, NeuralClassifier
 from sknn.estimators import _fit
 from sknn.nn import AirbenchNetwork, ConvNetwork, Convolution, ResidualNetwork
 from sknn.training import _inference
-from tests.helpers import case_name, representatives
+from tests.helpers import (
+    assert_same_weights,
+    case_name,
+    global_generators,
+    representatives,
+    weights_of,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -43,16 +48,6 @@ def make(estimator: Any = ConvClassifier, **parameters: Any) -> Any:
         "random_state": 0,
     }
     return estimator(**(small | parameters))
-
-
-def weights_of(model: Any) -> list[np.ndarray]:
-    tensors = [*model.module_.parameters(), *model.module_.buffers()]
-    return [tensor.detach().numpy().copy() for tensor in tensors]
-
-
-def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    for first, second in zip(weights_of(one), weights_of(other), strict=True):
-        assert_allclose(first, second, rtol=0, atol=atol)
 
 
 # --------------------------------------------------------------------------------- what is learned
@@ -744,17 +739,6 @@ def test_weights_agree_with_images_that_were_augmented_before() -> None:
 # -------------------------------------------------------------------------------------- randomness
 
 
-def global_states() -> list[Any]:
-    """What Python, NumPy and torch would draw next."""
-    numpys = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
-    return [
-        random.getstate(),
-        numpys["pos"],
-        numpys["key"].tolist(),
-        torch.random.get_rng_state().tolist(),
-    ]
-
-
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -769,9 +753,9 @@ def global_states() -> list[Any]:
 def test_a_random_state_decides_everything(parameters: dict[str, Any]) -> None:
     if parameters.get("augment") is not None:
         pytest.importorskip("kornia")
-    before = global_states()
+    before = global_generators()
     first = make(**parameters).fit(X, y)
-    assert global_states() == before
+    assert global_generators() == before
     torch.rand(3)  # the global generator has no say
     assert_same_weights(make(**parameters).fit(X, y), first)
     generator = make(**(parameters | {"random_state": np.random.RandomState(0)})).fit(X, y)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sknn.nn import Embedding, LabelDecoder, RecurrentEncoder
 from sknn.sequences import EncoderDecoderClassifier, EncoderDecoderRegressor
 from sknn.text import Tokenizer
+from tests.helpers import assert_same_weights, objects
 
 N = 30
 rng = np.random.default_rng(0)
@@ -74,19 +75,8 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def objects(sequences: Any) -> np.ndarray:
-    array = np.empty(len(sequences), object)
-    array[:] = list(sequences)
-    return array
-
-
 def as_lists(answers: Any) -> list[Any]:
     return [each.tolist() for each in answers]
-
-
-def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    for first, second in zip(one.module_.parameters(), other.module_.parameters(), strict=True):
-        assert_allclose(first.detach().numpy(), second.detach().numpy(), rtol=0, atol=atol)
 
 
 def differ(one: Any, other: Any) -> bool:

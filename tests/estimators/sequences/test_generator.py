@@ -16,6 +16,7 @@ from sknn.estimators.sequences._generator import cut_windows
 from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
 from sknn.sequences import SequenceGenerator
 from sknn.text import Tokenizer
+from tests.helpers import assert_same_weights, objects
 
 N = 20
 rng = np.random.default_rng(0)
@@ -47,17 +48,6 @@ def plain(**parameters: Any) -> SequenceGenerator:
         "tol": 0.0,
     }
     return make(**(settings | parameters))
-
-
-def objects(sequences: Any) -> np.ndarray:
-    array = np.empty(len(sequences), object)
-    array[:] = list(sequences)
-    return array
-
-
-def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    for first, second in zip(one.module_.parameters(), other.module_.parameters(), strict=True):
-        assert_allclose(first.detach().numpy(), second.detach().numpy(), rtol=0, atol=atol)
 
 
 def log_probabilities(model: Any, tokens: Any) -> np.ndarray:

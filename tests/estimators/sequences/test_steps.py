@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from torch import Tensor, nn
 
 from sknn.sequences import StepClassifier, StepRegressor
+from tests.helpers import assert_same_weights, objects
 
 N = 40
 rng = np.random.default_rng(0)
@@ -91,17 +92,6 @@ def plain(estimator: Any, form: str = "ragged", **parameters: Any) -> Any:
 
 def join(sequences: Any) -> np.ndarray:
     return np.concatenate(list(sequences))
-
-
-def objects(sequences: list[Any]) -> np.ndarray:
-    array = np.empty(len(sequences), object)
-    array[:] = sequences
-    return array
-
-
-def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    for first, second in zip(one.module_.parameters(), other.module_.parameters(), strict=True):
-        assert_allclose(first.detach().numpy(), second.detach().numpy(), rtol=0, atol=atol)
 
 
 # ------------------------------------------------------------------------------- form of answers

@@ -1,7 +1,6 @@
 """What both families of series estimators do, from parameters to predictions."""
 
 import math
-import random
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from sknn import (
 from sknn.data import Ragged
 from sknn.nn import Standardize, Unstandardize
 from sknn.training import _inference
-from tests.helpers import representatives
+from tests.helpers import assert_same_weights, global_generators, representatives, weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -83,16 +82,6 @@ def target_of(estimator: Any, form: str = "channels") -> np.ndarray:
 
 def answers_of(model: Any, X: Any) -> np.ndarray:
     return model.predict_proba(X) if type(model) in CLASSIFIERS else model.predict(X)
-
-
-def weights_of(model: Any) -> list[np.ndarray]:
-    tensors = [*model.module_.parameters(), *model.module_.buffers()]
-    return [tensor.detach().numpy().copy() for tensor in tensors]
-
-
-def assert_same_weights(one: Any, other: Any, atol: float = 0.0) -> None:
-    for first, second in zip(weights_of(one), weights_of(other), strict=True):
-        assert_allclose(first, second, rtol=0, atol=atol)
 
 
 def take(X: Any, index: Any) -> Any:
@@ -629,10 +618,6 @@ def test_a_module_whose_outputs_are_of_another_shape_is_refused() -> None:
 # ---------------------------------------------------------------------------------- reproducibility
 
 
-def global_states() -> list[Any]:
-    return [random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()]  # noqa: NPY002
-
-
 @pytest.mark.parametrize("form", ["channels", "ragged", "ragged tokens"])
 @each_estimator
 def test_equal_seeds_give_equal_weights_and_no_global_generator_is_used(
@@ -640,9 +625,9 @@ def test_equal_seeds_give_equal_weights_and_no_global_generator_is_used(
 ) -> None:
     X, target = SERIES[form], target_of(estimator, form)
     parameters = {"dropout": 0.3, "n_layers": 2, "early_stopping": True, "max_iter": 1}
-    before = global_states()
+    before = global_generators()
     one = make(estimator, form, **parameters).fit(X, target)
-    assert global_states() == before
+    assert global_generators() == before
     with torch.random.fork_rng():
         torch.manual_seed(99)
         other = make(estimator, form, **parameters).fit(X, target)

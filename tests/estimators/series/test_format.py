@@ -19,7 +19,7 @@ from sknn.data import Ragged
 from sknn.estimators import _series_arrays
 from sknn.estimators._series_arrays import as_list_of_series, join_series
 from sknn.estimators.series._format import check_tokens
-from tests.helpers import read_only
+from tests.helpers import objects, read_only
 
 N, STEPS = 12, 6
 rng = np.random.default_rng(0)
@@ -38,12 +38,6 @@ def cut(X: np.ndarray) -> list[np.ndarray]:
 def make(estimator: Any = RecurrentClassifier, **parameters: Any) -> Any:
     small = {"hidden_size": 4, "filters": None, "max_iter": 1, "random_state": 0, "batch_size": 5}
     return estimator(**(small | parameters))
-
-
-def objects(series: Any) -> np.ndarray:
-    array = np.empty(len(series), object)
-    array[:] = list(series)
-    return array
 
 
 def pandas_series(series: Any) -> Any:

@@ -28,7 +28,7 @@ from sknn.sequences import (
     StepClassifier,
     StepRegressor,
 )
-from tests.helpers import case_name, class_doc
+from tests.helpers import case_name, class_doc, objects, weights_of
 
 ESTIMATORS = [
     StepClassifier,
@@ -84,11 +84,6 @@ def assert_same_answers(one: Any, other: Any) -> None:
         assert_array_equal(first, second)
 
 
-def weights_of(model: Any) -> list[np.ndarray]:
-    tensors = [*model.module_.parameters(), *model.module_.buffers()]
-    return [tensor.detach().numpy().copy() for tensor in tensors]
-
-
 def are_equal(one: Any, other: Any) -> bool:
     pairs = zip(weights_of(one), weights_of(other), strict=True)
     return all(np.array_equal(first, second) for first, second in pairs)
@@ -97,17 +92,11 @@ def are_equal(one: Any, other: Any) -> bool:
 # ---------------------------------------------------------------------------------------- targets
 
 
-def objects(sequences: list[Any]) -> np.ndarray:
-    array = np.empty(len(sequences), object)
-    array[:] = [np.asarray(each) for each in sequences]
-    return array
-
-
 LABELS: dict[str, Any] = {
     "array": np.array([[1, 2, 1], [2, 2, 1]]),
     "list of lists": [[1, 2, 1], [2, 2, 1]],
     "list of arrays": [np.array([1, 2, 1]), np.array([2, 2, 1])],
-    "object array": objects([[1, 2, 1], [2, 2, 1]]),
+    "object array": objects(map(np.asarray, [[1, 2, 1], [2, 2, 1]])),
     "tuple of tuples": ((1, 2, 1), (2, 2, 1)),
 }
 
