@@ -232,11 +232,11 @@ _cifar10._ARCHIVE = RemoteFile("cifar10/archive.tar.gz", url, f"md5:{md5}")
 _cifar10._BATCH_FILES = {"train": ["a.bin"], "all": ["a.bin", "b.bin"]}
 unpack = _cifar10._unpack
 def unpack_slowly(*args):
-    time.sleep(0.3)  # long enough for the others to find the archive
+    time.sleep(0.3)  # long enough for the other to find the archive
     unpack(*args)
 _cifar10._unpack = unpack_slowly
 Path(ready).touch()
-while len(list(Path(ready).parent.iterdir())) < 3:
+while len(list(Path(ready).parent.iterdir())) < 2:
     time.sleep(0.01)
 folder = _cifar10._locate_folder(["batches.meta.txt", "a.bin"], home, True)
 assert (folder / "a.bin").read_bytes() == b"a" * 1000
@@ -270,10 +270,10 @@ def test_processes_that_want_the_same_files_wait_for_each_other(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for i in range(3)
+        for i in range(2)
     ]
     errors = [process.communicate(timeout=120)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert [process.returncode for process in processes] == [0, 0], errors
     assert publisher.n_requests == 1
     assert [path.name for path in (home / "cifar10").iterdir()] == ["cifar-10-batches-bin"]
 
