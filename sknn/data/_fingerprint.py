@@ -60,7 +60,7 @@ def _pieces(array: np.ndarray) -> Iterator[Any]:
         values = array.ravel()
         for start in range(0, len(values), PIECE // 64):
             part = values[start : start + PIECE // 64]
-            yield "\n".join(f"{type(each).__qualname__} {each!r}" for each in part).encode()
+            yield "\n".join(map(_described, part)).encode()
         return
     if array.ndim == 0 or not array.size:
         yield array.tobytes()
@@ -68,3 +68,12 @@ def _pieces(array: np.ndarray) -> Iterator[Any]:
     n_rows = max(PIECE // (array.nbytes // len(array)), 1)
     for start in range(0, len(array), n_rows):
         yield np.ascontiguousarray(array[start : start + n_rows])
+
+
+def _described(value: Any) -> str:
+    """Return the type and the content of an object; NumPy abbreviates what arrays look like."""
+    if isinstance(value, np.ndarray):
+        return f"ndarray {fingerprint(value)}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__qualname__} {[_described(each) for each in value]}"
+    return f"{type(value).__qualname__} {value!r}"

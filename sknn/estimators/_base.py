@@ -256,11 +256,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             )
         return min(batch_size, n_samples)
 
-    def _make_reporter(self, given: dict[str, Any], max_epochs: int) -> ScikitLearnCallbacks | None:
+    def _make_reporter(
+        self, given: dict[str, Any], training: Training
+    ) -> ScikitLearnCallbacks | None:
         """Return what speaks to scikit-learn's callbacks, if there are any."""
         if not getattr(self, "_skl_callbacks", None):
             return None
-        context = self._init_callback_context(max_subtasks=max_epochs)
+        context = self._init_callback_context(max_subtasks=training.settings.max_epochs)
         return ScikitLearnCallbacks(self, context, given, self._fitted_copy)
 
     def _fitted_copy(self) -> dict[str, Any]:
@@ -286,7 +288,18 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     # -------------------------------------------------------------------------------- predict
 
-    def _predict_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
+    def _predict_outputs(self, X: Any) -> tuple[Any, Tensor, np.dtype]:
+        """Return the fitted estimator, the network's outputs, and the float type of answers."""
+        fitted = self._as_it_is()
+        return fitted, *fitted._compute_outputs(X)
+
+    def _as_it_is(self) -> Any:
+        """Return an estimator with the present attributes, which a fit in a thread replaces."""
+        present = object.__new__(type(self))
+        object.__setattr__(present, "__dict__", self.__dict__)
+        return present
+
+    def _compute_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
         """Return the network's outputs, and the float type in which answers come back."""
         check_is_fitted(self)
         with self._own_defaults():
@@ -299,10 +312,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                 outputs = predict_outputs(module, rows, self._compute_dtype, chunk_rows)
         self._refuse_overflow(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
-
-    def _by_sample(self, answers: np.ndarray, X: Any) -> np.ndarray:
-        """Part answers by the samples of X, as the user gave it."""
-        return self._targets.by_sample(answers, X)
 
     def _prediction_threads(
         self, n_rows: int, device: torch.device

@@ -153,9 +153,10 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The labels.
         """
-        outputs, _ = self._predict_outputs(X)
-        decisions = self._targets.decide(outputs, self._loss)
-        return self._by_sample(self._targets.decode(decisions.cpu().numpy()), X)
+        fitted, outputs, _ = self._predict_outputs(X)
+        targets: ClassTargets | StepLabels = fitted._targets
+        decisions = targets.decide(outputs, fitted._loss).cpu().numpy()
+        return targets.by_sample(targets.decode(decisions), X)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the network's outputs (logits).
@@ -170,9 +171,10 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For two classes, positive for ``classes_[1]``; else one column a class or label.
         """
-        outputs, dtype = self._predict_outputs(X)
+        fitted, outputs, dtype = self._predict_outputs(X)
+        targets: ClassTargets | StepLabels = fitted._targets
         logits = outputs.cpu().numpy().astype(dtype, copy=False)
-        return self._by_sample(logits[:, 0] if self._targets.task == "binary" else logits, X)
+        return targets.by_sample(logits[:, 0] if targets.task == "binary" else logits, X)
 
     @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -189,11 +191,12 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             A column a class, in the order of ``classes_``; for multilabel problems the
             probability of each label.
         """
-        outputs, dtype = self._predict_outputs(X)
-        probabilities = self._loss.activate(_in_type(outputs, dtype)).numpy()
-        if self._targets.task == "binary":
+        fitted, outputs, dtype = self._predict_outputs(X)
+        targets: ClassTargets | StepLabels = fitted._targets
+        probabilities = fitted._loss.activate(_in_type(outputs, dtype)).numpy()
+        if targets.task == "binary":
             probabilities = np.hstack([1 - probabilities, probabilities])
-        return self._by_sample(probabilities, X)
+        return targets.by_sample(probabilities, X)
 
     @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -209,19 +212,19 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         ndarray of shape (n_samples, n_classes)
             As `predict_proba`.
         """
-        outputs, dtype = self._predict_outputs(X)
+        fitted, outputs, dtype = self._predict_outputs(X)
+        targets: ClassTargets | StepLabels = fitted._targets
         outputs = _in_type(outputs, dtype)
-        if self._targets.task == "binary":
+        if targets.task == "binary":
             outputs = torch.cat([-outputs, outputs], 1)  # log(1 - p), log p
-        if self._targets.task == "multiclass":
+        if targets.task == "multiclass":
             exact = torch.log_softmax(outputs, 1)
         else:
             exact = F.logsigmoid(outputs)
         # log(predict_proba) as it stands where it is defined, so that both have the same order
-        probabilities = self._loss.activate(outputs)
-        return self._by_sample(
-            torch.where(probabilities > 0, probabilities.log(), exact).numpy(), X
-        )
+        probabilities = fitted._loss.activate(outputs)
+        logarithms = torch.where(probabilities > 0, probabilities.log(), exact)
+        return targets.by_sample(logarithms.numpy(), X)
 
 
 def _in_type(outputs: Tensor, dtype: np.dtype) -> Tensor:

@@ -9,17 +9,27 @@ from typing import Any
 
 import numpy as np
 
-# What fits leave in an estimator, beside the public attributes that end in "_".
-LEARNED = (
-    "_compute_dtype",
-    "_format",
-    "_given_parameters",
-    "_loss",
-    "_members",
-    "_row_memory",
-    "_state",
-    "_targets",
-    "_work",
+# What fits leave in an estimator. What a subclass sets is its own, whatever its name.
+LEARNED = frozenset(
+    {
+        "_compute_dtype",
+        "_format",
+        "_given_parameters",
+        "_loss",
+        "_members",
+        "_row_memory",
+        "_state",
+        "_targets",
+        "_work",
+        "classes_",
+        "feature_names_in_",
+        "module_",
+        "n_features_in_",
+        "n_iter_",
+        "n_outputs_",
+        "n_tokens_",
+        "out_activation_",
+    }
 )
 
 
@@ -27,7 +37,8 @@ class Draft:
     """An estimator like the user's, on which a fit is prepared.
 
     What goes on has its fitted attributes too. Networks are shared, and not changed before the
-    commit; the training state and the memory of rows are copies.
+    commit; the training state and the memory of rows are copies. In a ``with`` statement,
+    generators are put back to where they stood if the fit is refused.
     """
 
     def __init__(
@@ -35,44 +46,39 @@ class Draft:
     ) -> None:
         self.estimator = estimator  # the user's
         self.goes_on = goes_on
-        self._parameters = dict(parameters or {})  # that have changed
         self.fitted = object.__new__(type(estimator))
-        self._generators: list[tuple[np.random.RandomState, np.random.RandomState]] = []
-        attributes = vars(self.fitted)
-        for name, value in vars(estimator).items():
-            if goes_on or not is_learned(name):
-                attributes[name] = value
-        attributes.update(self._parameters)
+        self._positions: list[tuple[np.random.RandomState, Any]] = []
+        attributes = dict(vars(estimator))  # which other threads may change
+        if not goes_on:
+            attributes = {n: value for n, value in attributes.items() if n not in LEARNED}
+        self._before = dict(attributes)
+        attributes.update(parameters or {})  # that have changed
         if goes_on and "_state" in attributes:  # ensembles have none
             state = attributes["_state"]
-            attributes["_state"] = replace(
-                state,
-                random_state=self.generator_like(state.random_state),
-                plateau=copy.copy(state.plateau),
-            )
+            self.draws_from(state.random_state)
+            attributes["_state"] = replace(state, plateau=copy.copy(state.plateau))
             attributes["_row_memory"] = copy.copy(attributes["_row_memory"])
+        vars(self.fitted).update(attributes)
 
-    def generator_like(self, generator: np.random.RandomState) -> np.random.RandomState:
-        """Return a generator to draw from; the commit brings the given one to where it stands."""
-        for original, drawn in self._generators:
-            if original is generator:
-                return drawn
-        drawn = copy.deepcopy(generator)
-        self._generators.append((generator, drawn))
-        return drawn
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            for generator, position in reversed(self._positions):
+                generator.set_state(position)
+
+    def draws_from(self, generator: np.random.RandomState) -> None:
+        """Remember where a generator stands that the fit is going to draw from."""
+        self._positions.append((generator, generator.get_state(legacy=False)))
 
     def commit(self) -> None:
         """Give the user's estimator all that was learned, and take away what is of earlier fits."""
-        learned = {name: value for name, value in vars(self.fitted).items() if is_learned(name)}
-        kept = {n: value for n, value in vars(self.estimator).items() if not is_learned(n)}
-        for original, drawn in self._generators:
-            original.set_state(drawn.get_state(legacy=False))
-            if "_state" in learned and learned["_state"].random_state is drawn:
-                learned["_state"].random_state = original
+        kept = {n: each for n, each in dict(vars(self.estimator)).items() if n not in LEARNED}
+        learned = {
+            name: value
+            for name, value in vars(self.fitted).items()
+            if name in LEARNED or name not in self._before or value is not self._before[name]
+        }
         # at once, so that neither an interrupt nor another thread finds half of it
-        self.estimator.__dict__ = kept | learned | self._parameters
-
-
-def is_learned(name: str) -> bool:
-    """Say whether fits leave an attribute of this name."""
-    return name in LEARNED or (name.endswith("_") and not name.startswith("_"))
+        self.estimator.__dict__ = kept | learned

@@ -10,8 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Hashable, Sequence
-from contextlib import suppress
-from functools import partial
+from contextlib import ExitStack, suppress
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
@@ -140,8 +139,9 @@ class EnsembleEstimator(NeuralEstimator):
             )
 
     def _fit_ensemble(self, arguments: FitArguments) -> Any:
-        with self._own_defaults():
-            fits, context, given = self._prepare_ensemble(arguments)
+        with self._own_defaults(), ExitStack() as drafts:
+            fits, given = self._prepare_ensemble(arguments, drafts)
+        context = self._open_context(given, fits)
         try:
             train_members(fits)
         finally:
@@ -158,36 +158,30 @@ class EnsembleEstimator(NeuralEstimator):
         return self
 
     def _prepare_ensemble(
-        self, arguments: FitArguments
-    ) -> tuple[list[PreparedFit], Any, dict[str, Any]]:
-        """Return the prepared fits of the members, scikit-learn's context, and what it is given."""
+        self, arguments: FitArguments, stack: ExitStack
+    ) -> tuple[list[PreparedFit], dict[str, Any]]:
+        """Return the prepared fits of the members, and what scikit-learn's callbacks are given."""
         device = resolve_device(self.device)
-        draft = Draft(self, goes_on=self._goes_on(arguments.incremental))
+        draft = stack.enter_context(Draft(self, goes_on=self._goes_on(arguments.incremental)))
         data = check_data(draft, arguments)
         folder = None if arguments.incremental else folder_named(self.checkpoint)
         if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         drafts = self._draft_members(draft, data, folder)
-        context = self._open_context(data.given, len(drafts))
         rows: dict[Hashable, Rows] = {}
         bar = EpochBar(len(drafts))
-        try:
-            fits = []
-            for number, member in enumerate(drafts):
-                company = Company(
-                    None if folder is None else member_folder(folder, number),
-                    partial(self._report_member, member.estimator, context, number),
-                    bar,
-                    n_together=len(drafts),
-                    name=f"network {number + 1} of {len(drafts)}",
-                    first=drafts[0].fitted if number else None,
-                    rows=rows,
-                )
-                fits.append(prepare_checked(member, data, device, company))
-        except BaseException:
-            if context is not None:
-                context.call_on_fit_task_end(estimator=self, **data.given)
-            raise
+        fits = []
+        for number, member in enumerate(drafts):
+            company = Company(
+                None if folder is None else member_folder(folder, number),
+                bar,
+                n_together=len(drafts),
+                name=f"network {number + 1} of {len(drafts)}",
+                first=drafts[0].fitted if number else None,
+                rows=rows,
+            )
+            stack.enter_context(member)
+            fits.append(prepare_checked(member, data, device, company))
         for member in drafts:
             member.commit()
         joined = vars(draft.fitted)
@@ -195,23 +189,19 @@ class EnsembleEstimator(NeuralEstimator):
         for name in ("_state", "_row_memory"):  # of a single network that was here before
             joined.pop(name, None)
         draft.commit()
-        return fits, context, data.given
+        return fits, data.given
 
-    def _open_context(self, given: dict[str, Any], n_members: int) -> Any:
+    def _open_context(self, given: dict[str, Any], fits: Sequence[PreparedFit]) -> Any:
         """Begin a task with a subtask a member, if scikit-learn's callbacks are to follow them."""
         if not getattr(self, "_skl_callbacks", None):
             return None
-        context = self._init_callback_context(max_subtasks=n_members, sequential_subtasks=False)
-        return context.call_on_fit_task_begin(estimator=self, **given)
-
-    def _report_member(
-        self, member: Any, context: Any, number: int, given: dict[str, Any], max_epochs: int
-    ) -> ScikitLearnCallbacks | None:
-        """Return what tells scikit-learn's callbacks of a member, in the ensemble's context."""
-        if context is None:
-            return None
-        task = context.subcontext("network", number, max_subtasks=max_epochs)
-        return ScikitLearnCallbacks(self, task, given, member._fitted_copy)
+        context = self._init_callback_context(max_subtasks=len(fits), sequential_subtasks=False)
+        context = context.call_on_fit_task_begin(estimator=self, **given)
+        for number, fit in enumerate(fits):
+            max_epochs = fit.training.settings.max_epochs
+            task = context.subcontext("network", number, max_subtasks=max_epochs)
+            fit.tell(ScikitLearnCallbacks(self, task, given, fit.estimator._fitted_copy))
+        return context
 
     def _joined(self, fits: Sequence[PreparedFit]) -> dict[str, Any]:
         """Return the attributes of the ensemble of the members that were fitted."""
@@ -266,8 +256,7 @@ class EnsembleEstimator(NeuralEstimator):
             return []
         # one call, of which a larger ensemble gets more numbers: the first ones are the same
         random_state: np.random.RandomState = check_random_state(self.random_state)
-        if random_state is self.random_state:  # the user's
-            random_state = draft.generator_like(random_state)
+        draft.draws_from(random_state)
         begun_with = copy.deepcopy(random_state)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_estimators)
         if self.random_state is None and folder is not None:

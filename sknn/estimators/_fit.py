@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -25,7 +25,6 @@ from sknn.training import (
     Listener,
     MoveBar,
     PrintEpochs,
-    ScikitLearnCallbacks,
     Settings,
     Training,
     TrainingState,
@@ -92,7 +91,6 @@ class Company:
     """What a network shares with those that are fitted beside it, and what tells it apart."""
 
     folder: str | os.PathLike[str] | None  # of its checkpoint
-    reporter: Callable[[dict[str, Any], int], ScikitLearnCallbacks | None]
     bar: EpochBar = field(default_factory=EpochBar)
     n_together: int = 1  # how many may be trained at the same time
     name: str = ""  # for printed lines
@@ -109,6 +107,11 @@ class PreparedFit:
         self.training = training
         self.incremental = incremental  # `partial_fit` need not converge
         self.is_concluded = False
+
+    def tell(self, listener: Listener | None) -> None:
+        """Have the training tell another listener, if there is one."""
+        if listener is not None:
+            self.training.listeners = [*self.training.listeners, listener]
 
     def run(self) -> Any:
         """Train; return the estimator."""
@@ -137,12 +140,12 @@ def prepare(estimator: Any, arguments: FitArguments) -> PreparedFit:
     """Do everything that comes before the training, or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
-        draft = Draft(estimator, goes_on=estimator._goes_on(arguments.incremental))
-        data = check_data(draft, arguments)
-        folder = None if arguments.incremental else folder_named(estimator.checkpoint)
-        company = Company(folder, estimator._make_reporter)
-        prepared = prepare_checked(draft, data, device, company)
-        draft.commit()
+        with Draft(estimator, goes_on=estimator._goes_on(arguments.incremental)) as draft:
+            data = check_data(draft, arguments)
+            folder = None if arguments.incremental else folder_named(estimator.checkpoint)
+            prepared = prepare_checked(draft, data, device, Company(folder))
+            prepared.tell(estimator._make_reporter(data.given, prepared.training))
+            draft.commit()
     return prepared
 
 
@@ -298,8 +301,7 @@ def _start(
     if random_state is None:  # one draw from NumPy's global generator
         random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
     generator = check_random_state(random_state)
-    if generator is random_state:  # the user's
-        generator = draft.generator_like(generator)
+    draft.draws_from(generator)
     state = TrainingState(random_state=generator)
     if checkpoint is not None:
         checkpoint.begin_with(generator)
@@ -327,7 +329,8 @@ def _start(
 def _go_on(model: Any, device: torch.device, *, incremental: bool) -> None:
     """Take up the network and the training state where the last call left them."""
     here = next(model.module_.parameters()).device
-    if device.type != here.type or device.index not in (None, here.index):
+    is_elsewhere = device.type != here.type or device.index not in (None, here.index)
+    if is_elsewhere or not model._state.history:  # its fixed layers are about to be fitted
         model.module_ = copy.deepcopy(model.module_).to(device)
     if not incremental:
         # as in scikit-learn, a warm start keeps the weights and renews the optimizer
@@ -451,7 +454,7 @@ def _make_training(
         is_all=not data.incremental,  # a part of a stream does not stand for all of it
         augment=model._make_augmentation(),
         checkpoint=checkpoint,
-        listeners=_make_listeners(model, data.given, settings.max_epochs, company),
+        listeners=_make_listeners(model, company),
         callbacks=check_callbacks(model.callbacks or []),
         estimator=draft.estimator,
     )
@@ -469,10 +472,8 @@ def _resolve_schedule(model: Any, *, incremental: bool) -> str:
     return schedule
 
 
-def _make_listeners(
-    model: Any, given: dict[str, Any], max_epochs: int, company: Company
-) -> list[Listener]:
-    """Return what prints, and what speaks to scikit-learn's callbacks."""
+def _make_listeners(model: Any, company: Company) -> list[Listener]:
+    """Return what prints."""
     listeners: list[Listener] = []
     if model.verbose:
         score_name = "R2" if is_regressor(model) else "accuracy"
@@ -480,5 +481,4 @@ def _make_listeners(
             listeners.append(MoveBar(company.bar, score_name))
         else:
             listeners.append(PrintEpochs(score_name, company.name))
-    reporter = company.reporter(given, max_epochs)
-    return listeners if reporter is None else [*listeners, reporter]
+    return listeners

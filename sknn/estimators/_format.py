@@ -14,7 +14,9 @@ class Format(Protocol):
     """What X is: learned from training data, it checks a later X and brings it to the network.
 
     Plain data. `estimator` has the parameters that X is read by, and the number and names of
-    columns that scikit-learn compares; in a fit it is the draft.
+    columns that scikit-learn compares; in a fit it is the draft. A validated X has `shape`, `dtype`
+    and a length, and its items are arrays; what is neither an array, a CSR matrix nor a
+    :class:`sknn.data.Ragged` is best an object array of arrays.
     """
 
     @classmethod

@@ -94,6 +94,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The values, in the float type of `X`.
         """
-        outputs, dtype = self._predict_outputs(X)
-        values = self._targets.decide(outputs, self._loss).cpu().numpy().astype(dtype, copy=False)
-        return self._by_sample(self._targets.decode(values), X)
+        fitted, outputs, dtype = self._predict_outputs(X)
+        targets: Targets = fitted._targets
+        values = targets.decide(outputs, fitted._loss).cpu().numpy().astype(dtype, copy=False)
+        return targets.by_sample(targets.decode(values), X)

@@ -163,20 +163,25 @@ class EncoderDecoderClassifier(EncoderDecoderLayers):
         object ndarray of shape (n_samples,)
             An array of labels for each series, of the type of `classes_`.
         """
-        check_is_fitted(self)
+        fitted = self._as_it_is()
+        check_is_fitted(fitted)
         with self._own_defaults():
-            X = self._format.check(array_like(X, "X"), self)
-            parameter = next(self.module_.parameters())
-            rows = self._format.rows(X, parameter.device, parameter.dtype, self.module_)
-            n_steps = self.max_length or 2 * self._targets.longest + 10
-            chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
-            if not hasattr(self.module_, "write"):
+            X = fitted._format.check(array_like(X, "X"), fitted)
+            parameter = next(fitted.module_.parameters())
+            rows = fitted._format.rows(X, parameter.device, parameter.dtype, fitted.module_)
+            n_steps = self.max_length or 2 * fitted._targets.longest + 10
+            chunk_rows = rows_at_once(fitted._work.layer_size, parameter.device)
+            if not hasattr(fitted.module_, "write"):
                 raise TypeError("module has no method `write`, which predictions need.")
-            with self._prediction_threads(len(rows), rows.device):
+            with fitted._prediction_threads(len(rows), rows.device):
                 codes = write_labels(
-                    cast(LabelDecoder, self.module_), rows, self._compute_dtype, n_steps, chunk_rows
+                    cast(LabelDecoder, fitted.module_),
+                    rows,
+                    fitted._compute_dtype,
+                    n_steps,
+                    chunk_rows,
                 )
-        return Ragged(self.classes_[codes.values], codes.lengths).to_objects()
+        return Ragged(fitted.classes_[codes.values], codes.lengths).to_objects()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of series whose predicted sequence is exactly right.

@@ -191,17 +191,9 @@ class SequenceGenerator(NeuralEstimator):
         return tags
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
-        state = super()._of_this_version(state)
         if "n_tokens_" in state:
-            state["_format"] = WindowFormat(state.pop("n_tokens_"))
-        return state
-
-    @property
-    def n_tokens_(self) -> int:
-        """Number of tokens."""
-        if "_format" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self._format.n_tokens
+            state.setdefault("_format", WindowFormat(state["n_tokens_"]))
+        return super()._of_this_version(state)
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)

@@ -71,11 +71,11 @@ class StepEstimator(RecurrentLayers):
         weights = check_weights("sample_weight", sample_weight, series)
         if weights is not None:
             weights = repeat_for_steps(series, weights)
-        outputs, dtype = self._predict_outputs(X)
-        decisions = self._targets.decide(outputs, self._loss).cpu().numpy()
+        fitted, outputs, dtype = self._predict_outputs(X)
+        decisions = fitted._targets.decide(outputs, fitted._loss).cpu().numpy()
         if decisions.dtype.kind == "f":
             decisions = decisions.astype(dtype, copy=False)
-        return true.values, self._targets.decode(decisions), weights
+        return true.values, fitted._targets.decode(decisions), weights
 
 
 @declares_parameters

@@ -278,6 +278,11 @@ class NextTokens(TokenTargets):
         """A logit a token, and one for the mark."""
         return self.n_tokens + 1
 
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """The number of tokens."""
+        return {"n_tokens_": self.n_tokens}
+
     def encode(self, y: Ragged) -> Ragged:
         """Take tokens as they are."""
         return y
