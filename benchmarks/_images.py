@@ -102,7 +102,8 @@ def _torch_network(problem: Problem, data: Data) -> nn.Module:
         return build_network(problem.layers, shape)
     images = torch.from_numpy(data.X[:5000]).permute(0, 3, 1, 2).float().div_(255)
     filters, activation = problem.parameters["filters"], problem.parameters["activation"]
-    network = AirbenchNetwork(shape, filters, 10, activation=activation, images=images)
+    network = AirbenchNetwork(shape, filters, 10, activation=activation)
+    network.layers.whitening.fit(images)
     network.initialize(np.random.RandomState(0), "dirac")
     return network
 

@@ -1,11 +1,13 @@
-"""Where the documentation of an estimator is, and texts that stand in it."""
+"""Where the documentation of an estimator is, and how docstrings are composed."""
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar
@@ -59,3 +61,24 @@ def quoted(names: Iterable[str]) -> str:
 def paragraph(text: str) -> str:
     """Return a text in lines that fit into the description of a parameter."""
     return textwrap.fill(" ".join(text.split()), 92)
+
+
+T = TypeVar("T", bound=Callable)
+
+MARK = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
+
+
+def composed(**texts: str) -> Callable[[T], T]:
+    """Return a decorator that puts each text into a docstring, in place of the line ``{name}``."""
+
+    def text_for(mark: re.Match[str]) -> str:
+        indent, name = mark.groups()
+        # the line {parameters} of a class is left to `declares_parameters`
+        return textwrap.indent(texts[name], indent) if name in texts else mark[0]
+
+    def decorate(obj: T) -> T:
+        if obj.__doc__:  # there is none under python -OO
+            obj.__doc__ = MARK.sub(text_for, inspect.cleandoc(obj.__doc__))
+        return obj
+
+    return decorate

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .estimators import (
-    AttentionClassifier,
-    AttentionRegressor,
-    ConvClassifier,
-    ConvRegressor,
-    NeuralClassifier,
-    NeuralRegressor,
-    RecurrentClassifier,
-    RecurrentRegressor,
-)
+from . import estimators
 
 __all__ = ["estimators_to_check"]
 
@@ -37,8 +28,8 @@ def estimators_to_check() -> Iterator[Any]:
     >>> [type(estimator).__name__ for estimator in estimators_to_check()][:4]
     ['NeuralClassifier', 'NeuralRegressor', 'ConvClassifier', 'ConvRegressor']
     """
-    yield NeuralClassifier(max_iter=20)
-    yield NeuralRegressor(max_iter=20)
+    yield estimators.NeuralClassifier(max_iter=20)
+    yield estimators.NeuralRegressor(max_iter=20)
     checking: dict[str, Any] = {
         "batch_size": "all",
         "learning_rate_init": 0.03,
@@ -54,8 +45,8 @@ def estimators_to_check() -> Iterator[Any]:
         "solver": "adam",
         "alpha": 1e-4,
     }
-    yield ConvClassifier(**conv, **checking)
-    yield ConvRegressor(**conv, **checking)
+    yield estimators.ConvClassifier(**conv, **checking)
+    yield estimators.ConvRegressor(**conv, **checking)
     series: dict[str, Any] = {
         "hidden_size": 8,
         "filters": (8,),
@@ -63,7 +54,7 @@ def estimators_to_check() -> Iterator[Any]:
         "dropout": 0.0,
         "normalization": None,
     }
-    yield RecurrentClassifier(**series, **checking)
-    yield RecurrentRegressor(**series, **checking)
-    yield AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)
-    yield AttentionRegressor(**series, n_heads=2, n_layers=1, **checking)
+    yield estimators.RecurrentClassifier(**series, **checking)
+    yield estimators.RecurrentRegressor(**series, **checking)
+    yield estimators.AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)
+    yield estimators.AttentionRegressor(**series, n_heads=2, n_layers=1, **checking)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor, _documentation
-from sknn._docstrings import composed
+from sknn._documentation import composed
 from sknn.estimators._training_parameters import TrainingParameters
 
 MODULES = ("sknn", "sknn.forecasting", "sknn.model_selection", "sknn.sequences", "sknn.text")

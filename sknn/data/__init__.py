@@ -8,7 +8,7 @@ from ._devices import (
     threads_for,
 )
 from ._fingerprint import fingerprint
-from ._images import BYTE_MAXIMUM, ImageRows
+from ._images import ImageRows
 from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts
 from ._ragged import Ragged, step_positions
 from ._rows import DenseRows, Inputs, Rows, SparseRows, make_rows

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknn.nn.inputs import BYTE_MAXIMUM
+
 from ._numbers import as_tensor, check_range
-
-# Pixels that are stored as bytes become floats from 0 to 1.
-BYTE_MAXIMUM = 255
-
 
 # Types of arrays whose rows torch can gather.
 GATHERED_TYPES = frozenset("?bBhilqefd")

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknn.nn.inputs import ArrangeSeries
+
 from ._numbers import as_tensor
 from ._ragged import Ragged
 from ._rows import Inputs
@@ -28,7 +30,7 @@ class SeriesRows:
     ) -> None:
         self.device = device
         self.dtype = dtype
-        self.tokens = tokens
+        self._series = ArrangeSeries(dtype, tokens)
         self.lengths = X.lengths if isinstance(X, Ragged) else None
         if isinstance(X, Ragged):
             values = as_tensor(X.values, dtype)
@@ -60,12 +62,6 @@ class SeriesRows:
         if self.lengths is None:
             return self._series(self.tensor[start:stop])
         return self.take(torch.arange(start, stop, device=self.device))
-
-    def _series(self, series: Tensor) -> Tensor:
-        if self.tokens:
-            return series.long()
-        series = series.to(self.dtype)
-        return series if series.ndim == 3 else series.unsqueeze(2)
 
 
 class PairedRows:

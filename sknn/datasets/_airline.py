@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import import_pandas
-from ._fetching import fetcher
+from ._fetching import fetcher, import_pandas
 from ._store import RemoteFile, corrupt_file, decoding, reading
 
 _AIRLINE = RemoteFile(

@@ -11,8 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bunch import Fetched, bundle
-from ._fetching import Subset, fetcher
+from ._fetching import Fetched, Subset, bundle, fetcher
 from ._store import (
     RemoteFile,
     check_labels,

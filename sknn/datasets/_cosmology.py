@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from sknn._validation import validated
+from sknn._validation import POSITIVE, validated
 
 _SPEED_OF_LIGHT = 299_792.458  # km / s
 
 COSMOLOGY_CONSTRAINTS = {
-    "H0": [Interval(Real, 0, None, closed="neither")],
+    "H0": [POSITIVE],
     "omega_m": [Interval(Real, 0, 1, closed="both")],
 }
 

@@ -14,15 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import Fetched
-from ._fetching import Subset, fetcher
-from ._store import (
-    RemoteFile,
-    corrupt_file,
-    replacing,
-    resolve_data_home,
-    unpack,
-)
+from ._fetching import Fetched, Subset, fetcher
+from ._store import RemoteFile, corrupt_file, replacing, resolve_data_home, unpack
 from ._ts import Series, read_ts
 
 _FOLDER = "series"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
-from sknn._validation import validated
+from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER, validated
 
-from ._bunch import Fetched, bundle
 from ._cosmology import COSMOLOGY_CONSTRAINTS, distance_modulus
-from ._fetching import fetcher
+from ._fetching import Fetched, bundle, fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
 
 # The publisher gives no hash. This one was recorded by the download script of
@@ -156,9 +153,9 @@ def _read(path: Path) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
 
 @validated(
     {
-        "n_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_samples": [POSITIVE_INTEGER],
         **COSMOLOGY_CONSTRAINTS,
-        "noise": [Interval(Real, 0, None, closed="left"), None],
+        "noise": [NOT_NEGATIVE, None],
         "random_state": ["random_state"],
         "return_error": ["boolean"],
     }

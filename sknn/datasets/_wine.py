@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from ._bunch import Fetched, bundle
-from ._fetching import fetcher
+from ._fetching import Fetched, bundle, fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
 
 _FOLDER_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/"

@@ -14,9 +14,4 @@ from .sequences import (
     StepClassifier,
     StepRegressor,
 )
-from .series import (
-    AttentionClassifier,
-    AttentionRegressor,
-    RecurrentClassifier,
-    RecurrentRegressor,
-)
+from .series import AttentionClassifier, AttentionRegressor, RecurrentClassifier, RecurrentRegressor

@@ -27,7 +27,7 @@ from torch import Tensor
 from sknn._parameters import declares_parameters
 from sknn.data import Samples, prediction_device, threads_for
 from sknn.nn.defaults import own_defaults
-from sknn.storage import portable_state, stored_attributes
+from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
     ScikitLearnCallbacks,
     Training,
@@ -53,14 +53,6 @@ JUDGED_ROWS = 500
 JUDGED_STEPS = 100
 
 FLOAT32_ANSWERS = (np.float32, np.float16)
-
-# What scikit-learn's callbacks leave in an estimator while it is fitted.
-CALLBACK_CONTEXTS = (
-    "_skl_callbacks",
-    "_skl_callbacks_to_teardown",
-    "_callback_fit_ctx",
-    "_parent_callback_ctx",
-)
 
 
 @declares_parameters
@@ -137,11 +129,16 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _runs_user_code(self) -> bool:
         """Say whether functions of the user's, which may draw torch's numbers, take part."""
-        return self.module is not None or callable(self.loss) or callable(self.solver)
+        if self.module is not None:
+            return True
+        activation = getattr(self, "activation", ())
+        activations = activation if isinstance(activation, list | tuple) else [activation]
+        return any(callable(each) for each in (self.loss, self.solver, *activations))
 
     def _draws_torch_numbers(self) -> bool:
         """Say whether training may draw numbers of torch's."""
-        return self._runs_user_code() or bool(self.callbacks)
+        has_dropout = bool(np.any(getattr(self, "dropout", 0)))
+        return has_dropout or bool(self.callbacks) or self._runs_user_code()
 
     def _warn_of_scales(self, X: Any, targets: Any) -> None:
         """Warn of training data whose scale keeps a network from learning."""
@@ -154,6 +151,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _automatic_batch_size(self, n_samples: int) -> int:
         """Return the number of rows that "auto" stands for."""
         return min(200, n_samples)
+
+    def __sklearn_tags__(self) -> Any:
+        """Leave out the checks that pair a row with one target where there is none."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array &= self._targets_kind.pairs_rows
+        return tags
 
     # ------------------------------------------------------------------------------------ fit
 
@@ -380,15 +383,16 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     @property
     def n_parameters_(self) -> int:
         """Number of trainable parameters."""
-        module = getattr(self, "module_", None)
-        if module is None:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return sum(p.numel() for p in module.parameters() if p.requires_grad)
+        return sum(p.numel() for p in self._learned("module_").parameters() if p.requires_grad)
 
     def _fitted_state(self) -> TrainingState:
-        if "_state" not in self.__dict__:
+        return self._learned("_state")
+
+    def _learned(self, name: str) -> Any:
+        """Return an attribute that a fit leaves; AttributeError before the first."""
+        if name not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self._state
+        return self.__dict__[name]
 
     def _html_repr(self) -> str:
         """scikit-learn's diagram, and below it the network of a fitted estimator."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
 from torch.nn import functional as F
 
 from sknn._documentation import quoted
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters, parameter
+from sknn._validation import BELOW_ONE
 from sknn.nn import (
     CLASSIFICATION_LOSSES,
     PROBABILITY_ACTIVATIONS,
@@ -75,7 +75,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
     )
     label_smoothing: float = parameter(
         default=0.0,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Share of each target of "log_loss" that is spread evenly over the classes.""",
     )

@@ -11,15 +11,14 @@ import copy
 import os
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack, suppress
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
 from sknn._parameters import declares_parameters, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Rows, count_threads, resolve_device
 from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
@@ -69,7 +68,7 @@ class EnsembleEstimator(NeuralEstimator):
 
     n_estimators: int = parameter(
         default=1,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Number of networks. Several make an ensemble, whose members differ in their initial
         weights, orders of the rows and validation parts, and whose probabilities (`predict_proba`)

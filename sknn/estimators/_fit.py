@@ -46,6 +46,8 @@ from ._validation import RowMemory, check_weight_sum, split_rows
 # On how many training rows a module of the user's is tried.
 TRIED_ROWS = 8
 
+VALIDATION = "X_val, y_val"
+
 
 @dataclass(frozen=True)
 class FitArguments:
@@ -190,7 +192,7 @@ def _check_validation(
 ) -> tuple[Any, Any, Any, np.ndarray | None]:
     """Validate the user's validation data as the training data, with errors of their own."""
     kind = model._targets
-    with naming_validation():
+    with naming(VALIDATION):
         X_val, y_val = array_like(X_val, "X_val"), array_like(y_val, "y_val")
         X_val = model._format.check(X_val, model)
         y_val = model._targets_kind.check(y_val, X_val, type(model).__name__)
@@ -201,12 +203,12 @@ def _check_validation(
 
 
 @contextmanager
-def naming_validation() -> Iterator[None]:
-    """Say of errors that they are about the validation data."""
+def naming(what: str) -> Iterator[None]:
+    """Say of errors what they are about."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"X_val, y_val: {error}") from error
+        raise ValueError(f"{what}: {error}") from error
 
 
 def join_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any, Any, Any] | None:
@@ -222,10 +224,8 @@ def check_weights(name: str, weights: Any, X: Any) -> np.ndarray | None:
     """Return validated weights of shape (n_samples,)."""
     if weights is None:
         return None
-    try:
+    with naming(name):
         return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
 
 
 # ------------------------------------------------------------------------------------------- start
@@ -364,7 +364,7 @@ def _make_samples(
     memory = _remember_rows(model, data.X, splits=splits)
     if data.validation is not None:
         train = make(*training)
-        with naming_validation():
+        with naming(VALIDATION):
             return train, make(*data.validation)
     if not splits:
         return make(*training), None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, parameter
+from sknn._validation import BELOW_ONE, POSITIVE_INTEGER
 from sknn.nn import ACTIVATIONS, describe_activations, per_layer
 
 from ._base import NeuralEstimator
@@ -18,7 +19,7 @@ from ._training_parameters import refuse_with_lbfgs
 
 HIDDEN_LAYER_SIZES_CONSTRAINTS: list[Any] = [
     "array-like",
-    Interval(Integral, 1, None, closed="left"),
+    POSITIVE_INTEGER,
 ]
 
 
@@ -48,7 +49,7 @@ class LayerParameters(NeuralEstimator):
     )
     dropout: float | Sequence[float] = parameter(
         default=0.0,
-        constraints=[Interval(Real, 0, 1, closed="left"), "array-like"],
+        constraints=[BELOW_ONE, "array-like"],
         doc="""float or sequence of float
         Probability with which a hidden unit is set to zero in training; a sequence has one for
         each hidden layer.""",
@@ -60,24 +61,6 @@ class LayerParameters(NeuralEstimator):
         Normalization before each hidden activation: over the batch (Ioffe and Szegedy, 2015) or
         over the layer's units (Ba et al., 2016).""",
     )
-
-    def _runs_user_code(self) -> bool:
-        return has_own_activation(self) or super()._runs_user_code()
-
-    def _draws_torch_numbers(self) -> bool:
-        return has_dropout(self) or super()._draws_torch_numbers()
-
-
-def has_own_activation(estimator: Any) -> bool:
-    """Say whether the built-in network has an activation of the user's."""
-    activation = estimator.activation
-    names = activation if isinstance(activation, list | tuple) else [activation]
-    return estimator.module is None and any(not isinstance(name, str) for name in names)
-
-
-def has_dropout(estimator: Any) -> bool:
-    """Say whether the built-in network has dropout."""
-    return estimator.module is None and bool(np.any(estimator.dropout))
 
 
 def dropout_rates(estimator: Any, n_layers: int, layers: str = "hidden layers") -> list[float]:

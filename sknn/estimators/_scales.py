@@ -33,7 +33,6 @@ def warn_of_inputs(X: Any) -> None:
         warnings.warn(
             f"X has values beyond {LARGE_INPUTS:,.0f}, and networks learn badly from large "
             f"numbers. {SCALE_X}",
-            UserWarning,
             stacklevel=2,
         )
 
@@ -44,7 +43,6 @@ def warn_of_targets(targets: np.ndarray) -> None:
         warnings.warn(
             f"y has values beyond {LARGE_TARGETS:,.0f}, and networks take long to reach large "
             f"numbers. {SCALE_Y}",
-            UserWarning,
             stacklevel=2,
         )
 

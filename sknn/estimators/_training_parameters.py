@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
+from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE, POSITIVE_INTEGER
 from sknn.training import HORIZON_SCHEDULES, SOLVERS
 
 
@@ -37,7 +38,7 @@ class TrainingParameters(ExplainedParameters):
     )
     alpha: float = parameter(
         default=0.0001,
-        constraints=[Interval(Real, 0, None, closed="left")],
+        constraints=[NOT_NEGATIVE],
         doc="""float
         Strength of the L2 penalty: ``alpha / 2 * ||W||^2``, divided by the batch's weight sum,
         is added to the loss, W being the parameters of two or more dimensions. With
@@ -45,7 +46,7 @@ class TrainingParameters(ExplainedParameters):
     )
     batch_size: int | str = parameter(
         default="auto",
-        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
         Rows a batch; "auto" is ``min(200, n_samples)``, and "all" every row. Not used by
         "lbfgs".""",
@@ -69,19 +70,19 @@ class TrainingParameters(ExplainedParameters):
     )
     learning_rate_init: float = parameter(
         default=0.001,
-        constraints=[Interval(Real, 0, None, closed="neither")],
+        constraints=[POSITIVE],
         doc="""float
         The learning rate, or the peak of its schedule. Not used by "lbfgs".""",
     )
     power_t: float = parameter(
         default=0.5,
-        constraints=[Interval(Real, 0, None, closed="left")],
+        constraints=[NOT_NEGATIVE],
         doc="""float
         Exponent of the schedule "invscaling".""",
     )
     max_iter: int = parameter(
         default=200,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Largest number of epochs (of iterations for "lbfgs").""",
     )
@@ -101,7 +102,7 @@ class TrainingParameters(ExplainedParameters):
     )
     tol: float = parameter(
         default=1e-4,
-        constraints=[Interval(Real, 0, None, closed="left")],
+        constraints=[NOT_NEGATIVE],
         doc="""float
         Training stops when loss or validation score has not improved by `tol` for more than
         `n_iter_no_change` epochs. For "lbfgs", the gradient component at which it stops.""",
@@ -144,7 +145,7 @@ class TrainingParameters(ExplainedParameters):
     )
     validation_fraction: float = parameter(
         default=0.1,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Share of the training data that `early_stopping` sets aside if `fit` gets no `X_val`.
         Equal rows stay on one side with `warm_start`, which makes the share inexact where rows
@@ -152,37 +153,37 @@ class TrainingParameters(ExplainedParameters):
     )
     beta_1: float = parameter(
         default=0.9,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Decay rate of the first moment in "adam" and its kin, in [0, 1).""",
     )
     beta_2: float = parameter(
         default=0.999,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Decay rate of the second moment in "adam" and its kin, in [0, 1).""",
     )
     epsilon: float = parameter(
         default=1e-8,
-        constraints=[Interval(Real, 0, None, closed="neither")],
+        constraints=[POSITIVE],
         doc="""float
         Keeps the division by the second moment finite.""",
     )
     n_iter_no_change: float = parameter(
         default=10,
-        constraints=[Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        constraints=[POSITIVE_INTEGER, Options(Real, {np.inf})],
         doc="""int or numpy.inf
         Epochs without an improvement by `tol` before training stops.""",
     )
     max_fun: int = parameter(
         default=15000,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Largest number of loss evaluations of "lbfgs".""",
     )
     max_grad_norm: float | None = parameter(
         default=None,
-        constraints=[Interval(Real, 0, None, closed="neither"), None],
+        constraints=[POSITIVE, None],
         doc="""float or None
         Gradients of a larger Euclidean norm are scaled down to it. Not used by "lbfgs".""",
     )
@@ -242,7 +243,7 @@ class TrainingParameters(ExplainedParameters):
     )
     checkpoint_minutes: float = parameter(
         default=10,
-        constraints=[Interval(Real, 0, None, closed="neither")],
+        constraints=[POSITIVE],
         doc="""float
         How often, in minutes, `checkpoint` is also written within an epoch. Networks that are
         trained together, as those of an ensemble are, are kept after epochs only.""",

@@ -208,7 +208,6 @@ def _draw(
         if obstacle:
             warnings.warn(
                 f"early_stopping draws the validation part at random, not stratified: {obstacle}",
-                UserWarning,
                 stacklevel=2,
             )
             stratify = None
@@ -263,7 +262,6 @@ def _keep_copies_together(
         warnings.warn(
             f"early_stopping holds out {rows.sum()} of {len(keys)} rows in place of {wanted}: "
             f"warm_start keeps equal rows on one side, and X has {len(counts)} different rows.",
-            UserWarning,
             stacklevel=2,
         )
     return np.flatnonzero(~rows), np.flatnonzero(rows)

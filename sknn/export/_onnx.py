@@ -16,9 +16,8 @@ from ._comparison import ExportError, compare
 from ._fitted import FittedModel, take_apart
 from ._graph import compute_in_float32, label_tensor, look_up_labels, look_up_words, tidy
 from ._inputs import find_format
-from ._model import deployed
 from ._operators import translations
-from ._program import trace
+from ._program import deployed, trace
 from ._quiet import quiet
 
 # The oldest opset that torch writes without conversion. onnxruntime has run it since 1.14.

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.base import (
-    MetaEstimatorMixin,
-    RegressorMixin,
-    _fit_context,
-    is_regressor,
-)
+from sklearn.base import MetaEstimatorMixin, RegressorMixin, _fit_context, is_regressor
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
 
 from sknn._drafts import draft_of
 from sknn._parameters import ExplainedParameters, declares_parameters, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.estimators import NeuralRegressor
 
 from ._intervals import (
@@ -30,8 +26,26 @@ from ._intervals import (
     rounded_up,
 )
 from ._models import Origins, WindowModel
-from ._series import Series
-from ._windows import FLOATS, POSITIVE, check_length, n_dimensions
+from ._windows import FLOATS, check_length, n_dimensions
+
+
+class Series(NamedTuple):
+    """A checked series and its covariates."""
+
+    values: np.ndarray  # (n_steps, n_series)
+    covariates: np.ndarray | None  # (n_steps, n_covariates); None if there are none
+
+    def part(self, start: int | None, stop: int | None = None) -> Series:
+        """Return a copy of the steps from `start` to `stop`."""
+        covariates = None if self.covariates is None else self.covariates[start:stop].copy()
+        return Series(self.values[start:stop].copy(), covariates)
+
+    def followed_by(self, other: Series) -> Series:
+        """Return both, one after the other."""
+        values = np.concatenate([self.values, other.values])
+        if self.covariates is None or other.covariates is None:
+            return Series(values, None)
+        return Series(values, np.concatenate([self.covariates, other.covariates]))
 
 
 def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
@@ -61,7 +75,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
     )
     past: int = parameter(
         default=24,
-        constraints=[POSITIVE],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Time steps that a forecast starts from: the length of a window. A whole period of the
         series, or two, is a good choice.""",
@@ -118,10 +132,8 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
     def _horizon(self) -> int:
         """Steps that the regressor forecasts at once."""
 
-    @property
-    @abstractmethod
-    def _interval_reach(self) -> tuple[str, int]:
-        """The parameter that says how many steps ahead intervals reach, and its value."""
+    # the parameter that says how many steps ahead intervals reach
+    _reach: ClassVar[str]
 
     @abstractmethod
     def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
@@ -349,10 +361,9 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
             )
         n_calibrated = len(self._intervals.margins)
         if n_steps > n_calibrated:
-            name, _ = self._interval_reach
             raise ValueError(
                 f"X asks for intervals of {n_steps} steps, but they were calibrated for "
-                f"{n_calibrated} steps ahead: raise {name} before fit."
+                f"{n_calibrated} steps ahead: raise {self._reach} before fit."
             )
         return self._in_shape(self._intervals.predict(origin, n_steps)[0])
 
@@ -409,7 +420,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
 
     def _calibrate(self, estimator: Any, series: Series, coverage: float) -> np.ndarray:
         """Return by how much bounds fitted to the first part have to be widened in the last."""
-        _, n_steps = self._interval_reach
+        n_steps = getattr(self, self._reach)
         first = self._first_calibration_step(len(series.values), coverage)
         # the targets of this part end before the first step of calibration
         training = series.part(None, first)
@@ -421,7 +432,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         return conformal_margins(conformal_scores(models, origins, future), coverage)
 
     def _first_calibration_step(self, n_timesteps: int, coverage: float) -> int:
-        name, n_steps = self._interval_reach
+        name, n_steps = self._reach, getattr(self, self._reach)
         n_calibration = round(self.calibration_fraction * n_timesteps)
         needed = n_steps + least_scores(coverage) - 1
         if n_calibration < needed:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sknn._docstrings import composed
+from sknn._documentation import composed
 from sknn._parameters import declares_parameters, parameter
+from sknn._validation import POSITIVE_INTEGER
 
 from ._base import Forecaster
 from ._quantiles import quantile_regressor
-from ._windows import POSITIVE
 
 with_shared_texts = composed(
     fitted="""\
@@ -85,19 +85,17 @@ class RecursiveForecaster(Forecaster):
 
     interval_steps: int = parameter(
         default=12,
-        constraints=[POSITIVE],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Steps ahead up to which intervals are calibrated. Used with `interval` only; `predict`
         goes as far as it is asked to.""",
     )
 
+    _reach = "interval_steps"
+
     @property
     def _horizon(self) -> int:
         return 1
-
-    @property
-    def _interval_reach(self) -> tuple[str, int]:
-        return "interval_steps", self.interval_steps
 
     def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
         return ()
@@ -163,18 +161,16 @@ class DirectForecaster(Forecaster):
 
     horizon: int = parameter(
         default=12,
-        constraints=[POSITIVE],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Steps that the regressor forecasts at once, and up to which intervals are calibrated.""",
     )
 
+    _reach = "horizon"
+
     @property
     def _horizon(self) -> int:
         return self.horizon
-
-    @property
-    def _interval_reach(self) -> tuple[str, int]:
-        return "horizon", self.horizon
 
     def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
         tail = (1 - coverage) / 2

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
+from sknn._validation import POSITIVE_INTEGER
 
-POSITIVE = Interval(Integral, 1, None, closed="left")
 FLOATS = (np.float64, np.float32)
 
 
@@ -76,9 +74,9 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "past": [POSITIVE],
-        "horizon": [POSITIVE],
-        "stride": [POSITIVE],
+        "past": [POSITIVE_INTEGER],
+        "horizon": [POSITIVE_INTEGER],
+        "stride": [POSITIVE_INTEGER],
     }
 
     def __init__(self, past: int = 24, horizon: int = 1, stride: int = 1) -> None:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples
 
-from sknn._validation import validated
+from sknn._validation import POSITIVE_INTEGER, validated
 
 from ._axes import picture_axes
 from ._captions import CLASS_NAMES, TargetNames, true_targets, write_caption
 from ._networks import FittedNetwork, fitted_network
 from ._pictures import as_pictures, brightness_range, show_picture, take
 
-POSITIVE = Interval(Integral, 1, None, closed="left")
-
 
 @validated(
     {
         "which": [StrOptions({"first", "worst"})],
-        "n_images": [POSITIVE],
-        "n_columns": [POSITIVE, None],
+        "n_images": [POSITIVE_INTEGER],
+        "n_columns": [POSITIVE_INTEGER, None],
         "class_names": CLASS_NAMES,
         "image_shape": ["array-like", None],
         "data_format": [StrOptions({"channels_last", "channels_first"}), None],

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch.nn import functional as F
 
 
-def _kernel(rows: list[list[int]], divisor: int = 1) -> np.ndarray:
+def _kernel(rows: ArrayLike, divisor: int = 1) -> np.ndarray:
     kernel = np.array(rows, dtype=np.float64) / divisor
     kernel.setflags(write=False)
     return kernel
 
+
+# Of 5x5 pixels: binomial weights, and the pixel in the middle alone.
+_BLUR = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])
+_MIDDLE = np.outer([0, 0, 1, 0, 0], [0, 0, 1, 0, 0])
 
 # Described in the docstring of `filter_image`. Arrays of shape (height, width), read-only.
 FILTER_KERNELS: Mapping[str, np.ndarray] = MappingProxyType(
@@ -26,26 +31,8 @@ FILTER_KERNELS: Mapping[str, np.ndarray] = MappingProxyType(
         "sharpen": _kernel([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
         "box_blur": _kernel([[1, 1, 1], [1, 1, 1], [1, 1, 1]], 9),
         "gaussian_blur_3x3": _kernel([[1, 2, 1], [2, 4, 2], [1, 2, 1]], 16),
-        "gaussian_blur_5x5": _kernel(
-            [
-                [1, 4, 6, 4, 1],
-                [4, 16, 24, 16, 4],
-                [6, 24, 36, 24, 6],
-                [4, 16, 24, 16, 4],
-                [1, 4, 6, 4, 1],
-            ],
-            256,
-        ),
-        "unsharp_mask_5x5": _kernel(
-            [
-                [1, 4, 6, 4, 1],
-                [4, 16, 24, 16, 4],
-                [6, 24, -476, 24, 6],
-                [4, 16, 24, 16, 4],
-                [1, 4, 6, 4, 1],
-            ],
-            -256,
-        ),
+        "gaussian_blur_5x5": _kernel(_BLUR, 256),
+        "unsharp_mask_5x5": _kernel(512 * _MIDDLE - _BLUR, 256),  # twice the image, less the blur
     }
 )
 

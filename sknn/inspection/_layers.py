@@ -11,12 +11,11 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from sknn._validation import validated
+from sknn._validation import POSITIVE_INTEGER, validated
 
 from ._axes import picture_axes, value_scale
 from ._networks import FittedNetwork, as_batch, image_network
 
-POSITIVE = Interval(Integral, 1, None, closed="left")
 # the attribute of the built-in networks that holds all layers, which users may leave out
 PREFIX = "layers."
 COLUMNS = 8
@@ -26,8 +25,8 @@ COLUMNS = 8
     {
         "layer": [str, None],
         "channel": [Interval(Integral, 0, None, closed="left"), None],
-        "n_filters": [POSITIVE],
-        "n_columns": [POSITIVE, None],
+        "n_filters": [POSITIVE_INTEGER],
+        "n_columns": [POSITIVE_INTEGER, None],
     }
 )
 def plot_filters(
@@ -113,8 +112,8 @@ def plot_filters(
 @validated(
     {
         "layer": [str, None],
-        "n_maps": [POSITIVE],
-        "n_columns": [POSITIVE, None],
+        "n_maps": [POSITIVE_INTEGER],
+        "n_columns": [POSITIVE_INTEGER, None],
     }
 )
 def plot_feature_maps(

@@ -47,10 +47,6 @@ class FittedNetwork:
         """Return X as the network gets it, (n, channels, height, width)."""
         return self.parts.batch(self.transform(X))
 
-    def empty_sample(self) -> Tensor:
-        """Return a sample of zeros, as a batch on the network's device; a series is the longest."""
-        return self.parts.empty_batch()
-
 
 def fitted_network(estimator: Any) -> FittedNetwork:
     """Find the network in a fitted estimator of ours or a pipeline that ends in one."""

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples
 from torch import Tensor, nn
 
 from sknn._optional import require
-from sknn._validation import validated
+from sknn._validation import POSITIVE_INTEGER, validated
 
 from ._axes import picture_axes, value_scale
 from ._captions import CLASS_NAMES, TargetNames, true_targets, write_caption
 from ._networks import FittedNetwork, image_network
 from ._pictures import as_pictures, brightness_range, show_picture, take
 
-POSITIVE = Interval(Integral, 1, None, closed="left")
 IMAGES_AT_ONCE = 32
 # Integrated gradients are a mean over so many images between black and the image itself.
 INTEGRATION_STEPS = 50
@@ -130,8 +128,8 @@ def saliency(estimator: Any, X: Any, *, target: Any = None, method: str = "salie
 @validated(
     {
         "method": [StrOptions(set(METHODS))],
-        "n_images": [POSITIVE],
-        "n_columns": [POSITIVE, None],
+        "n_images": [POSITIVE_INTEGER],
+        "n_columns": [POSITIVE_INTEGER, None],
         "class_names": CLASS_NAMES,
     }
 )
@@ -228,14 +226,10 @@ def plot_saliency(
     for i in rows:
         show_picture(chosen[2 * i], pictures[i], brightness)
         write_caption(chosen[2 * i], names, predictions[i], None if y is None else y[i])
-        _show_map(chosen[2 * i + 1], maps[i])
+        chosen[2 * i + 1].imshow(maps[i], interpolation="nearest", **value_scale(maps[i]))
         name = names.name(targets[i]) if names.has_classes else f"output {targets[i]}"
         chosen[2 * i + 1].set_title(f"for {name}", fontsize="small")
     return chosen
-
-
-def _show_map(ax: Any, values: np.ndarray) -> None:
-    ax.imshow(values, interpolation="nearest", **value_scale(values))
 
 
 def _attribute(

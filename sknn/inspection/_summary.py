@@ -189,7 +189,7 @@ def summary(estimator: Any, *, show: bool | str = "auto") -> NetworkSummary:
     network = fitted_network(estimator)
     counted: set[int] = set()
     rows = []
-    for trace in trace_layers(network.module, network.empty_sample()):
+    for trace in trace_layers(network.module, network.parts.empty_batch()):
         numbers = _count(_weights(trace.layer, recurse=False), counted)
         shape: Shape = (None, *trace.output.shape[1:])
         name = trace.name.removeprefix("layers.") or "(network)"

@@ -14,12 +14,7 @@ of a Pipeline, is trained as one stack of networks, which takes a fraction of th
 #           a stack and concludes; then scikit-learn's own function runs on it (_calls)
 
 from ._backend import stacked_fits
-from ._search import (
-    GridSearchCV,
-    HalvingGridSearchCV,
-    HalvingRandomSearchCV,
-    RandomizedSearchCV,
-)
+from ._search import GridSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from ._validation import cross_val_predict, cross_val_score, cross_validate
 
 __all__ = [

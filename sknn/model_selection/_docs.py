@@ -6,6 +6,7 @@ scikit-learn documents them at length; here is what they are, once.
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,115 +15,76 @@ T = TypeVar("T", bound=Callable)
 
 INDENT = 4 * " "
 
-# name: (type, description)
-PARAMETERS = {
-    "estimator": (
-        "estimator",
-        "A neural estimator, a Pipeline that ends in one, or any other estimator.",
-    ),
-    "param_grid": (
-        "dict or list of dict",
-        "Names of parameters and the values to try, or several such grids.",
-    ),
-    "param_distributions": (
-        "dict or list of dict",
-        "Names of parameters and distributions (anything with a method `rvs`) or lists to draw "
-        "their values from, or several such dicts.",
-    ),
-    "X": ("array-like or sparse matrix of shape (n_samples, n_features)", "Samples."),
-    "y": (
-        "array-like of shape (n_samples,) or (n_samples, n_outputs)",
-        "Labels or values.",
-    ),
-    "groups": (
-        "array-like of shape (n_samples,)",
-        "Groups of the samples, for a `cv` that keeps groups together.",
-    ),
-    "n_iter": ("int", "Number of candidates to draw."),
-    "n_candidates": (
-        '"exhaust" or int',
-        'Number of candidates to draw for the first round; with "exhaust", as many as let the '
-        "last round use all resources.",
-    ),
-    "factor": (
-        "int or float",
-        "One of so many candidates comes into the next round, which gives each of them so many "
-        "times the resources.",
-    ),
-    "resource": (
-        '"n_samples" or str',
-        'What grows from round to round: "n_samples", or the name of a parameter of the '
-        'estimator with positive integer values, such as "max_iter".',
-    ),
-    "max_resources": (
-        '"auto" or int',
-        'The most that a candidate may use; "auto" is the number of samples.',
-    ),
-    "min_resources": (
-        '{"exhaust", "smallest"} or int',
-        'What each candidate uses in the first round: "smallest" is a small number of samples, '
-        '"exhaust" the largest start with which the last round uses as much as it may.',
-    ),
-    "aggressive_elimination": (
-        "bool",
-        "Whether to repeat the first round until the last one has at most `factor` candidates.",
-    ),
-    "scoring": (
-        "str, callable, list, tuple or dict",
-        "How to score: the name of a scorer, a callable `scorer(estimator, X, y)`, or several "
-        "of them. None is the estimator's `score`.",
-    ),
-    "n_jobs": (
-        "int",
-        "Number of processes that train stacks of networks, the calling one included; None is "
-        "1, or what `joblib.parallel_config` says, -1 all cores. The others start in the "
-        "background and stay for the next search. With large X, with little work, or under "
-        'joblib\'s backend "threading", it is a number of threads. What is not stacked runs in '
-        "so many processes. Under a backend of joblib's that the user has chosen, such as "
-        "Dask's, the number of its workers.",
-    ),
-    "refit": (
-        "bool, str or callable",
-        "Whether to fit the best candidate to all samples. With several scorers the name of "
-        "the one that decides; a callable takes `cv_results_` and returns the best index.",
-    ),
-    "cv": (
-        "int, splitter or iterable",
-        "The folds: their number (None is 5; stratified for classifiers), a splitter, or pairs "
-        "of training and test indices.",
-    ),
-    "verbose": (
-        "int",
-        "From 1 on, a bar of finished fits and scikit-learn's messages; the larger the more.",
-    ),
-    "params": ("dict", "What `fit`, the scorer and the splitter get besides."),
-    "pre_dispatch": (
-        "int or str",
-        "How many fits are planned at once. A number means that only so many networks can be "
-        "trained together; see `memory_limit` for less memory.",
-    ),
-    "random_state": (
-        "int or RandomState",
-        "Seed of what the search itself draws.",
-    ),
-    "error_score": (
-        '"raise" or float',
-        'The score of a fit that fails, with a FitFailedWarning; with "raise", the error is '
-        "raised.",
-    ),
-    "return_train_score": ("bool", "Whether to score on the training samples, too."),
-    "return_estimator": ("bool", "Whether to return the fitted estimators."),
-    "return_indices": ("bool", "Whether to return the indices of the folds."),
-    "method": (
-        '{"predict", "predict_proba", "predict_log_proba", "decision_function"}',
-        "The method that predicts.",
-    ),
-    "memory_limit": (
-        "int or str",
-        'How much memory fits may take at once: bytes, or a string such as "2GB". None is half '
-        "of the memory that is available. A single fit that takes more runs alone.",
-    ),
-}
+PARAMETERS = """
+estimator : estimator
+    A neural estimator, a Pipeline that ends in one, or any other estimator.
+param_grid : dict or list of dict
+    Names of parameters and the values to try, or several such grids.
+param_distributions : dict or list of dict
+    Names of parameters and distributions (anything with a method `rvs`) or lists to draw their
+    values from, or several such dicts.
+X : array-like or sparse matrix of shape (n_samples, n_features)
+    Samples.
+y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    Labels or values.
+groups : array-like of shape (n_samples,)
+    Groups of the samples, for a `cv` that keeps groups together.
+n_iter : int
+    Number of candidates to draw.
+n_candidates : "exhaust" or int
+    Number of candidates to draw for the first round; with "exhaust", as many as let the last
+    round use all resources.
+factor : int or float
+    One of so many candidates comes into the next round, which gives each of them so many times
+    the resources.
+resource : "n_samples" or str
+    What grows from round to round: "n_samples", or the name of a parameter of the estimator
+    with positive integer values, such as "max_iter".
+max_resources : "auto" or int
+    The most that a candidate may use; "auto" is the number of samples.
+min_resources : {"exhaust", "smallest"} or int
+    What each candidate uses in the first round: "smallest" is a small number of samples,
+    "exhaust" the largest start with which the last round uses as much as it may.
+aggressive_elimination : bool
+    Whether to repeat the first round until the last one has at most `factor` candidates.
+scoring : str, callable, list, tuple or dict
+    How to score: the name of a scorer, a callable `scorer(estimator, X, y)`, or several of
+    them. None is the estimator's `score`.
+n_jobs : int
+    Number of processes that train stacks of networks, the calling one included; None is 1, or
+    what `joblib.parallel_config` says, -1 all cores. The others start in the background and
+    stay for the next search. With large X, with little work, or under joblib's backend
+    "threading", it is a number of threads. What is not stacked runs in so many processes. Under
+    a backend of joblib's that the user has chosen, such as Dask's, the number of its workers.
+refit : bool, str or callable
+    Whether to fit the best candidate to all samples. With several scorers the name of the one
+    that decides; a callable takes `cv_results_` and returns the best index.
+cv : int, splitter or iterable
+    The folds: their number (None is 5; stratified for classifiers), a splitter, or pairs of
+    training and test indices.
+verbose : int
+    From 1 on, a bar of finished fits and scikit-learn's messages; the larger the more.
+params : dict
+    What `fit`, the scorer and the splitter get besides.
+pre_dispatch : int or str
+    How many fits are planned at once. A number means that only so many networks can be trained
+    together; see `memory_limit` for less memory.
+random_state : int or RandomState
+    Seed of what the search itself draws.
+error_score : "raise" or float
+    The score of a fit that fails, with a FitFailedWarning; with "raise", the error is raised.
+return_train_score : bool
+    Whether to score on the training samples, too.
+return_estimator : bool
+    Whether to return the fitted estimators.
+return_indices : bool
+    Whether to return the indices of the folds.
+method : {"predict", "predict_proba", "predict_log_proba", "decision_function"}
+    The method that predicts.
+memory_limit : int or str
+    How much memory fits may take at once: bytes, or a string such as "2GB". None is half of the
+    memory that is available. A single fit that takes more runs alone.
+""".strip()
 
 # of a version of scikit-learn that has more of them
 OTHER_PARAMETER = ("object", "As in scikit-learn.")
@@ -184,6 +146,18 @@ that a search hands to its estimators are told of fits, not of epochs.
 """.strip()
 
 
+def parameters_described() -> dict[str, tuple[str, str]]:
+    """Return type and description of each of `PARAMETERS`."""
+    found = re.findall(r"^(\w+) : (.*)\n((?: {4}.*\n?)+)", PARAMETERS, re.MULTILINE)
+    return {name: (kind, " ".join(text.split())) for name, kind, text in found}
+
+
+def with_memory_limit_appended(signature: inspect.Signature) -> inspect.Signature:
+    """Return a signature of scikit-learn's with the parameter `memory_limit` behind all others."""
+    parameter = inspect.Parameter("memory_limit", inspect.Parameter.KEYWORD_ONLY, default=None)
+    return signature.replace(parameters=[*signature.parameters.values(), parameter])
+
+
 def documented(obj: T) -> T:
     """Put the shared texts into a docstring, in place of ``{parameters}`` and its like."""
     is_class = isinstance(obj, type)
@@ -214,9 +188,10 @@ def documented(obj: T) -> T:
 
 def _parameters_text(obj: Callable) -> str:
     """Return the list of the parameters that the signature has, with its defaults."""
+    described = parameters_described()
     lines = []
     for name, parameter in inspect.signature(obj).parameters.items():
-        kind, text = PARAMETERS.get(name, OTHER_PARAMETER)
+        kind, text = described.get(name, OTHER_PARAMETER)
         if parameter.default is not inspect.Parameter.empty:
             kind += f", default={parameter.default!r}".replace("'", '"')
         lines.append(f"{name} : {kind}")

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
-from numbers import Integral
 from typing import Any, TypeVar
 
 import sklearn.model_selection as reference
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.utils._param_validation import Interval
 
 from sknn._documentation import links_to_documentation
+from sknn._validation import POSITIVE_INTEGER
 
 from ._backend import stacked_fits
-from ._docs import documented
+from ._docs import documented, with_memory_limit_appended
 
 C = TypeVar("C", bound=type)
 
-MEMORY_LIMIT = [Interval(Integral, 1, None, closed="left"), str, None]
+MEMORY_LIMIT = [POSITIVE_INTEGER, str, None]
 
 
 def with_memory_limit(cls: C) -> C:
     """Append the parameter `memory_limit` to a search of scikit-learn's, and document it."""
     search: Any = cls
     scikit_learns = search.__init__
-    signature = inspect.signature(scikit_learns)
-    parameter = inspect.Parameter("memory_limit", inspect.Parameter.KEYWORD_ONLY, default=None)
 
     @functools.wraps(scikit_learns)
     def init(self: Any, *args: Any, memory_limit: Any = None, **kwargs: Any) -> None:
@@ -35,9 +32,8 @@ def with_memory_limit(cls: C) -> C:
 
     search.__init__ = init
     # what get_params, clone and help go by
-    init.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), parameter]
-    )
+    signature = with_memory_limit_appended(inspect.signature(scikit_learns))
+    init.__signature__ = signature  # type: ignore[attr-defined]
     search._parameter_constraints = search._parameter_constraints | {"memory_limit": MEMORY_LIMIT}
     return documented(cls)
 

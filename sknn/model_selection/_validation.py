@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import sklearn.model_selection as reference
 
 from ._backend import stacked_fits
-from ._docs import documented
+from ._docs import documented, with_memory_limit_appended
+
+F = TypeVar("F", bound=Callable)
 
 
-@documented
+def with_memory_limit(function: F) -> F:
+    """Give a function the signature of scikit-learn's, and `memory_limit`; document it."""
+    original = inspect.signature(getattr(reference, function.__name__))
+    function.__signature__ = with_memory_limit_appended(original)  # type: ignore[attr-defined]
+    return documented(function)
+
+
+@with_memory_limit
 def cross_validate(
-    estimator: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    groups: Any = None,
-    scoring: Any = None,
-    cv: Any = None,
-    n_jobs: int | None = None,
-    verbose: int = 0,
-    params: dict[str, Any] | None = None,
-    pre_dispatch: int | str = "2*n_jobs",
-    return_train_score: bool = False,
-    return_estimator: bool = False,
-    return_indices: bool = False,
-    error_score: Any = np.nan,
-    memory_limit: int | str | None = None,
+    *args: Any, memory_limit: int | str | None = None, **kwargs: Any
 ) -> dict[str, Any]:
     """Score an estimator on each fold, by one or several scorers.
 
@@ -70,40 +66,11 @@ def cross_validate(
     np.True_
     """
     with stacked_fits(memory_limit):
-        return reference.cross_validate(
-            estimator,
-            X,
-            y,
-            groups=groups,
-            scoring=scoring,
-            cv=cv,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            params=params,
-            pre_dispatch=pre_dispatch,
-            return_train_score=return_train_score,
-            return_estimator=return_estimator,
-            return_indices=return_indices,
-            error_score=error_score,
-        )
+        return reference.cross_validate(*args, **kwargs)
 
 
-@documented
-def cross_val_score(
-    estimator: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    groups: Any = None,
-    scoring: Any = None,
-    cv: Any = None,
-    n_jobs: int | None = None,
-    verbose: int = 0,
-    params: dict[str, Any] | None = None,
-    pre_dispatch: int | str | None = "2*n_jobs",
-    error_score: Any = np.nan,
-    memory_limit: int | str | None = None,
-) -> np.ndarray:
+@with_memory_limit
+def cross_val_score(*args: Any, memory_limit: int | str | None = None, **kwargs: Any) -> np.ndarray:
     """Score an estimator on each fold.
 
     {reference}
@@ -142,36 +109,11 @@ def cross_val_score(
     np.True_
     """
     with stacked_fits(memory_limit):
-        return reference.cross_val_score(
-            estimator,
-            X,
-            y,
-            groups=groups,
-            scoring=scoring,
-            cv=cv,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            params=params,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-        )
+        return reference.cross_val_score(*args, **kwargs)
 
 
-@documented
-def cross_val_predict(
-    estimator: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    groups: Any = None,
-    cv: Any = None,
-    n_jobs: int | None = None,
-    verbose: int = 0,
-    params: dict[str, Any] | None = None,
-    pre_dispatch: int | str | None = "2*n_jobs",
-    method: str = "predict",
-    memory_limit: int | str | None = None,
-) -> Any:
+@with_memory_limit
+def cross_val_predict(*args: Any, memory_limit: int | str | None = None, **kwargs: Any) -> Any:
     """Predict each sample by the estimator that was fitted without its fold.
 
     {reference}
@@ -210,15 +152,4 @@ def cross_val_predict(
     (150, 3)
     """
     with stacked_fits(memory_limit):
-        return reference.cross_val_predict(
-            estimator,
-            X,
-            y,
-            groups=groups,
-            cv=cv,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            params=params,
-            pre_dispatch=pre_dispatch,
-            method=method,
-        )
+        return reference.cross_val_predict(*args, **kwargs)

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .activations import find_activation
-from .builder import NetworkBuilder
-from .images import GlobalPool, ImageNetwork, ImageShape, pool_of
-from .layers import Conv2d, normalization_2d
+from .images import GlobalPool, ImageShape, StagedNetwork, pool_of
+from .layers import Conv2d, NetworkBuilder, normalization_2d
 
 
 class WhiteningConv(nn.Module):
@@ -70,7 +69,7 @@ class WhiteningConv(nn.Module):
         return F.conv2d(images, self.weight, self.bias)
 
 
-class AirbenchNetwork(ImageNetwork):
+class AirbenchNetwork(StagedNetwork):
     """The network of the fastest CIFAR-10 trainings: whitening, stages, a maximum over the image.
 
     A stage is convolution, pooling, normalization, activation, then convolution, normalization,
@@ -82,24 +81,18 @@ class AirbenchNetwork(ImageNetwork):
     images : (n, channels, height, width) -> (n, n_outputs)
     """
 
-    def __init__(
+    def add_stages(
         self,
+        builder: NetworkBuilder,
         image_shape: ImageShape,
         filters: Sequence[int],
-        n_outputs: int,
-        *,
-        hidden_layer_sizes: Sequence[int] = (),
-        activation: Any = "gelu",
-        dropout: float = 0.0,
-        normalization: str | None = "batch",
-        images: Tensor | None = None,
+        activation: Any,
+        normalization: str | None,
     ) -> None:
-        builder = NetworkBuilder()
+        """Append whitening, stages and the maximum."""
         height, width, channels = image_shape
         patch = (min(2, height), min(2, width))  # a strip stays a strip
         whitening = WhiteningConv(channels, patch)
-        if images is not None:
-            whitening.fit(images)
         builder.add("whitening", whitening)
         builder.add("activation", find_activation(activation).module())
         size = (height - patch[0] + 1, width - patch[1] + 1)
@@ -117,12 +110,3 @@ class AirbenchNetwork(ImageNetwork):
                 builder.add(f"activation{name}", find_activation(activation).module())
                 channels = n_filters
         builder.add("max", GlobalPool("max"))
-        builder.add_head(
-            channels,
-            hidden_layer_sizes,
-            n_outputs,
-            activation=activation,
-            dropout=dropout,
-            normalization=normalization,
-        )
-        super().__init__(builder.layers)

@@ -9,9 +9,8 @@ from typing import Any
 from torch import nn
 
 from .activations import find_activation
-from .builder import NetworkBuilder
 from .images import ImageNetwork, ImageShape, as_pair, pool_of, shrink
-from .layers import Conv2d, normalization_2d, per_layer
+from .layers import Conv2d, NetworkBuilder, normalization_2d, per_layer
 
 IMAGE_POOLINGS = ("max", "average")
 

@@ -94,14 +94,7 @@ class EncoderDecoder(SeriesEncoder):
         n_heads: int = 2,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(
-            input_layer,
-            channels,
-            encoder,
-            stem=stem,
-            activation=activation,
-            normalization=normalization,
-        )
+        super().__init__(input_layer, channels, encoder, stem, activation, normalization)
         self.width = width
         channels = stem.filters[-1] if stem.filters else channels
         self.marks = Embedding(2, channels)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layers import draw_glorot
+from .layers import NetworkBuilder, draw_glorot
 
 # height, width, channels
 ImageShape = tuple[int, int, int]
@@ -125,3 +125,35 @@ class ImageNetwork(nn.Module):
                 nn.init.dirac_(weight[: weight.shape[1]])
             if layer.bias is not None:
                 layer.bias.zero_()
+
+
+class StagedNetwork(ImageNetwork):
+    """Base class of the networks of stages, whose layers are all alike, and a dense part."""
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        filters: Sequence[int],  # of each stage
+        n_outputs: int,
+        *,
+        hidden_layer_sizes: Sequence[int] = (),
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        normalization: str | None = "batch",
+    ) -> None:
+        builder = NetworkBuilder()
+        self.add_stages(builder, image_shape, filters, activation, normalization)
+        width = filters[-1]
+        builder.add_head(width, hidden_layer_sizes, n_outputs, activation, dropout, normalization)
+        super().__init__(builder.layers)
+
+    def add_stages(
+        self,
+        builder: NetworkBuilder,
+        image_shape: ImageShape,
+        filters: Sequence[int],
+        activation: Any,
+        normalization: str | None,
+    ) -> None:
+        """Append all layers as far as one number a filter, (n, filters[-1])."""
+        raise NotImplementedError

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+# Pixels that are stored as bytes become floats from 0 to 1.
 BYTE_MAXIMUM = 255
 
 

@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .activations import find_activation
-from .builder import NetworkBuilder
-from .images import GlobalPool, ImageNetwork, ImageShape
-from .layers import Conv2d, normalization_2d
+from .images import GlobalPool, ImageShape, StagedNetwork
+from .layers import Conv2d, NetworkBuilder, normalization_2d
 
 
 class ResidualBlock(nn.Module):
@@ -44,7 +43,7 @@ class ResidualBlock(nn.Module):
         return self.activation2(self.norm2(self.conv2(z)) + self.shortcut(images))
 
 
-class ResidualNetwork(ImageNetwork):
+class ResidualNetwork(StagedNetwork):
     """Residual network: a convolution, stages of two blocks each, the mean over the image.
 
     Each stage but the first halves the image. With filters (64, 128, 256, 512) it is ResNet-18
@@ -55,18 +54,15 @@ class ResidualNetwork(ImageNetwork):
     images : (n, channels, height, width) -> (n, n_outputs)
     """
 
-    def __init__(
+    def add_stages(
         self,
+        builder: NetworkBuilder,
         image_shape: ImageShape,
         filters: Sequence[int],
-        n_outputs: int,
-        *,
-        hidden_layer_sizes: Sequence[int] = (),
-        activation: Any = "relu",
-        dropout: float = 0.0,
-        normalization: str | None = "batch",
+        activation: Any,
+        normalization: str | None,
     ) -> None:
-        builder = NetworkBuilder()
+        """Append the convolution, stages and the mean."""
         channels, has_bias = filters[0], normalization is None
         builder.add("conv", Conv2d(image_shape[2], channels, 3, padding=1, bias=has_bias))
         builder.add("norm", normalization_2d(normalization, channels))
@@ -78,12 +74,3 @@ class ResidualNetwork(ImageNetwork):
                 builder.add(f"stage{stage + 1}_block{block + 1}", layer)
                 channels = n_filters
         builder.add("mean", GlobalPool("average"))
-        builder.add_head(
-            channels,
-            hidden_layer_sizes,
-            n_outputs,
-            activation=activation,
-            dropout=dropout,
-            normalization=normalization,
-        )
-        super().__init__(builder.layers)

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .activations import find_activation
-from .builder import NetworkBuilder
-from .layers import Conv2d, draw_glorot
+from .layers import Conv2d, NetworkBuilder, draw_glorot
 
 SERIES_POOLINGS = ("last", "mean", "max")
 
@@ -223,7 +222,6 @@ class SeriesEncoder(nn.Module):
         input_layer: nn.Module,
         channels: int,
         encoder: Callable[[int], Any],
-        *,
         stem: Stem,
         activation: Any,
         normalization: str | None,
@@ -287,24 +285,11 @@ class SeriesNetwork(SeriesEncoder):
         normalization: str | None = None,
         output_layer: nn.Module | None = None,
     ) -> None:
-        super().__init__(
-            input_layer,
-            channels,
-            encoder,
-            stem=stem,
-            activation=activation,
-            normalization=normalization,
-        )
+        super().__init__(input_layer, channels, encoder, stem, activation, normalization)
         self.pooling = None if pooling is None else Pooling(pooling, self.encoder.n_backward)
         head = NetworkBuilder()
-        head.add_head(
-            self.encoder.width,
-            hidden_layer_sizes,
-            n_outputs,
-            activation=activation,
-            dropout=dropout,
-            normalization=normalization,
-        )
+        width = self.encoder.width
+        head.add_head(width, hidden_layer_sizes, n_outputs, activation, dropout, normalization)
         if output_layer is not None:
             head.add("scale", output_layer)
         self.head = head.layers

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from ._header import MAX_EMPTY
+from ._files import MAX_EMPTY
 from ._known import SortedClass, find_known, sorts_of
 from ._tensors import NUMPY_TYPE, TORCH_TYPES, TensorInfo, numpy_itemsize
 from ._values import Node

@@ -167,7 +167,6 @@ def _leave_folders(cls: type, state: dict[str, Any]) -> None:
                 f"the {cls.__name__} was stored with {name}={str(state[name])!r}, which is not "
                 f"taken over: a file does not decide where is written to. Set {name} anew if it "
                 "is to write there.",
-                UserWarning,
                 stacklevel=2,
             )
             state[name] = None

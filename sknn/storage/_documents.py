@@ -105,6 +105,10 @@ class DocumentChecker(Checker):
                 PLAIN(self, each, place)
         return len(value)
 
+    def check_part(self, name: str, node: Node) -> None:
+        """Check a part of the document by its kind."""
+        PART_KINDS.get(name, FREE)(self, node, name)
+
     # ------------------------------------------------------------------------------------ archives
 
     def _skops(self, value: Any, place: str) -> Sorts:
@@ -168,16 +172,3 @@ class DocumentChecker(Checker):
         "partial": _partial,
         "skops": _skops,
     }
-
-
-def check_part(
-    objects: list[Node],
-    infos: Mapping[str, TensorInfo],
-    resolve: Callable[[str], Any],
-    archive: Callable[[str], Archive],
-    part: str,
-    node: Node,
-) -> None:
-    """Check a part of a document by its kind."""
-    checker = DocumentChecker(objects, infos, resolve, archive)
-    PART_KINDS.get(part, FREE)(checker, node, part)

@@ -18,10 +18,9 @@ from sknn._version import __version__
 
 from ._checking import RefusedError
 from ._decoding import Decoder, OnObject
-from ._documents import check_part
+from ._documents import DocumentChecker
 from ._encoding import Encoder
-from ._files import ModelFile, write_file
-from ._header import MAX_DEPTH, ModelFileError, is_deep
+from ._files import MAX_DEPTH, ModelFile, ModelFileError, is_deep, write_file
 from ._tensors import infos_of
 from ._third_party import Archives
 from ._trust import Trust, Trusted, names_in
@@ -87,7 +86,8 @@ def _check_own(encoder: Encoder, nodes: dict[str, Any]) -> None:
     archives = Archives(infos, lambda name: encoder.tensors[name].numpy().tobytes())
     for name, node in nodes.items():
         try:
-            check_part(encoder.objects, infos, encoder.classes.get, archives, name, node)
+            checker = DocumentChecker(encoder.objects, infos, encoder.classes.get, archives)
+            checker.check_part(name, node)
         except RefusedError as error:
             raise TypeError(f"{error}, and cannot be saved.") from error
 
@@ -170,8 +170,8 @@ class StoredFile:
         return sorted(set(names_in(self._parts[part], self._objects, self._archives)))
 
     def _check(self, part: str, resolve: Callable[[str], Any]) -> None:
-        archives, node = self._archives, self._parts[part]
-        check_part(self._objects, self._file.infos, resolve, archives, part, node)
+        checker = DocumentChecker(self._objects, self._file.infos, resolve, self._archives)
+        checker.check_part(part, self._parts[part])
 
     def _guard(self, action: Callable[[], Any]) -> Any:
         """Do something with the content, whatever that is."""

@@ -11,7 +11,7 @@ import torch
 from ._decoding import Decoder
 from ._documents import DocumentChecker
 from ._encoding import Encoder
-from ._header import ModelFileError
+from ._files import ModelFileError
 from ._known import SortedClass, find_known, name_of, sorts_of
 from ._objects import check_attributes
 from ._tensors import NAMED_TYPES, TYPES, TensorInfo, bytes_of, is_boolean

@@ -17,18 +17,7 @@ from sklearn.base import BaseEstimator
 
 from ._checking import CONTAINERS, DEVICE, Checker
 from ._encoding import FOLDERS
-from ._kinds import (
-    PLAIN,
-    Choice,
-    Kind,
-    One,
-    Record,
-    Table,
-    Text,
-    Values,
-    Whole,
-    text_and_digest,
-)
+from ._kinds import PLAIN, Choice, Kind, One, Record, Table, Text, Values, Whole, text_and_digest
 from ._known import DATA, SortedClass, is_ours, name_of
 from ._values import Node
 
@@ -96,8 +85,8 @@ RESPONSE = Choice(None, *METHODS)
 
 # str.format fills it in.
 TEMPLATE = re.compile(r"[^{}]*(\{\w+\}[^{}]*)*", re.ASCII)
-# Attributes of sklearn.callback's, between the calls of `fit`.
-CONTEXTS = (
+# What scikit-learn's callbacks leave in an estimator while it is fitted.
+CALLBACK_CONTEXTS = (
     "_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks", "_skl_callbacks_to_teardown",
 )  # fmt: skip
 
@@ -122,7 +111,7 @@ PARAMETERS: dict[str, Kind] = {
 }
 # Fitted attributes of scikit-learn's estimators that not every value may be given to.
 FITTED: dict[str, Kind] = {
-    **dict.fromkeys(CONTEXTS, Values("none", "trusted", "foreign")),
+    **dict.fromkeys(CALLBACK_CONTEXTS, Values("none", "trusted", "foreign")),
     **dict.fromkeys(("_response_method", "chain_method_", "stack_method_"), RESPONSE),
     "_metadata_request": One("request"),
     "_n_threads": Whole(1, 1024),  # OpenMP ends the process for a number below

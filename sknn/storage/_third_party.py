@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ._encoding import Encoder
-from ._header import count_values
+from ._files import count_values
 from ._known import find_known, public_name
 from ._tensors import NUMPY_TYPE, infos_of
 from ._values import Node

@@ -7,18 +7,18 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Set
 from itertools import repeat
-from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import metadata_routing
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
+from sknn._validation import POSITIVE_INTEGER
 
 # The token of id 0, which stands for all that the vocabulary lacks.
 UNKNOWN = "<unknown>"
@@ -114,10 +114,10 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         "unit": [StrOptions({"word", "character"})],
         "token_pattern": [str],
         "lowercase": ["boolean"],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
-        "max_features": [Interval(Integral, 1, None, closed="left"), None],
+        "min_count": [POSITIVE_INTEGER],
+        "max_features": [POSITIVE_INTEGER, None],
         "vocabulary": ["array-like", Mapping, None],
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [POSITIVE_INTEGER, None],
     }
 
     vocabulary_: dict[str, int]

@@ -7,21 +7,13 @@ from ._listeners import EpochBar, Listener, MoveBar, PrintEpochs, ScikitLearnCal
 from ._loop import warn_if_not_converged
 from ._randomness import isolated_torch_rng
 from ._scores import accuracy, decide_labels, decide_multiclass, r2
-from ._settings import Settings
-from ._skorch import History, check_callbacks
+from ._settings import FORWARD_FLOPS, TRAINING_FLOPS, Settings, Work
+from ._skorch import check_callbacks
 from ._stack import stack_key, train_stack
 from ._state import TrainingState
 from ._steps import check_outputs, forward
 from ._threads import PATIENCE, Interrupted, in_threads, raise_if
 from ._train import make_training, train
 from ._training import DivergenceError, Training
-from ._work import FORWARD_FLOPS, TRAINING_FLOPS, Work
 from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, folder_named, prepare_folder
-from .solvers import (
-    HORIZON_SCHEDULES,
-    SOLVERS,
-    LearningRate,
-    Plateau,
-    inverse_scaling,
-    make_optimizer,
-)
+from .solvers import HORIZON_SCHEDULES, SOLVERS, Plateau, inverse_scaling, make_optimizer

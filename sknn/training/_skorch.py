@@ -57,45 +57,30 @@ def import_skorch() -> None:
 
 import_skorch()
 
+import skorch.callbacks  # noqa: E402
 from skorch import NeuralNet  # noqa: E402
 from skorch.callbacks import (  # noqa: E402
     Callback,
     EarlyStopping,
-    EpochTimer,
     Initializer,
-    MlflowLogger,
-    NeptuneLogger,
     ParamMapper,
-    PrintLog,
-    ProgressBar,
-    SacredLogger,
-    TensorBoard,
-    WandbLogger,
 )
 from skorch.dataset import Dataset  # noqa: E402
 from skorch.history import History  # noqa: E402
 
-__all__ = [
-    "LOGGERS",
-    "Callback",
-    "History",
-    "ParamMapper",
-    "SkorchCallbacks",
-    "check_callbacks",
-    "freeze_parameters",
-    "unnamed",
-]
+# of skorch's, for other modules
+__all__ = ["Callback", "History", "ParamMapper"]
 
 # They report, and change nothing.
 LOGGERS = (
-    EpochTimer,
-    MlflowLogger,
-    NeptuneLogger,
-    PrintLog,
-    ProgressBar,
-    SacredLogger,
-    TensorBoard,
-    WandbLogger,
+    skorch.callbacks.EpochTimer,
+    skorch.callbacks.MlflowLogger,
+    skorch.callbacks.NeptuneLogger,
+    skorch.callbacks.PrintLog,
+    skorch.callbacks.ProgressBar,
+    skorch.callbacks.SacredLogger,
+    skorch.callbacks.TensorBoard,
+    skorch.callbacks.WandbLogger,
 )
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")

@@ -12,6 +12,7 @@ from sknn.data import Batch, Inputs
 from sknn.nn import DenseBackprop, Loss
 
 from ._running_statistics import RunningStatistics
+from ._settings import Settings
 
 
 class Step(Protocol):
@@ -63,18 +64,16 @@ class GradientStep:
         loss: Loss,
         backprop: Backprop,
         optimizer: torch.optim.Optimizer | None,
-        *,
-        alpha: float,  # 0 where the optimizer decays the weights itself
-        max_grad_norm: float | None,
-        compute_dtype: torch.dtype,
+        settings: Settings,
     ) -> None:
         self.module = module
         self.loss = loss
         self.backprop = backprop
         self.optimizer = optimizer
-        self.alpha = alpha
-        self.max_grad_norm = max_grad_norm
-        self.compute_dtype = compute_dtype
+        # this optimizer decays the weights itself
+        self.alpha = 0.0 if settings.solver == "adamw" else settings.alpha
+        self.max_grad_norm = settings.max_grad_norm
+        self.compute_dtype = settings.compute_dtype
 
     @property
     def parameters(self) -> list[Tensor]:

@@ -59,41 +59,13 @@ def make_training(
         raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
     optimizer = None
     if settings.solver != "lbfgs":
-        optimizer = make_optimizer(
-            settings.solver,
-            backprop.parameters,
-            backprop.weights,
-            learning_rate=settings.learning_rate_init,
-            alpha=settings.alpha,
-            beta_1=settings.beta_1,
-            beta_2=settings.beta_2,
-            epsilon=settings.epsilon,
-            momentum=settings.momentum,
-            nesterov=settings.nesterovs_momentum,
-        )
+        optimizer = make_optimizer(settings, backprop.parameters, backprop.weights)
         state.restore_optimizer(optimizer, settings.solver_name, module)
-    step = GradientStep(
-        module,
-        loss,
-        backprop,
-        optimizer,
-        alpha=0.0 if settings.solver == "adamw" else settings.alpha,
-        max_grad_norm=settings.max_grad_norm,
-        compute_dtype=settings.compute_dtype,
-    )
-    learning_rate = LearningRate(
-        settings.schedule,
-        settings.learning_rate_init,
-        optimizer,
-        state,
-        power_t=settings.power_t,
-        horizon=settings.horizon,
-    )
     training = Training(
         module=module,
         loss=loss,
-        step=step,
-        learning_rate=learning_rate,
+        step=GradientStep(module, loss, backprop, optimizer, settings),
+        learning_rate=LearningRate(settings, optimizer, state),
         settings=settings,
         state=state,
         train=train,

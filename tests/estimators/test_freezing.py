@@ -78,18 +78,8 @@ def test_new_parameters_begin_without_a_state_and_others_keep_theirs(
     )
     model.partial_fit(inputs, y)  # which makes the network
     module = copy.deepcopy(model.module_)
-    optimizer = make_optimizer(
-        chosen,
-        list(module.parameters()),
-        [],
-        learning_rate=model.learning_rate_init,
-        alpha=0,
-        beta_1=model.beta_1,
-        beta_2=model.beta_2,
-        epsilon=model.epsilon,
-        momentum=model.momentum,
-        nesterov=model.nesterovs_momentum,
-    )
+    # the names of the settings are those of the parameters
+    optimizer = make_optimizer(model, list(module.parameters()), [])
     # the first step, again
     start = make(solver=chosen, max_iter=1, random_state=0)
     start.set_params(learning_rate_init=1e-300, alpha=0).partial_fit(inputs, y)

@@ -432,10 +432,9 @@ def test_a_residual_network_halves_the_image_in_each_stage_but_the_first() -> No
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_airbench_is_its_layers_one_after_the_other(normalization: str | None) -> None:
     images = make_images(3, 9, 8, 2)
-    network = prepare(
-        AirbenchNetwork((9, 8, 2), (3, 4), 2, normalization=normalization, images=images)
-    )
-    layers = network.layers
+    network = AirbenchNetwork((9, 8, 2), (3, 4), 2, activation="gelu", normalization=normalization)
+    network.layers.whitening.fit(images)
+    layers = prepare(network).layers
     z = F.gelu(F.conv2d(images, layers.whitening.weight, layers.whitening.bias))
     for stage in (1, 2):
         for half in ("a", "b"):
@@ -585,7 +584,8 @@ def test_constant_directions_stay_finite() -> None:
 
 
 def test_the_whitening_filters_are_not_trained_but_their_bias_is() -> None:
-    network = AirbenchNetwork((8, 8, 1), (4, 4), 2, images=make_images(9, 8, 8, 1))
+    network = AirbenchNetwork((8, 8, 1), (4, 4), 2)
+    network.layers.whitening.fit(make_images(9, 8, 8, 1))
     weight = network.layers.whitening.weight.clone()
     network.initialize(np.random.RandomState(0), "dirac")
     assert torch.equal(network.layers.whitening.weight, weight)

@@ -22,8 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn
 from sknn.storage import ModelFileError, write_parts
-from sknn.storage._files import write_file
-from sknn.storage._header import MAX_HEADER
+from sknn.storage._files import MAX_HEADER, write_file
 from tests.helpers import run_python
 from tests.storage.attacks import document_of
 

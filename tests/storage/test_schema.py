@@ -30,7 +30,7 @@ import sknn
 from sknn.model_selection import GridSearchCV
 from sknn.storage import ModelFileError
 from sknn.storage._checking import RefusedError
-from sknn.storage._documents import check_part
+from sknn.storage._documents import DocumentChecker
 from sknn.storage._files import write_file
 from sknn.storage._tensors import infos_of
 from sknn.storage._third_party import Archive
@@ -217,7 +217,8 @@ def is_refused(document: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bo
     try:
         if list(names_in(node, objects, archives.__getitem__)):
             return True
-        check_part(objects, infos, lambda name: None, archives.__getitem__, "estimator", node)
+        checker = DocumentChecker(objects, infos, lambda name: None, archives.__getitem__)
+        checker.check_part("estimator", node)
     except (RefusedError, LookupError, TypeError, ValueError):
         return True
     return False

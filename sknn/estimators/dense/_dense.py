@@ -110,9 +110,7 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         return len(self._linear_layers()) + 1
 
     def _linear_layers(self) -> list[nn.Linear]:
-        module = getattr(self, "module_", None)
-        if module is None:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        module = self._learned("module_")
         if isinstance(module, EnsembleNetwork):
             raise AttributeError("each network of an ensemble has its own; see estimators_[i]")
         if not isinstance(module, DenseNetwork):

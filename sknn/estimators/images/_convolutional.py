@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
@@ -78,13 +79,13 @@ class ConvEstimator(LayerParameters):
 
     filters: int | Sequence[int] = parameter(
         default=(32, 64, 64),
-        constraints=["array-like", Interval(Integral, 1, None, closed="left")],
+        constraints=["array-like", POSITIVE_INTEGER],
         doc="""int or array-like of int
         Filters of each convolution, or of each stage of the other architectures.""",
     )
     kernel_size: Any = parameter(
         default=3,
-        constraints=[Interval(Integral, 1, None, closed="left"), "array-like"],
+        constraints=[POSITIVE_INTEGER, "array-like"],
         doc="""int, or sequence of int or pairs
         Height and width of the filters in pixels. Here and in the next four parameters a single
         value holds for all convolutions, and a sequence has one for each, which may be a pair of
@@ -92,7 +93,7 @@ class ConvEstimator(LayerParameters):
     )
     stride: Any = parameter(
         default=1,
-        constraints=[Interval(Integral, 1, None, closed="left"), "array-like"],
+        constraints=[POSITIVE_INTEGER, "array-like"],
         doc="""int, or sequence of int or pairs
         Pixels from one position of a filter to the next.""",
     )
@@ -116,14 +117,14 @@ class ConvEstimator(LayerParameters):
     )
     pool_size: Any = parameter(
         default=2,
-        constraints=[Interval(Integral, 1, None, closed="left"), "array-like"],
+        constraints=[POSITIVE_INTEGER, "array-like"],
         doc="""int, or sequence of int or pairs
         Pixels that are pooled into one, and the stride of the pooling. Where fewer are left,
         these are pooled.""",
     )
     hidden_layer_sizes: int | Sequence[int] | None = parameter(
         default=None,
-        constraints=["array-like", Interval(Integral, 1, None, closed="left"), None],
+        constraints=["array-like", POSITIVE_INTEGER, None],
         doc="""int, array-like of int or None
         Units of each hidden dense layer behind the convolutions. None is () but (64,) for the
         plain architecture with 1000 images or more, where it helps.""",
@@ -187,7 +188,7 @@ class ConvEstimator(LayerParameters):
     )
     batch_size: int | str = parameter(
         default="auto",
-        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
         Images a batch; "auto" is an eightieth of the training images, but at least 16 and at most
         200, and "all" every image. Not used by "lbfgs".""",
@@ -198,7 +199,7 @@ class ConvEstimator(LayerParameters):
     learning_rate_init: float = inherited(LayerParameters, "learning_rate_init", default=0.01)
     max_iter: Any = parameter(
         default="auto",
-        constraints=[StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
         doc="""int or "auto"
         Largest number of epochs (of iterations for "lbfgs"). "auto" is 9, and for few images as
         many as give 300 updates of the weights; 200 for "lbfgs".""",
@@ -234,9 +235,7 @@ class ConvEstimator(LayerParameters):
     @property
     def image_shape_(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
-        if "_format" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self._format.shape
+        return self._learned("_format").shape
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
         if "_format" in state and state["_format"].pixels == "unknown":

@@ -13,10 +13,10 @@ import torch
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor, nn
 
-from sknn.data import BYTE_MAXIMUM, ImageRows, number_range, row_parts
+from sknn.data import ImageRows, number_range, row_parts
 from sknn.estimators._inputs import count_dimensions
 from sknn.nn import ImageNetwork
-from sknn.nn.inputs import ArrangeImages
+from sknn.nn.inputs import BYTE_MAXIMUM, ArrangeImages
 
 # Pixels from 0 to 1, or standardized ones, stay far below; those from 0 to 255 do not.
 UNSCALED_PIXELS = 50
@@ -228,7 +228,6 @@ def first_pixels(X: np.ndarray) -> dict[str, Any]:
             f"X has values {described}, which look like pixels that are not scaled, and "
             "networks learn badly from large numbers. Pass them as uint8, which is divided by "
             "255 batch by batch, or scale them, for instance X / 255.",
-            UserWarning,
             stacklevel=2,
         )
     return {"pixels": "floats" if kind == "floats" else "integers", "low": low, "high": high}
@@ -248,7 +247,6 @@ def check_same_pixels(X: np.ndarray, fitted: ImageFormat) -> None:
         warnings.warn(
             f"X holds bytes (uint8), but the estimator was fitted with {_describe(fitted)}: the "
             "bytes are taken as they are and not divided by 255.",
-            UserWarning,
             stacklevel=2,
         )
     low, high = _finite_range(X)
@@ -258,7 +256,6 @@ def check_same_pixels(X: np.ndarray, fitted: ImageFormat) -> None:
         warnings.warn(
             f"X holds integers of type {X.dtype}, but the estimator was fitted with bytes "
             "(uint8): they are divided by 255 as bytes are. Pass X.astype(numpy.uint8).",
-            UserWarning,
             stacklevel=2,
         )
         return
@@ -282,7 +279,7 @@ def _check_range(X: np.ndarray, found: tuple[float, float], fitted: ImageFormat)
     # a single image may be bright
     is_positive = fitted.low <= -SIGNED * span / 4 and found[0] >= 0 < found[1] and len(X) > 1
     if _is_mostly_outside(X, found, limits[0]) or is_smaller or is_positive:
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(message, stacklevel=2)
 
 
 def _describe(fitted: ImageFormat) -> str:
@@ -387,7 +384,6 @@ def _warn_of_strip(n_pixels: int) -> None:
         f"X has rows of {n_pixels} values, which is not the area of a square: they are read as "
         f"strips of 1x{n_pixels} pixels. Pass image_shape={hint}, or image_shape=(1, {n_pixels}) "
         "for strips.",
-        UserWarning,
         stacklevel=2,
     )
 
@@ -416,7 +412,6 @@ def _warn_of_channels(shape: tuple[int, ...], channels_first: bool) -> None:
         f"X of shape {shape} is read as images of {found.height}x{found.width} pixels with "
         f"{found.channels} channels. If the channels come {other_end}, set "
         f"data_format='channels_{other_end}', else ignore this: they are taken to come {end}.",
-        UserWarning,
         stacklevel=2,
     )
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import torch
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Ragged
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._fit import CheckedData, check_weights
@@ -35,7 +33,7 @@ class EncoderDecoderLayers(RecurrentLayers):
 
     n_heads: int = parameter(
         default=2,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Heads of the decoder's attention, of which `hidden_size` is a multiple.""",
     )
@@ -112,7 +110,7 @@ class EncoderDecoderClassifier(EncoderDecoderLayers):
     label_smoothing: float = inherited(NeuralClassifierBase, "label_smoothing", default=0.0)
     max_length: int | None = parameter(
         default=None,
-        constraints=[Interval(Integral, 1, None, closed="left"), None],
+        constraints=[POSITIVE_INTEGER, None],
         doc="""int or None
         Labels that `predict` writes at most for a series; None is 10 more than twice as many as
         the longest training target has.""",
@@ -124,29 +122,19 @@ class EncoderDecoderClassifier(EncoderDecoderLayers):
     _targets_kind = WrittenLabels
     _targets: ClassVar[WrittenLabels]
 
-    def __sklearn_tags__(self) -> Any:
-        """Leave out the checks that pair a row with one target."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        return tags
-
     def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         if data.sample_weight is None:
             return None
         # the weights of a target's labels are all that of the series
         return repeat_for_steps(data.X, data.sample_weight[data.targets.starts])
 
-    def _build_network(
-        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
-    ) -> LabelDecoder:
-        network = LabelDecoder(
+    def _make_network(self, data: CheckedData) -> LabelDecoder:
+        return LabelDecoder(
             *self._make_input_layer(data),
             self._make_encoder,
             self.n_outputs_,
             **self._decoder_options(data),
         )
-        network.initialize(random_state)
-        return network
 
     # ------------------------------------------------------------------------------- predict
 
@@ -255,11 +243,9 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
     _targets_kind = CurveTargets
     _targets: ClassVar[CurveTargets]
 
-    def _build_network(
-        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
-    ) -> ValueDecoder:
+    def _make_network(self, data: CheckedData) -> ValueDecoder:
         n_values = self._targets.n_values
-        network = ValueDecoder(
+        return ValueDecoder(
             *self._make_input_layer(data),
             self._make_encoder,
             n_values,
@@ -267,8 +253,6 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
             output_layer=self._make_output_layer(data),
             **self._decoder_options(data),
         )
-        network.initialize(random_state)
-        return network
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict a sequence of values for each series.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,15 +9,15 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn._validation import validated
+from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE_INTEGER, validated
 from sknn.data import Ragged, SeriesRows
 from sknn.estimators._base import NeuralEstimator
-from sknn.estimators._fit import CheckedData, FitArguments, check_weights
+from sknn.estimators._fit import CheckedData, FitArguments, check_weights, naming
 from sknn.estimators._inputs import array_like
 from sknn.estimators._series_arrays import as_list_of_series, check_series_array, join_series
 from sknn.estimators._training_parameters import refuse_with_lbfgs
@@ -132,40 +131,40 @@ class SequenceGenerator(NeuralEstimator):
     cell: str = inherited(RecurrentLayers, "cell", default="lstm")
     hidden_size: int = parameter(
         default=256,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Width of the recurrent states.""",
     )
     n_layers: int = parameter(
         default=1,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Recurrent layers.""",
     )
     embedding_size: int = parameter(
         default=64,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         How many numbers stand for a token in the network.""",
     )
     n_tokens: int | None = inherited(RecurrentLayers, "n_tokens", default=None)
     dropout: float = parameter(
         default=0.2,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Probability with which a number is set to zero in training: between the recurrent layers
         and before the output.""",
     )
     window: int = parameter(
         default=128,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Longest piece of a sequence that is trained on at once: how far back a token's influence
         is learned. Sampling and scores read sequences as a whole.""",
     )
     batch_size: int | str = parameter(
         default="auto",
-        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
         Windows a batch; "auto" is 16, or all where there are fewer, and "all" every window. Not
         used by "lbfgs".""",
@@ -183,12 +182,6 @@ class SequenceGenerator(NeuralEstimator):
     _format_kind = WindowFormat
     _format: ClassVar[WindowFormat]
     _targets_kind = NextTokens
-
-    def __sklearn_tags__(self) -> Any:
-        """Leave out the checks of X as a table."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        return tags
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:
         if "n_tokens_" in state:
@@ -232,10 +225,8 @@ class SequenceGenerator(NeuralEstimator):
         windows, parents = cut_windows(sequences, self.window, n_tokens)
         validation = None
         if X_val is not None:
-            try:
+            with naming("X_val"):
                 held_out, _ = check_sequences(X_val, n_tokens)
-            except ValueError as error:
-                raise ValueError(f"X_val: {error}") from error
             windows_val, _ = cut_windows(held_out, self.window, n_tokens)
             validation = (*read_and_following(windows_val), None)
         weights = None if weights is None else weights[parents]
@@ -258,9 +249,6 @@ class SequenceGenerator(NeuralEstimator):
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(16, n_samples)
-
-    def _draws_torch_numbers(self) -> bool:
-        return bool(self.dropout) or super()._draws_torch_numbers()
 
     # -------------------------------------------------------------------------------- network
 
@@ -301,9 +289,9 @@ class SequenceGenerator(NeuralEstimator):
 
     @validated(
         {
-            "n_samples": [Interval(Integral, 1, None, closed="left")],
-            "max_length": [Interval(Integral, 1, None, closed="left")],
-            "temperature": [Interval(Real, 0, None, closed="left")],
+            "n_samples": [POSITIVE_INTEGER],
+            "max_length": [POSITIVE_INTEGER],
+            "temperature": [NOT_NEGATIVE],
             "random_state": ["random_state"],
         }
     )

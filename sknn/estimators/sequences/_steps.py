@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +19,7 @@ from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators.series._family import hidden_layer_sizes
 from sknn.estimators.series._recurrent import RecurrentLayers, bidirectional
 from sknn.estimators.targets import StepLabels, StepValues
-from sknn.nn import SeriesNetwork, Stem
+from sknn.nn import Stem
 
 
 @declares_parameters
@@ -34,17 +33,6 @@ class StepEstimator(RecurrentLayers):
 
     bidirectional: bool = bidirectional()
     hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
-
-    def __sklearn_tags__(self) -> Any:
-        """Leave out the checks that pair a row with one target."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        return tags
-
-    def _build_network(
-        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
-    ) -> SeriesNetwork:
-        return self._build_series_network(data, random_state, pooling=None)
 
     def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         return data.sample_weight

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
-import numpy as np
-import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.estimators._classifier import NeuralClassifierBase
-from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import dropout_rates
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.nn import SERIES_POOLINGS, AttentionEncoder, SeriesNetwork
+from sknn.nn import SERIES_POOLINGS, AttentionEncoder
 
 from ._family import SeriesEstimator, hidden_layer_sizes
 
@@ -31,7 +28,7 @@ class AttentionEstimator(SeriesEstimator):
 
     n_heads: int = parameter(
         default=4,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Heads of each attention layer, of which `hidden_size` is a multiple.""",
     )
@@ -53,11 +50,6 @@ class AttentionEstimator(SeriesEstimator):
     activation: Any = inherited(SeriesEstimator, "activation", default="gelu")
 
     hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
-
-    def _build_network(
-        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
-    ) -> SeriesNetwork:
-        return self._build_series_network(data, random_state, pooling=self.pooling)
 
     def _make_encoder(self, channels: int) -> AttentionEncoder:
         if self.hidden_size % self.n_heads or self.hidden_size % 2:

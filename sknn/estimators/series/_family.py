@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._validation import BELOW_ONE, POSITIVE_INTEGER
 from sknn.data import Ragged
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._fit import CheckedData
-from sknn.estimators._layers import (
-    HIDDEN_LAYER_SIZES_CONSTRAINTS,
-    dropout_rates,
-    has_dropout,
-    has_own_activation,
-    positive_integers,
-)
+from sknn.estimators._layers import HIDDEN_LAYER_SIZES_CONSTRAINTS, dropout_rates, positive_integers
 from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators._statistics import channel_statistics, weighted_statistics
 from sknn.nn import (
     ACTIVATIONS,
     Embedding,
+    SeriesEncoder,
     SeriesNetwork,
     Standardize,
     Stem,
@@ -54,26 +49,26 @@ class SeriesEstimator(NeuralEstimator):
 
     hidden_size: int = parameter(
         default=64,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Width of the encoder's states (in each direction, where there are two).""",
     )
     n_layers: int = parameter(
         default=1,
-        constraints=[Interval(Integral, 1, None, closed="left")],
+        constraints=[POSITIVE_INTEGER],
         doc="""int
         Layers of the encoder.""",
     )
     embedding_size: int | None = parameter(
         default=None,
-        constraints=[Interval(Integral, 1, None, closed="left"), None],
+        constraints=[POSITIVE_INTEGER, None],
         doc="""int or None
         An int says that X holds tokens, integers from 0, and how many numbers stand for each in
         the network: its embedding. None takes X as numbers.""",
     )
     n_tokens: int | None = parameter(
         default=None,
-        constraints=[Interval(Integral, 1, None, closed="left"), None],
+        constraints=[POSITIVE_INTEGER, None],
         doc="""int or None
         Number of tokens; None takes the largest one of the training data and one more.""",
     )
@@ -87,33 +82,20 @@ class SeriesEstimator(NeuralEstimator):
     )
     filters: Any = parameter(
         default="auto",
-        constraints=[
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-            None,
-        ],
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, "array-like", None],
         doc="""int, array-like of int, "auto" or None
         Filters of each convolution of the stem, which comes before the encoder. "auto" is three
         of `hidden_size` filters for numbers and none for tokens; None is no stem.""",
     )
     kernel_size: Any = parameter(
         default="auto",
-        constraints=[
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, "array-like"],
         doc="""int, sequence of int or "auto"
         Steps that the filters see; "auto" is 7, 5, and 3 from the third convolution on.""",
     )
     stride: Any = parameter(
         default="auto",
-        constraints=[
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, "array-like"],
         doc="""int, sequence of int or "auto"
         Steps from one position of a filter to the next; a convolution leaves ``ceil(n / stride)``
         of n steps. With "auto" the convolutions together leave 32 to 63 steps of series that are
@@ -138,14 +120,14 @@ class SeriesEstimator(NeuralEstimator):
     )
     dropout: float = parameter(
         default=0.1,
-        constraints=[Interval(Real, 0, 1, closed="left")],
+        constraints=[BELOW_ONE],
         doc="""float
         Probability with which a number is set to zero in training: between the encoder's layers
         and before each dense layer.""",
     )
     batch_size: int | str = parameter(
         default="auto",
-        constraints=[StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
         Series a batch; "auto" is a tenth of the training series, but at least 16 and at most
         128, and "all" every series. Not used by "lbfgs".""",
@@ -177,26 +159,15 @@ class SeriesEstimator(NeuralEstimator):
     @property
     def n_channels_(self) -> int:
         """Number of channels."""
-        return self._fitted_format().channels
+        return self._learned("_format").channels
 
     @property
     def n_tokens_(self) -> int | None:
         """Number of tokens; None for series of numbers."""
-        return self._fitted_format().n_tokens
-
-    def _fitted_format(self) -> SeriesFormat:
-        if "_format" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self._format
+        return self._learned("_format").n_tokens
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(max(n_samples // 10, 16), 128, n_samples)
-
-    def _runs_user_code(self) -> bool:
-        return has_own_activation(self) or super()._runs_user_code()
-
-    def _draws_torch_numbers(self) -> bool:
-        return has_dropout(self) or super()._draws_torch_numbers()
 
     # -------------------------------------------------------------------------------- network
 
@@ -279,23 +250,24 @@ class SeriesEstimator(NeuralEstimator):
         """Return the operations of one series that run side by side."""
         return TRAINING_FLOPS * self.n_parameters_ * self._format.longest
 
-    def _build_series_network(
-        self, data: CheckedData, random_state: np.random.RandomState, *, pooling: str | None
-    ) -> SeriesNetwork:
-        """Return a network with dense layers at the end; None pools nothing."""
-        input_layer, channels = self._make_input_layer(data)
-        network = SeriesNetwork(
-            input_layer,
-            channels,
+    def _build_network(
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> SeriesEncoder:
+        network = self._make_network(data)
+        network.initialize(random_state)
+        return network
+
+    def _make_network(self, data: CheckedData) -> SeriesEncoder:
+        """Return a network that ends in dense layers, without initial weights."""
+        return SeriesNetwork(
+            *self._make_input_layer(data),
             self._make_encoder,
             self.n_outputs_,
-            pooling=pooling,
+            pooling=getattr(self, "pooling", None),  # None where each step has an answer
             hidden_layer_sizes=positive_integers("hidden_layer_sizes", self.hidden_layer_sizes),
             **self._network_options(data),
             output_layer=self._make_output_layer(data),
         )
-        network.initialize(random_state)
-        return network
 
 
 def hidden_layer_sizes() -> Any:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._classifier import NeuralClassifierBase
-from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import dropout_rates
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder, SeriesNetwork
+from sknn.nn import CELLS, SERIES_POOLINGS, RecurrentEncoder
 from sknn.training import FORWARD_FLOPS
 
 from ._family import SeriesEstimator, hidden_layer_sizes
@@ -89,11 +86,6 @@ class RecurrentEstimator(RecurrentLayers):
 
     bidirectional: bool = bidirectional()
     hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
-
-    def _build_network(
-        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
-    ) -> SeriesNetwork:
-        return self._build_series_network(data, random_state, pooling=self.pooling)
 
 
 @declares_parameters

@@ -179,7 +179,6 @@ class ClassTargets(Targets):
                 f"module returns probabilities, as after {loss.out_activation}, but "
                 f"loss={parameters.loss!r} takes logits and applies that function itself, so that "
                 "the network learns slowly. Leave the last activation out.",
-                UserWarning,
                 stacklevel=2,
             )
 

@@ -88,7 +88,6 @@ class Checkpoint:
                 f"{self.path} was written with torch {versions.get('torch')}, and this is torch "
                 f"{torch.__version__}. Training goes on, but its "
                 "weights may differ in the last digits from those without an interruption.",
-                UserWarning,
                 stacklevel=2,
             )
 

@@ -9,5 +9,4 @@ from ._optimizer_state import (
     restore_optimizer_state,
 )
 from ._optimizers import SOLVERS, make_optimizer
-from ._schedules import HORIZON_SCHEDULES, LearningRate, inverse_scaling
-from ._stopping import Plateau
+from ._schedules import HORIZON_SCHEDULES, LearningRate, Plateau, inverse_scaling

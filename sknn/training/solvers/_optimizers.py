@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from sknn.training._settings import Settings
 
 from ._fused import SGD, Adam, AdamW
 
@@ -26,30 +27,23 @@ SOLVERS: dict[str, type[torch.optim.Optimizer]] = {
 
 
 def make_optimizer(
-    solver: str | Callable[..., torch.optim.Optimizer],
+    settings: Settings,
     parameters: list[Tensor],
     weights: list[Tensor],  # what `alpha` acts upon under "adamw"
-    *,
-    learning_rate: float,
-    alpha: float,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-    momentum: float,
-    nesterov: bool,
 ) -> torch.optim.Optimizer:
     """Return an optimizer of parameters; each number goes to the solvers that take it."""
+    solver, momentum = settings.solver, settings.momentum
     optimizer_class = SOLVERS[solver] if isinstance(solver, str) else solver
     bound = getattr(optimizer_class, "keywords", {})  # of a partial, left as they are
     available: dict[str, Any] = {
-        "lr": learning_rate,
-        "betas": (beta_1, beta_2),
-        "eps": epsilon,
+        "lr": settings.learning_rate_init,
+        "betas": (settings.beta_1, settings.beta_2),
+        "eps": settings.epsilon,
         "momentum": momentum,
-        "nesterov": nesterov and bound.get("momentum", momentum) > 0,
+        "nesterov": settings.nesterovs_momentum and bound.get("momentum", momentum) > 0,
     }
     if solver == "adamw":
-        available |= {"weight_decay": alpha, "decayed": weights}
+        available |= {"weight_decay": settings.alpha, "decayed": weights}
     elif solver == "rmsprop":
         # RMSprop is known without momentum; the default of 0.9 is meant for SGD
         del available["momentum"]

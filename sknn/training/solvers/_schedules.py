@@ -1,4 +1,4 @@
-"""Learning rate schedules by name.
+"""Learning rate schedules by name, and the plateau that lowers a rate or ends a training.
 
 A schedule with a horizon gives the factor by which the peak learning rate is multiplied as a
 function of the progress, from 0 at the first batch to 1 after `max_iter` epochs.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+
+from sknn.training._settings import Settings
 
 
 def cosine(progress: float) -> float:
@@ -68,21 +71,17 @@ class LearningRate:
 
     def __init__(
         self,
-        schedule: str,
-        initial: float,  # or the peak of a schedule with a horizon
+        settings: Settings,
         optimizer: torch.optim.Optimizer | None,  # None has no learning rate
         state: Clock,
-        *,
-        power_t: float,  # exponent of "invscaling"
-        horizon: int,  # epochs after which a schedule with a horizon ends
     ) -> None:
-        self.schedule = schedule
-        self.initial = initial
+        self.schedule = settings.schedule
+        self.initial = settings.learning_rate_init  # or the peak of a schedule with a horizon
         self.optimizer = optimizer
         self.state = state
-        self.power_t = power_t
-        self.horizon = horizon
-        self.has_horizon = schedule in HORIZON_SCHEDULES
+        self.power_t = settings.power_t
+        self.horizon = settings.horizon
+        self.has_horizon = settings.schedule in HORIZON_SCHEDULES
 
     @property
     def now(self) -> float:
@@ -120,3 +119,30 @@ class LearningRate:
         """Change the rate of :class:`SGD`, whose velocity stays what it was."""
         self.state.learning_rate = rate
         self.optimizer.change_learning_rate(rate)  # type: ignore[union-attr]
+
+
+@dataclass
+class Plateau:
+    """Counts the epochs in a row that did not improve a loss or a score by `tol`."""
+
+    maximize: bool
+    best: float = math.nan
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.best):
+            self.best = -math.inf if self.maximize else math.inf
+
+    def update(self, value: float, tol: float) -> bool:
+        """Take in an epoch's value (NaN never improves) and say whether it is the best so far."""
+        if self.maximize:
+            # as scikit-learn: an improvement by exactly tol resets the count for scores only
+            reached = value >= self.best + tol
+            better = value > self.best
+        else:
+            reached = value <= self.best - tol
+            better = value < self.best
+        self.count = 0 if reached else self.count + 1
+        if better:
+            self.best = value
+        return better

@@ -1,6 +1,7 @@
 import copy
 import functools
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,13 @@ from sknn.training.solvers import (
 N_STEPS = 30
 SHAPES = [(4, 3), (3,), (3, 1), (1,)]
 DEFAULTS: dict[str, Any] = {
-    "learning_rate": 0.03,
+    "learning_rate_init": 0.03,
     "alpha": 0.0,
     "beta_1": 0.8,
     "beta_2": 0.95,
     "epsilon": 1e-3,
     "momentum": 0.9,
-    "nesterov": True,
+    "nesterovs_momentum": True,
 }
 
 
@@ -44,9 +45,13 @@ def make_tensors() -> list[torch.Tensor]:
     return [torch.nn.Parameter(torch.from_numpy(value)) for value in initial_values()]
 
 
+def settings_of(solver: Any, parameters: dict[str, Any]) -> Any:
+    return SimpleNamespace(**DEFAULTS | {"solver": solver} | parameters)
+
+
 def build(solver: Any, tensors: list[torch.Tensor], **parameters: Any) -> torch.optim.Optimizer:
     weights = [tensor.data for tensor in tensors if tensor.ndim > 1]
-    return make_optimizer(solver, tensors, weights, **(DEFAULTS | parameters))
+    return make_optimizer(settings_of(solver, parameters), tensors, weights)
 
 
 @torch.no_grad()
@@ -80,7 +85,7 @@ def train_scikit_learn(optimizer: Any, params: list[np.ndarray]) -> list[np.ndar
 
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
 def test_adam_is_its_formula_with_epsilon_outside_of_the_correction(epsilon: float) -> None:
-    lr, b1, b2 = DEFAULTS["learning_rate"], DEFAULTS["beta_1"], DEFAULTS["beta_2"]
+    lr, b1, b2 = DEFAULTS["learning_rate_init"], DEFAULTS["beta_1"], DEFAULTS["beta_2"]
     expected = initial_values()
     m = [np.zeros(shape) for shape in SHAPES]
     v = [np.zeros(shape) for shape in SHAPES]
@@ -97,7 +102,7 @@ def test_adam_is_its_formula_with_epsilon_outside_of_the_correction(epsilon: flo
 def test_adam_is_scikit_learns(epsilon: float) -> None:
     params = initial_values()
     optimizer = AdamOptimizer(
-        params, DEFAULTS["learning_rate"], DEFAULTS["beta_1"], DEFAULTS["beta_2"], epsilon
+        params, DEFAULTS["learning_rate_init"], DEFAULTS["beta_1"], DEFAULTS["beta_2"], epsilon
     )
     assert_all_close(train("adam", epsilon=epsilon), train_scikit_learn(optimizer, params))
 
@@ -107,9 +112,9 @@ def test_adam_is_scikit_learns(epsilon: float) -> None:
 def test_sgd_is_scikit_learns(momentum: float, nesterov: bool) -> None:
     params = initial_values()
     optimizer = SGDOptimizer(
-        params, DEFAULTS["learning_rate"], momentum=momentum, nesterov=nesterov
+        params, DEFAULTS["learning_rate_init"], momentum=momentum, nesterov=nesterov
     )
-    ours = train("sgd", momentum=momentum, nesterov=nesterov)
+    ours = train("sgd", momentum=momentum, nesterovs_momentum=nesterov)
     assert_all_close(ours, train_scikit_learn(optimizer, params))
 
 
@@ -117,7 +122,7 @@ def test_sgd_is_scikit_learns(momentum: float, nesterov: bool) -> None:
 def test_sgd_keeps_its_velocity_when_the_learning_rate_changes(nesterov: bool) -> None:
     params, tensors = initial_values(), make_tensors()
     theirs = SGDOptimizer(params, 0.1, momentum=0.9, nesterov=nesterov)
-    ours = build("sgd", tensors, learning_rate=0.1, nesterov=nesterov)
+    ours = build("sgd", tensors, learning_rate_init=0.1, nesterovs_momentum=nesterov)
     for i in range(N_STEPS):
         theirs.learning_rate = 0.1 / (i + 1)
         ours.change_learning_rate(0.1 / (i + 1))  # type: ignore[attr-defined]
@@ -272,7 +277,7 @@ def make_optimizers() -> list[torch.optim.Optimizer]:
     changes: list[tuple[str, dict[str, Any]]] = [
         ("adam", {}),
         ("adam", {}),
-        ("adam", {"learning_rate": 0.01}),
+        ("adam", {"learning_rate_init": 0.01}),
         ("sgd", {}),
         ("sgd", {"momentum": 0.0}),
         ("adamw", {"alpha": 0.1}),
@@ -284,7 +289,7 @@ def make_optimizers() -> list[torch.optim.Optimizer]:
     for solver, change in changes:
         tensors = make_tensors()
         weights = [tensor for tensor in tensors if tensor.ndim == 2]
-        optimizers.append(make_optimizer(solver, tensors, weights, **(DEFAULTS | change)))
+        optimizers.append(make_optimizer(settings_of(solver, change), tensors, weights))
     return optimizers
 
 
