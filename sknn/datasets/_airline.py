@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._fetching import fetcher, import_pandas
+from ._fetching import describe, fetcher, import_pandas
 from ._store import RemoteFile, corrupt_file, decoding, reading
 
 _AIRLINE = RemoteFile(
@@ -20,22 +20,6 @@ _AIRLINE = RemoteFile(
 # Copies of the table differ in the name of the first column.
 _HEADERS = (["Date", "Passengers"], ["Month", "Passengers"])
 _MONTHS = np.arange("1949-01", "1961-01", dtype="datetime64[M]")
-
-_DESCRIPTION = """\
-Airline passengers
-==================
-
-Monthly totals of the passengers of international airlines, January 1949 to December 1960. They
-grow, and swing with the seasons by a fraction of themselves that hardly changes, so their
-logarithm is close to a trend plus a yearly pattern.
-
-:Samples: 144 months
-:Feature: passengers, in thousands, an integer from 104 to 622
-:month: the month of each total
-
-Source: G. E. P. Box and G. M. Jenkins, Time Series Analysis: Forecasting and Control, Holden-Day,
-San Francisco, 1970, series G.
-"""
 
 
 @fetcher()
@@ -116,7 +100,7 @@ def fetch_airline_passengers(
         month=month,
         frame=frame,
         feature_names=["passengers"],
-        DESCR=_DESCRIPTION,
+        DESCR=describe("airline"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ._fetching import Fetched, Subset, bundle, fetcher
+from ._fetching import Fetched, Subset, bundle, describe, fetcher
 from ._store import (
     RemoteFile,
     check_labels,
@@ -41,26 +41,6 @@ _HEIGHT = _WIDTH = 32
 _CHANNELS = ("red", "green", "blue")
 _N_PIXELS = _HEIGHT * _WIDTH * len(_CHANNELS)
 _N_CLASSES = 10
-
-_DESCRIPTION = """\
-CIFAR-10
-========
-
-Colour photographs of 32 x 32 pixels that show one object each: airplane, automobile, bird, cat,
-deer, dog, frog, horse, ship or truck.
-
-:Samples: 50000 for training, 10000 for testing; all classes have the same number
-:Features: red, green and blue value of each pixel from 0 to 255, as uint8
-:Target: the class, 0 to 9
-
-Source: A. Krizhevsky, V. Nair and G. Hinton, https://www.cs.toronto.edu/~kriz/cifar.html; labelled
-images from the 80 Million Tiny Images data set. The publisher states no licence and asks users to
-cite
-
-    A. Krizhevsky, Learning multiple layers of features from tiny images, technical report,
-    University of Toronto, 2009.
-    https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf
-"""
 
 
 @fetcher()
@@ -150,7 +130,7 @@ def fetch_cifar10(
             for channel in _CHANNELS
         ],
         target_names=class_names,
-        description=_DESCRIPTION,
+        description=describe("cifar10"),
         return_X_y=return_X_y,
         as_frame=as_frame,
     )

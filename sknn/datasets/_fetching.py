@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 from os import PathLike
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -57,6 +58,11 @@ frame : DataFrame or None
 OSError
     If a file is missing and is not, or cannot be, downloaded.""",
 )
+
+
+def describe(name: str) -> str:
+    """Return the description of a data set."""
+    return resources.files(__package__).joinpath("descr", f"{name}.rst").read_text("utf-8")
 
 
 def fetcher(**constraints: list[Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:

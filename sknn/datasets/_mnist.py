@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ._fetching import Fetched, Subset, bundle, fetcher
+from ._fetching import Fetched, Subset, bundle, describe, fetcher
 from ._store import RemoteFile, check_labels, corrupt_file, decoding, locate
 
 
@@ -36,27 +36,6 @@ _LABELS = {
 _N_IMAGES = {"train": 60_000, "test": 10_000}
 _IMAGE_SHAPE = (28, 28)
 _N_CLASSES = 10
-
-_DESCRIPTION = """\
-MNIST database of handwritten digits
-====================================
-
-Digits written by employees of the United States Census Bureau and by high school students, scaled
-and centred in images of 28 x 28 pixels. No writer is in both the training and the test images.
-
-:Samples: 60000 for training, 10000 for testing
-:Features: 784 grey values from 0 (background) to 255 (ink), row by row, as uint8
-:Target: the digit, 0 to 9
-
-Source: Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits,
-http://yann.lecun.com/exdb/mnist/; a subset, processed anew, of NIST's Special Databases 1 and 3.
-According to the documentation of Keras, Y. LeCun and C. Cortes hold the copyright and license it
-under Creative Commons Attribution-ShareAlike 3.0. The paper that introduced it is
-
-    Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document
-    recognition, Proceedings of the IEEE 86(11), 2278-2324, 1998.
-    https://doi.org/10.1109/5.726791
-"""
 
 
 @fetcher()
@@ -141,7 +120,7 @@ def fetch_mnist(
         target.astype(np.int64),
         feature_names=[f"pixel_{row}_{column}" for row in range(height) for column in range(width)],
         target_names=[str(digit) for digit in range(_N_CLASSES)],
-        description=_DESCRIPTION,
+        description=describe("mnist"),
         return_X_y=return_X_y,
         as_frame=as_frame,
     )

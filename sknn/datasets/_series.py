@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._fetching import Fetched, Subset, fetcher
+from ._fetching import Fetched, Subset, describe, fetcher
 from ._store import RemoteFile, corrupt_file, replacing, resolve_data_home, unpack
 from ._ts import Series, read_ts
 
@@ -25,32 +25,6 @@ _SPLITS = ("train", "test")
 _PARTS = ("values", "lengths", "y")
 # No dots and slashes: the name becomes part of a path and of an address.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-_DESCRIPTION = """\
-{name}
-{underline}
-
-A data set of the archives of time series for {task}.
-
-:Samples: {n_train} series for training, {n_test} for testing
-:Features: {lengths} time steps of {channels}, as float32; missing values are NaN
-:Target: {target}
-
-Source: https://www.timeseriesclassification.com/description.php?Dataset={name}, whose page has
-the origin and the citation of the data set. The archives are described in
-
-    H. A. Dau et al., The UCR time series archive, IEEE/CAA Journal of Automatica Sinica 6(6),
-    1293-1305, 2019. https://doi.org/10.1109/JAS.2019.1911747
-
-    A. Bagnall et al., The UEA multivariate time series classification archive, 2018.
-    https://arxiv.org/abs/1811.00075
-
-    C. W. Tan, C. Bergmeir, F. Petitjean and G. I. Webb, Time series extrinsic regression, Data
-    Mining and Knowledge Discovery 35, 1032-1060, 2021.
-    https://doi.org/10.1007/s10618-021-00745-9
-
-for series to classify with one channel, for those with several, and for regression.
-"""
 
 
 @fetcher(name=[str])
@@ -327,7 +301,7 @@ def _describe(name: str, splits: dict[str, Series]) -> str:
     longest = max(train.lengths.max(), test.lengths.max())
     n_channels = train.values.shape[1]
     is_regression = train.target.dtype.kind == "f"
-    return _DESCRIPTION.format(
+    return describe("series").format(
         name=name,
         underline="=" * len(name),
         task="regression" if is_regression else "classification",

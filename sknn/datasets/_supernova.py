@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER, validated
 
 from ._cosmology import COSMOLOGY_CONSTRAINTS, distance_modulus
-from ._fetching import Fetched, bundle, fetcher
+from ._fetching import Fetched, bundle, describe, fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
 
 # The publisher gives no hash. This one was recorded by the download script of
@@ -24,30 +24,6 @@ _UNION21 = RemoteFile(
     known_hash="sha256:98fc24a6eef71ebd0c90e25b69271c0a3a8ffe23e7e3c2fada37b9334b1101eb",
 )
 _N_SUPERNOVAE = 580
-
-_DESCRIPTION = """\
-Union2.1 compilation of type Ia supernovae
-==========================================
-
-580 type Ia supernovae, whose brightness, after correction for colour, for the shape of the light
-curve and for the mass of the host galaxy, gives their distance. The fainter they are at a given
-redshift, the more the expansion of the universe has accelerated.
-
-:Samples: 580
-:Feature: redshift, from 0.015 to 1.414
-:Target: distance modulus in magnitudes, for a Hubble constant of 70 km / s / Mpc
-:mu_error: standard deviation of the distance modulus in magnitudes, without systematic errors;
-    ``1 / mu_error ** 2`` are the weights of the samples in a fit
-:low_mass_host_probability: probability that the host galaxy is of low mass
-:names: names of the supernovae
-
-Source: Supernova Cosmology Project, https://supernova.lbl.gov/Union/. The publisher states no
-licence and asks users to cite
-
-    N. Suzuki et al. (Supernova Cosmology Project), The Hubble Space Telescope Cluster Supernova
-    Survey: V. Improving the dark energy constraints above z > 1 and building an early-type-hosted
-    supernova sample, The Astrophysical Journal 746, 85, 2012. https://arxiv.org/abs/1105.3470
-"""
 
 
 @fetcher()
@@ -124,7 +100,7 @@ def fetch_supernova(
         feature_names=["redshift"],
         target_names=["distance_modulus"],
         target_column="distance_modulus",
-        description=_DESCRIPTION,
+        description=describe("supernova"),
         return_X_y=return_X_y,
         as_frame=as_frame,
         mu_error=mu_error,

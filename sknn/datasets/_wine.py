@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
-from ._fetching import Fetched, bundle, fetcher
+from ._fetching import Fetched, bundle, describe, fetcher
 from ._store import RemoteFile, corrupt_file, decoding, locate
 
 _FOLDER_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/wine-quality/"
@@ -44,31 +44,6 @@ _FEATURE_NAMES = [
     "alcohol",
 ]
 _TARGET_NAME = "quality"
-
-_DESCRIPTION = """\
-Wine quality
-============
-
-White and red variants of the Portuguese "Vinho Verde", described by physicochemical tests and
-graded by at least three tasters each, whose median grade is the target. The grades are ordered,
-and few wines are excellent or poor.
-
-:Samples: 4898 white wines and 1599 red ones
-:Features: 11 real numbers: fixed acidity (g(tartaric acid) / dm3), volatile acidity
-    (g(acetic acid) / dm3), citric acid (g / dm3), residual sugar (g / dm3), chlorides
-    (g(sodium chloride) / dm3), free and total sulfur dioxide (mg / dm3), density (g / cm3), pH,
-    sulphates (g(potassium sulphate) / dm3), alcohol (% of the volume)
-:Target: quality, an integer from 0 (very bad) to 10 (excellent); 3 to 9 occur
-:color: the variant of each sample
-
-Source: UCI Machine Learning Repository, https://archive.ics.uci.edu/dataset/186/wine+quality,
-https://doi.org/10.24432/C56S3T. Licence: Creative Commons Attribution 4.0 International. The
-authors ask users to cite
-
-    P. Cortez, A. Cerdeira, F. Almeida, T. Matos and J. Reis, Modeling wine preferences by data
-    mining from physicochemical properties, Decision Support Systems 47(4), 547-553, 2009.
-    https://doi.org/10.1016/j.dss.2009.05.016
-"""
 
 
 @fetcher(color=[StrOptions({"white", "red", "all"})])
@@ -150,7 +125,7 @@ def fetch_wine_quality(
         feature_names=list(_FEATURE_NAMES),
         target_names=[_TARGET_NAME],
         target_column=_TARGET_NAME,
-        description=_DESCRIPTION,
+        description=describe("wine"),
         return_X_y=return_X_y,
         as_frame=as_frame,
         color=np.repeat(colors, [len(table) for table in tables]),

@@ -20,8 +20,6 @@ from sknn.nn import REGRESSION_LOSSES, describe_losses
 from ._base import NeuralEstimator, has_batches
 from .targets import Targets, ValueTargets
 
-# `loss` is declared twice, since it is positional in NeuralRegressor alone.
-LOSS_CONSTRAINTS: list[Any] = [StrOptions(set(REGRESSION_LOSSES)), callable]
 LOSS_DOC = f"""{{{quoted(REGRESSION_LOSSES)}}} or callable
 What training minimises, summed over outputs:
 
@@ -42,7 +40,9 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
     """
 
     loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
-        default="squared_error", constraints=LOSS_CONSTRAINTS, doc=LOSS_DOC
+        default="squared_error",
+        constraints=[StrOptions(set(REGRESSION_LOSSES)), callable],
+        doc=LOSS_DOC,
     )
     quantile: float = parameter(
         default=0.5,

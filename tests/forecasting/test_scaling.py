@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sknn.forecasting._scaling import Scaling
+from sknn.forecasting._models import Scaling
 
 
 def test_window_scale_is_mean_and_deviation_of_each_window() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._parameters import declares_parameters, inherited
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
-from sknn.estimators._regressor import LOSS_CONSTRAINTS, LOSS_DOC, NeuralRegressorBase
+from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.estimators._scales import warn_of_inputs, warn_of_targets
 from sknn.estimators.targets import ValueTargets
 from sknn.nn import DenseNetwork, EnsembleNetwork
@@ -213,6 +213,6 @@ class NeuralRegressor(DenseEstimator, NeuralRegressorBase):
     1.0
     """
 
-    loss: str | Callable[[Tensor, Tensor], Tensor] = parameter(
-        default="squared_error", constraints=LOSS_CONSTRAINTS, doc=LOSS_DOC, kw_only=False
+    loss: str | Callable[[Tensor, Tensor], Tensor] = inherited(
+        NeuralRegressorBase, "loss", default="squared_error", kw_only=False
     )
