@@ -101,6 +101,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     # what X and what y may be
     _format_kind: ClassVar[type[Format]]
     _targets_kind: ClassVar[type[Targets]]
+    _takes: ClassVar[tuple[str, ...]] = ()  # what X may be besides, in scikit-learn's tags
 
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
@@ -153,9 +154,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         return min(200, n_samples)
 
     def __sklearn_tags__(self) -> Any:
-        """Leave out the checks that pair a row with one target where there is none."""
+        """Say what X may be, and leave out the checks that pair a row with one target."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array &= self._targets_kind.pairs_rows
+        for name in self._takes:
+            setattr(tags.input_tags, name, True)
         return tags
 
     # ------------------------------------------------------------------------------------ fit

@@ -55,19 +55,14 @@ class ConvNetwork(ImageNetwork):
         dropout: Any = 0.0,
         normalization: str | None = None,
     ) -> None:
-        builder = NetworkBuilder()
-        height, width, channels = image_shape
-        size = (height, width)
-        is_strip = (height == 1, width == 1)
+        builder = _ConvolutionBuilder(image_shape, normalization)
         for i, spec in enumerate(convolutions, start=1):
-            kernel = _visible_kernel(spec, size, is_strip)
-            size = _add_convolution(builder, f"{i}", spec, kernel, size, channels, normalization)
-            size = _add_activation_and_pool(builder, f"{i}", spec, size)
+            builder.add_convolution(i, spec)
+            builder.add_activation_and_pool(i, spec)
             builder.add_dropout(f"dropout{i}", spec.dropout)
-            channels = spec.filters
         builder.add("flatten", nn.Flatten())
         builder.add_dense_part(
-            size[0] * size[1] * channels,
+            builder.size[0] * builder.size[1] * builder.channels,
             hidden_layer_sizes,
             n_outputs,
             activations=per_layer("activation", activation, len(hidden_layer_sizes)),
@@ -77,61 +72,55 @@ class ConvNetwork(ImageNetwork):
         super().__init__(builder.layers)
 
 
-def _visible_kernel(
-    spec: Convolution, size: tuple[int, int], is_strip: tuple[bool, bool]
-) -> tuple[int, int]:
-    """Return the part (height, width) of a kernel that sees more than padding."""
-    kernel = as_pair(spec.kernel_size)
-    if spec.padding == "same":  # it is centred on each pixel
-        return min(kernel[0], 2 * size[0] - 1), min(kernel[1], 2 * size[1] - 1)
-    if spec.padding == "valid":
-        return 1 if is_strip[0] else kernel[0], 1 if is_strip[1] else kernel[1]
-    return kernel
+class _ConvolutionBuilder(NetworkBuilder):
+    """Collects convolutional layers, and knows size (height, width) and channels behind them."""
 
+    def __init__(self, image_shape: ImageShape, normalization: str | None) -> None:
+        super().__init__()
+        height, width, self.channels = image_shape
+        self.size = (height, width)
+        self.is_strip = (height == 1, width == 1)
+        self.normalization = normalization
 
-def _add_convolution(
-    builder: NetworkBuilder,
-    number: str,
-    spec: Convolution,
-    kernel: tuple[int, int],
-    size: tuple[int, int],
-    channels: int,
-    normalization: str | None,
-) -> tuple[int, int]:
-    """Add padding, convolution and normalization; return the (height, width) that they leave."""
-    stride = as_pair(spec.stride)
-    (top, bottom), (before, after) = (_margins(spec.padding, k) for k in kernel)
-    left = shrink(
-        f"convolution {number} {spec}", size, kernel, stride, (top + bottom, before + after)
-    )
-    is_symmetric = top == bottom and before == after
-    if not is_symmetric:  # an even kernel: torch pads the same on both sides
-        builder.add(f"pad{number}", nn.ZeroPad2d((before, after, top, bottom)))
-    padding = (top, before) if is_symmetric else 0
-    has_bias = normalization is None  # normalization has a shift of its own
-    conv = Conv2d(channels, spec.filters, kernel, stride=stride, padding=padding, bias=has_bias)
-    builder.add(f"conv{number}", conv)
-    builder.add(f"norm{number}", normalization_2d(normalization, spec.filters))
-    return left
+    def add_convolution(self, number: int, spec: Convolution) -> None:
+        """Append padding, convolution and normalization."""
+        kernel, stride = self._visible_kernel(spec), as_pair(spec.stride)
+        (top, bottom), (before, after) = (_margins(spec.padding, k) for k in kernel)
+        zeros = (top + bottom, before + after)
+        self.size = shrink(f"convolution {number} {spec}", self.size, kernel, stride, zeros)
+        is_symmetric = top == bottom and before == after
+        if not is_symmetric:  # an even kernel: torch pads the same on both sides
+            self.add(f"pad{number}", nn.ZeroPad2d((before, after, top, bottom)))
+        padding = (top, before) if is_symmetric else 0
+        has_bias = self.normalization is None  # normalization has a shift of its own
+        conv = Conv2d(self.channels, spec.filters, kernel, stride, padding, bias=has_bias)
+        self.add(f"conv{number}", conv)
+        self.add(f"norm{number}", normalization_2d(self.normalization, spec.filters))
+        self.channels = spec.filters
 
+    def _visible_kernel(self, spec: Convolution) -> tuple[int, int]:
+        """Return the part (height, width) of a kernel that sees more than padding."""
+        kernel = as_pair(spec.kernel_size)
+        if spec.padding == "same":  # it is centred on each pixel
+            return min(kernel[0], 2 * self.size[0] - 1), min(kernel[1], 2 * self.size[1] - 1)
+        if spec.padding == "valid":
+            return 1 if self.is_strip[0] else kernel[0], 1 if self.is_strip[1] else kernel[1]
+        return kernel
 
-def _add_activation_and_pool(
-    builder: NetworkBuilder, number: str, spec: Convolution, size: tuple[int, int]
-) -> tuple[int, int]:
-    """Add activation and pooling; return the (height, width) that they leave."""
-    activation = find_activation(spec.activation)
-    layers = {f"activation{number}": activation.module()}
-    if spec.pooling is not None:
-        pool = pool_of(spec.pool_size, size)
-        size = (size[0] // pool[0], size[1] // pool[1])
-        kind = nn.MaxPool2d if spec.pooling == "max" else nn.AvgPool2d
-        layers[f"pool{number}"] = nn.Identity() if pool == (1, 1) else kind(pool)
-    names = list(layers)
-    if spec.pooling == "max" and activation.is_nondecreasing:
-        names.reverse()  # equal, and the activation has fewer numbers to go through
-    for name in names:
-        builder.add(name, layers[name])
-    return size
+    def add_activation_and_pool(self, number: int, spec: Convolution) -> None:
+        """Append activation and pooling, in the order that costs less."""
+        activation = find_activation(spec.activation)
+        layers = {f"activation{number}": activation.module()}
+        if spec.pooling is not None:
+            pool = pool_of(spec.pool_size, self.size)
+            self.size = (self.size[0] // pool[0], self.size[1] // pool[1])
+            kind = nn.MaxPool2d if spec.pooling == "max" else nn.AvgPool2d
+            layers[f"pool{number}"] = nn.Identity() if pool == (1, 1) else kind(pool)
+        names = list(layers)
+        if spec.pooling == "max" and activation.is_nondecreasing:
+            names.reverse()  # equal, and the activation has fewer numbers to go through
+        for name in names:
+            self.add(name, layers[name])
 
 
 def _margins(padding: str | int, kernel: int) -> tuple[int, int]:

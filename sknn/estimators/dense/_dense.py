@@ -54,13 +54,8 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
             ensemble for them is an AttributeError.
         """
 
-    def __sklearn_tags__(self) -> Any:
-        """Add sparse matrices."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     _format_kind = DenseFormat
+    _takes = ("sparse",)
     _can_share_stacks = True
 
     def _of_this_version(self, state: dict[str, Any]) -> dict[str, Any]:

@@ -212,15 +212,10 @@ class ConvEstimator(LayerParameters):
             Number of features, if X was two-dimensional.
         """
 
-    def __sklearn_tags__(self) -> Any:
-        """Add images."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
     # ---------------------------------------------------------------------------------- input
 
     _format_kind = ImageFormat
+    _takes = ("three_d_array",)
 
     @property  # type: ignore[override]
     def _format(self) -> ImageFormat:

@@ -38,17 +38,13 @@ class EncoderDecoderLayers(RecurrentLayers):
         Heads of the decoder's attention, of which `hidden_size` is a multiple.""",
     )
 
-    def _decoder_options(self, data: CheckedData) -> dict[str, Any]:
+    def _network_options(self, data: CheckedData) -> dict[str, Any]:
         if self.hidden_size % self.n_heads:
             raise ValueError(
                 f"hidden_size={self.hidden_size} has to be a multiple of n_heads={self.n_heads}."
             )
-        return {
-            **self._network_options(data),
-            "width": self.hidden_size,
-            "cell": self.cell,
-            "n_heads": self.n_heads,
-        }
+        options = {"width": self.hidden_size, "cell": self.cell, "n_heads": self.n_heads}
+        return super()._network_options(data) | options
 
 
 @declares_parameters
@@ -133,7 +129,7 @@ class EncoderDecoderClassifier(EncoderDecoderLayers):
             *self._make_input_layer(data),
             self._make_encoder,
             self.n_outputs_,
-            **self._decoder_options(data),
+            **self._network_options(data),
         )
 
     # ------------------------------------------------------------------------------- predict
@@ -251,7 +247,7 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
             n_values,
             n_steps=self.n_outputs_ // n_values,
             output_layer=self._make_output_layer(data),
-            **self._decoder_options(data),
+            **self._network_options(data),
         )
 
     def predict(self, X: Any) -> np.ndarray:

@@ -146,13 +146,8 @@ class SeriesEstimator(NeuralEstimator):
         """
 
     _format_kind = SeriesFormat
+    _takes = ("three_d_array",)
     _format: ClassVar[SeriesFormat]
-
-    def __sklearn_tags__(self) -> Any:
-        """Add series of several channels."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
     # ---------------------------------------------------------------------------------- input
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ class RegressionLoss(Loss):
     outputs : (n, n_outputs), targets : (n, n_outputs) -> (n,)
     """
 
+    # the targets that the loss is defined for: what users are told, and a test; None is all
+    domain: ClassVar[tuple[str, Callable[[Any], Any]] | None] = None
+
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each output, (n, n_outputs) -> (n, n_outputs)."""
         raise NotImplementedError
@@ -34,6 +37,11 @@ class RegressionLoss(Loss):
 
     def check_targets(self, targets: Any) -> None:
         """Raise ValueError where the loss is not defined for targets (n, n_outputs)."""
+        if self.domain is not None and not self.domain[1](targets):
+            (name,) = (name for name, cls in REGRESSION_LOSSES.items() if isinstance(self, cls))
+            raise ValueError(
+                f"loss={name!r} needs {self.domain[0]}, which the y that was given violates."
+            )
 
 
 class SquaredError(RegressionLoss):
@@ -79,6 +87,7 @@ class LogCosh(RegressionLoss):
 class PoissonLoss(RegressionLoss):
     """Half the Poisson deviance, with an exponential output; y >= 0."""
 
+    domain = "y >= 0", lambda y: (y >= 0).all()
     out_activation = "exp"
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -89,23 +98,16 @@ class PoissonLoss(RegressionLoss):
         """Return the losses (n,) and gradients (n, n_outputs), prediction minus target."""
         return self(outputs, targets), outputs.exp().sub_(targets)
 
-    def check_targets(self, targets: Any) -> None:
-        """Raise ValueError for negative targets."""
-        _require_targets("poisson", "y >= 0", bool((targets >= 0).all()))
-
 
 class GammaLoss(RegressionLoss):
     """Half the gamma deviance, with an exponential output; y > 0."""
 
+    domain = "y > 0", lambda y: (y > 0).all()
     out_activation = "exp"
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         # log(p / y) + y / p - 1 with p = exp(z)
         return outputs - targets.log() + targets * torch.exp(-outputs) - 1
-
-    def check_targets(self, targets: Any) -> None:
-        """Raise ValueError for targets that are not positive."""
-        _require_targets("gamma", "y > 0", bool((targets > 0).all()))
 
 
 class QuantileLoss(RegressionLoss):
@@ -122,43 +124,31 @@ class QuantileLoss(RegressionLoss):
 class MeanAbsolutePercentageError(RegressionLoss):
     """Absolute error as a share of y, which is not 0."""
 
+    domain = "y different from 0", lambda y: (y != 0).all()
+
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).abs() / targets.abs()
-
-    def check_targets(self, targets: Any) -> None:
-        """Raise ValueError where a target is zero."""
-        _require_targets("mape", "y different from 0", bool((targets != 0).all()))
 
 
 class MeanSquaredLogarithmicError(RegressionLoss):
     """Half the squared error of ``log(1 + y)``, with an output ``exp(z) - 1``; y > -1."""
 
+    domain = "y > -1", lambda y: (y > -1).all()
     out_activation = "expm1"  # so that predictions are above -1 and the gradient never vanishes
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return 0.5 * (outputs - torch.log1p(targets)).square()
 
-    def check_targets(self, targets: Any) -> None:
-        """Raise ValueError for targets of -1 or less."""
-        _require_targets("msle", "y > -1", bool((targets > -1).all()))
-
 
 class CosineLoss(RegressionLoss):
     """One minus the cosine of the angle between prediction and y; two or more outputs."""
 
+    # a single target has no direction but a sign
+    domain = "two or more targets a row", lambda y: y.shape[1] > 1
     is_in_units_of_targets = False  # it compares directions alone
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return 1 - F.cosine_similarity(outputs, targets, dim=1)
-
-    def check_targets(self, targets: Any) -> None:
-        """Raise ValueError for single targets, which have no direction but a sign."""
-        _require_targets("cosine", "two or more targets a row", targets.shape[1] > 1)
-
-
-def _require_targets(loss: str, condition: str, holds: bool) -> None:
-    if not holds:
-        raise ValueError(f"loss={loss!r} needs {condition}, which the y that was given violates.")
 
 
 REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Tensors = list[Tensor]
+States = list[Tensors]  # a list of tensors a name
 Settings = tuple[Any, ...]
 
 
@@ -52,13 +53,11 @@ class FusedOptimizer(torch.optim.Optimizer):
         raise NotImplementedError
 
     @staticmethod
-    def update(
-        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
-    ) -> None:
+    def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
         """Update what `gather` returned, of one optimizer or of several with the same settings."""
         raise NotImplementedError
 
-    def gather(self) -> tuple[Tensors, Tensors, list[Tensors]]:
+    def gather(self) -> tuple[Tensors, Tensors, States]:
         """Return parameters that have a gradient, the gradients, and the states, a list a name."""
         tensors = self.param_groups[0]["params"]
         gradients = [tensor.grad for tensor in tensors]
@@ -95,9 +94,7 @@ class SGD(FusedOptimizer):
         return group["lr"], momentum, group["nesterov"] and momentum > 0
 
     @staticmethod
-    def update(
-        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
-    ) -> None:
+    def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
         """Update tensors."""
         lr, momentum, nesterov = settings
         torch._fused_sgd_(
@@ -132,9 +129,7 @@ class _AdamBase(FusedOptimizer):
         }
 
     @staticmethod
-    def update(
-        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
-    ) -> None:
+    def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
         """Update tensors."""
         lr, beta_1, beta_2, epsilon = settings
         averages, squares, steps = states
@@ -210,7 +205,7 @@ class AdamW(_AdamBase):
         group = self.param_groups[0]
         return group["lr"], *group["betas"], group["eps"], group["weight_decay"]
 
-    def gather(self) -> tuple[Tensors, Tensors, list[Tensors]]:
+    def gather(self) -> tuple[Tensors, Tensors, States]:
         """Return what there is to update, and last the tensors that decay."""
         tensors, gradients, states = super().gather()
         decayed = self._decayed
@@ -220,9 +215,7 @@ class AdamW(_AdamBase):
         return tensors, gradients, [*states, decayed]
 
     @staticmethod
-    def update(
-        settings: Settings, tensors: Tensors, gradients: Tensors, states: list[Tensors]
-    ) -> None:
+    def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
         """Shrink the tensors that decay, then update as Adam does."""
         *of_adam, weight_decay = settings
         *moments, decayed = states
