@@ -9,7 +9,7 @@ from sknn._parameters import declares_parameters, parameter
 from sknn._validation import POSITIVE_INTEGER
 
 from ._base import Forecaster
-from ._quantiles import quantile_regressor
+from ._intervals import quantile_regressor
 
 with_shared_texts = composed(
     fitted="""\

@@ -11,11 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def mean_of_values(outputs: Tensor) -> Tensor:
-    """Average predictions or decisions, (networks, n, n_outputs) -> (n, n_outputs)."""
-    return outputs.mean(0)
-
-
 def log_mean_of_exponentials(outputs: Tensor) -> Tensor:
     """Average predictions ``exp(z)``; those of ``exp(z) - 1`` have the same average z."""
     return torch.logsumexp(outputs, 0) - math.log(len(outputs))
@@ -36,7 +31,7 @@ def logit_of_mean_probability(outputs: Tensor) -> Tensor:
 # (networks, batch, n_outputs), to raw outputs of the average, of shape (batch, n_outputs). They
 # work with logarithms, so that probabilities too small for a float still count.
 AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": mean_of_values,
+    "identity": lambda outputs: outputs.mean(0),
     "softmax": log_mean_of_softmax,
     "logistic": logit_of_mean_probability,
     "exp": log_mean_of_exponentials,

@@ -51,15 +51,12 @@ class Settings:
                 kind(checker, each, where)
 
 
-class Owner:
-    """The estimator that a metadata request belongs to, which may be the one that holds it."""
-
-    def __call__(self, checker: Checker, node: Node, place: str) -> None:
-        """Raise RefusedError if the node is no estimator and no text."""
-        tag, value = checker.tag(node, place)
-        if tag == "object" and checker.is_open(value):
-            return
-        One("estimator", "text", "none")(checker, node, place)
+def owner(checker: Checker, node: Node, place: str) -> None:
+    """Check the estimator of a metadata request, which may be the one that holds it."""
+    tag, value = checker.tag(node, place)
+    if tag == "object" and checker.is_open(value):
+        return
+    One("estimator", "text", "none")(checker, node, place)
 
 
 # What an object of a class takes as the value of a parameter or has as a fitted attribute.
@@ -140,8 +137,8 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
 # Attributes of losses and of what scikit-learn's estimators consist of, by class.
 PARTS: dict[str, dict[str, Kind]] = {
     "CallableLoss": {"function": One("trusted", "module")},
-    "MetadataRequest": {"owner": Owner()},
-    "MethodMetadataRequest": {"owner": Owner()},
+    "MetadataRequest": {"owner": owner},
+    "MethodMetadataRequest": {"owner": owner},
     "_CalibratedClassifier": {"estimator": ESTIMATOR, "calibrators": Values("estimator")},
     "_MultimetricScorer": {"_scorers": Table(One("scorer", "trusted"))},
     "_PassthroughScorer": {"_estimator": ESTIMATOR},

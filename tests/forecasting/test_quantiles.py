@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknn import NeuralRegressor
-from sknn.forecasting._quantiles import quantile_regressor
+from sknn.forecasting._intervals import quantile_regressor
 
 ESTIMATORS = {
     "network": NeuralRegressor(

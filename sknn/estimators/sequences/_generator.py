@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -257,16 +258,13 @@ class SequenceGenerator(NeuralEstimator):
     ) -> SeriesNetwork:
         if self.dropout:
             refuse_with_lbfgs(self.solver, "dropout", off=0)
-
-        def make_encoder(channels: int) -> RecurrentEncoder:
-            return RecurrentEncoder(
-                channels,
-                self.hidden_size,
-                n_layers=self.n_layers,
-                cell=self.cell,
-                dropout=self.dropout,
-            )
-
+        make_encoder = partial(
+            RecurrentEncoder,
+            hidden_size=self.hidden_size,
+            n_layers=self.n_layers,
+            cell=self.cell,
+            dropout=self.dropout,
+        )
         network = SeriesNetwork(
             # a further one is the mark before the first token and behind the last
             Embedding(self.n_tokens_ + 1, self.embedding_size),
