@@ -10,7 +10,6 @@ import pytest
 OPTIONAL = [
     "captum",
     "distributed",
-    "filelock",
     "kornia",
     "matplotlib",
     "numpydoc",

@@ -14,6 +14,7 @@ from sknn.inspection import plot_saliency, saliency
 
 from .conftest import fit
 
+pytest.importorskip("captum")
 plt = pytest.importorskip("matplotlib.pyplot")
 
 SIGNED = ["input_x_gradient", "integrated_gradients"]

@@ -793,6 +793,8 @@ class ViewNetwork(nn.Module):
 
 @pytest.mark.parametrize("augment", [None, "flip"])
 def test_a_module_that_views_its_images_is_trained(augment: str | None) -> None:
+    if augment is not None:
+        pytest.importorskip("kornia")
     X = np.random.default_rng(0).normal(size=(20, 6, 6, 3)).astype(np.float32)
     y = np.arange(20) % 3
     model = ConvClassifier(module=ViewNetwork, max_iter=2, augment=augment, random_state=0)
