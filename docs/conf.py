@@ -35,7 +35,6 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_typehints = "none"
-autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 # Attributes that searches inherit have scikit-learn's texts, which link to scikit-learn's glossary.
 suppress_warnings = ["ref.term"]
