@@ -216,16 +216,7 @@ class ConvEstimator(LayerParameters):
 
     _format_kind = ImageFormat
     _takes = ("three_d_array",)
-
-    @property  # type: ignore[override]
-    def _format(self) -> ImageFormat:
-        """What X is; the order of its dimensions is that of the parameter, also after a fit."""
-        found: ImageFormat = self.__dict__["_format"]
-        return found._replace(channels_first=self.data_format == "channels_first")
-
-    @_format.setter
-    def _format(self, found: ImageFormat) -> None:
-        self.__dict__["_format"] = found
+    _format: ClassVar[ImageFormat]
 
     @property
     def image_shape_(self) -> tuple[int, int, int]:

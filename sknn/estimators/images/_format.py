@@ -79,9 +79,20 @@ class ImageFormat(NamedTuple):
             X = validate_data(estimator, X, reset=False, dtype="numeric")
         else:
             X = check_array(X, dtype="numeric", input_name="X")
-        check_same_format(X, self)
-        check_same_pixels(X, self)
-        return X
+        given = self._replace(channels_first=estimator.data_format == "channels_first")
+        check_same_format(X, given)
+        check_same_pixels(X, given)
+        return X if given.channels_first == self.channels_first else given.in_other_order(X)
+
+    def in_other_order(self, X: np.ndarray) -> np.ndarray:
+        """Return images, or flat rows, with their channels at the other end."""
+        if X.ndim == 3:  # without a dimension for channels
+            return X
+        order = (self.channels, self.height, self.width)
+        images = X.reshape(len(X), *(order if self.channels_first else self.shape))
+        source, end = (1, -1) if self.channels_first else (-1, 1)
+        moved = np.moveaxis(images, source, end)
+        return moved if X.ndim == 4 else moved.reshape(len(X), -1)
 
     def rows(
         self, X: np.ndarray, device: torch.device, dtype: torch.dtype, module: nn.Module | None
