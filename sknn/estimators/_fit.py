@@ -169,37 +169,37 @@ def check_data(draft: Draft, arguments: FitArguments) -> CheckedData:
         model._targets = model._targets_kind.learn(y, arguments.classes)
     elif not arguments.incremental:
         model._targets = model._targets.continued(y)
-    kind = model._targets
-    vars(model).update(kind.fitted_attributes)
-    model.n_outputs_ = kind.n_outputs
-    targets = kind.encode(y)
-    weights = kind.class_weighted(y, kind.spread(weights, targets), model)
+    targets = model._targets
+    vars(model).update(targets.fitted_attributes)
+    model.n_outputs_ = targets.n_outputs
+    encoded = targets.encode(y)
+    weights = targets.class_weighted(y, targets.spread(weights, encoded), model)
     if weights is not None:
         check_weight_sum(weights)
-    model._loss = kind.make_loss(model, weighted=weights is not None)
+    model._loss = targets.make_loss(model, weighted=weights is not None)
     model.out_activation_ = model._loss.out_activation
-    kind.check_loss(model._loss, targets)
+    targets.check_loss(model._loss, encoded)
     if not goes_on and not arguments.incremental:
-        model._warn_of_scales(X, targets)
-    validation = (
-        None if arguments.validation is None else _check_validation(model, *arguments.validation)
-    )
-    return CheckedData(given, X, y, targets, weights, validation, arguments.incremental)
+        model._warn_of_scales(X, encoded)
+    validation = None
+    if arguments.validation is not None:
+        validation = _check_validation(model, *arguments.validation)
+    return CheckedData(given, X, y, encoded, weights, validation, arguments.incremental)
 
 
 def _check_validation(
     model: Any, X_val: Any, y_val: Any, weights_val: Any
 ) -> tuple[Any, Any, Any, np.ndarray | None]:
     """Validate the user's validation data as the training data, with errors of their own."""
-    kind = model._targets
+    targets = model._targets
     with naming(VALIDATION):
         X_val, y_val = array_like(X_val, "X_val"), array_like(y_val, "y_val")
         X_val = model._format.check(X_val, model)
         y_val = model._targets_kind.check(y_val, X_val, type(model).__name__)
-        targets_val = kind.encode(y_val)
-        kind.check_loss(model._loss, targets_val)
+        encoded_val = targets.encode(y_val)
+        targets.check_loss(model._loss, encoded_val)
     weights_val = check_weights("sample_weight_val", weights_val, X_val)
-    return X_val, y_val, targets_val, kind.spread(weights_val, targets_val)
+    return X_val, y_val, encoded_val, targets.spread(weights_val, encoded_val)
 
 
 @contextmanager
