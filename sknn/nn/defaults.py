@@ -66,8 +66,10 @@ def own_defaults(*, keeps_float64: bool = False) -> Iterator[None]:
     With `keeps_float64`, a default type of float64 stays: it makes modules of the user's more
     exact.
     """
-    probe = torch.empty(0)
+    probe, has_gradients = torch.empty(0), torch.is_grad_enabled()
     with ExitStack() as stack:
+        # an interrupt may come where torch switches gradients off or on
+        stack.callback(torch.set_grad_enabled, has_gradients)
         if probe.device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if probe.dtype != torch.float32 and not (keeps_float64 and probe.dtype == torch.float64):
