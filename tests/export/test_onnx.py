@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
+import sknn.export
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.export import ExportError, _onnx, export_onnx, export_torch
 from sknn.testing import estimators_to_check
@@ -304,6 +305,7 @@ def test_the_import_of_the_package_needs_none_of_them(monkeypatch: pytest.Monkey
 
     for name in [each for each in sys.modules if each.startswith("sknn.export")]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sknn, "export", sknn.export)  # which the import sets anew, put back
     monkeypatch.setattr(builtins, "__import__", importing)
     __import__("sknn.export")
     assert "sklearn" in asked and not {"onnx", "onnxruntime", "onnxscript"} & set(asked)
