@@ -16,6 +16,7 @@ from sknn.data import Batch
 from ._inference import rows_at_once
 from ._loop import Loop
 from ._steps import GradientStep, add_penalty
+from ._threads import Interrupted, raise_if
 from ._training import DivergenceError, Training
 
 # Rows whose activations are in memory at once, at most.
@@ -61,7 +62,7 @@ class LBFGSLoop(Loop):
             if training.n_epochs_run == 0:  # the initial weights are a minimum
                 self._after_iteration(result)
             self._restore()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             self._restore()
             raise
         finally:
@@ -116,6 +117,7 @@ class LBFGSLoop(Loop):
         self._set(theta)
         loss, gradient = 0.0, np.zeros_like(theta)
         for batch in self.training.train.batches(self.chunk_rows):
+            raise_if(self.training.should_stop)
             if batch.weight_sum == 0:
                 continue
             share = batch.weight_sum / self._weight_sum

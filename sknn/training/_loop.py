@@ -22,6 +22,7 @@ from ._inference import rows_at_once
 from ._listeners import tell
 from ._running_statistics import MOST_BATCHES
 from ._steps import forward
+from ._threads import Interrupted, raise_if
 from ._training import DivergenceError, EpochSums, Training
 from .solvers import Plateau
 
@@ -55,7 +56,7 @@ class Loop:
                 self.end_epoch()
             self.check_weights()
             self.renew_statistics(self.settings.batch_size)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             self.renew_statistics(self.settings.batch_size)
             raise
         finally:
@@ -211,6 +212,7 @@ class Loop:
         decide, n_answers = training.decide, samples.n_answers
         training.set_mode(training=learns)
         for batch in samples.batches(batch_size, sums.order, first=sums.n_batches):
+            raise_if(training.should_stop)
             if batch.weight_sum > 0 or not learns:  # else there is nothing to learn from
                 outputs, loss_sum = run(batch)
                 sums.add(decide(outputs), loss_sum, batch.weight_sum, n_answers)

@@ -85,7 +85,7 @@ def make_training(
 
 
 def train(training: Training) -> None:
-    """Train until something ends it."""
+    """Train until something ends it; raise Interrupted where `training.should_stop` says so."""
     loop = LBFGSLoop if training.settings.solver == "lbfgs" else Loop
     with _surroundings(training):
         loop(training).run()

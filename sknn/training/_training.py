@@ -120,6 +120,7 @@ class Training:
     augment: Callable[[Any], Any] | None = None  # changes the inputs of training batches at random
     checkpoint: CheckpointProtocol | None = None
     listeners: Sequence[Listener] = ()
+    should_stop: Callable[[], bool] = lambda: False  # asked often; another thread may say so
 
     # what has come of it
     generators: Generators | None = None  # what training draws from; None if it draws nothing

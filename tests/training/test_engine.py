@@ -122,3 +122,16 @@ def test_an_end_that_was_asked_for(monkeypatch: pytest.MonkeyPatch, n_threads: i
     with pytest.raises(Interrupted):
         train_all(fits, should_stop=should_stop, n_threads=n_threads)
     assert all(2 < fit.estimator.n_iter_ < 100_000 for fit in fits)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_single_training_stops_when_it_is_told(solver: str) -> None:
+    fit = prepare(solver=solver, tol=0.0, max_iter=100_000, n_iter_no_change=100_000)
+    training = fit.training
+    before = [weights.copy() for weights in fit.estimator.coefs_]
+    training.should_stop = lambda: training.n_epochs_run == 3
+    with pytest.raises(Interrupted):
+        fit.run()
+    assert fit.estimator.n_iter_ == 3
+    assert len(fit.estimator.loss_curve_) == 3
+    assert all((b != w).any() for b, w in zip(before, fit.estimator.coefs_, strict=True))
