@@ -11,6 +11,6 @@ from ._fingerprint import fingerprint
 from ._images import ImageRows
 from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts
 from ._ragged import Ragged, step_positions
-from ._rows import DenseRows, Inputs, Rows, SparseRows, make_rows
+from ._rows import DenseRows, Inputs, Rows, SparseRows, in_parts, make_rows
 from ._samples import Batch, Samples
 from ._series import PairedRows, SeriesRows, with_lengths

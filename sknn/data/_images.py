@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknn.nn.host import on_host, send
 from sknn.nn.inputs import BYTE_MAXIMUM
 
 from ._numbers import as_tensor, check_range
@@ -58,8 +59,10 @@ class ImageRows:
     def take(self, index: Tensor) -> Tensor:
         """Return the images with these numbers, (n,) -> (n, channels, height, width)."""
         if self.tensor is None:
-            return self._images(_native(self.array[index.cpu().numpy()]))
-        return self._images(self.tensor.index_select(0, index.to(self.tensor.device)))
+            return self._images(_native(self.array[on_host(index)]))
+        if self.tensor.device != index.device:  # a file on the disk
+            index = torch.from_numpy(on_host(index))
+        return self._images(self.tensor.index_select(0, index))
 
     def slice(self, start: int, stop: int) -> Tensor:
         """Return consecutive images, (stop - start, channels, height, width)."""
@@ -73,7 +76,8 @@ class ImageRows:
             pixels = pixels.reshape(len(pixels), channels, height, width)
         else:
             pixels = pixels.reshape(len(pixels), height, width, channels).permute(0, 3, 1, 2)
-        images = pixels.to(self.device).to(self.dtype, memory_format=self.memory_format)
+        images = send(pixels, self.device) if pixels.device.type == "cpu" else pixels
+        images = images.to(self.dtype, memory_format=self.memory_format)
         # a new tensor, since the type has changed
         return images.div_(BYTE_MAXIMUM) if self.is_divided else images
 

@@ -7,6 +7,7 @@ network's type on the device, so that bytes stay bytes until they are needed.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,7 +16,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from sknn.nn.host import on_host, send
+
 from ._numbers import as_tensor, check_range
+from ._ragged import Ragged
 
 # What a module is called with: one tensor, or several as positional arguments.
 Inputs = Tensor | tuple[Tensor, ...]
@@ -80,7 +84,7 @@ class SparseRows:
 
     def take(self, index: Tensor) -> Tensor:
         """Return the rows with these numbers, (n,) -> (n, n_features)."""
-        return self._tensor(self.matrix[index.cpu().numpy()])
+        return self._tensor(self.matrix[on_host(index)])
 
     def slice(self, start: int, stop: int) -> Tensor:
         """Return consecutive rows, (stop - start, n_features)."""
@@ -92,9 +96,9 @@ class SparseRows:
 
 def _csr_tensor(matrix: Any, device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        as_tensor(matrix.data).to(dtype),
+        send(torch.from_numpy(matrix.indptr.astype(np.int64)), device),
+        send(torch.from_numpy(matrix.indices.astype(np.int64)), device),
+        send(as_tensor(matrix.data).to(dtype), device),
         size=matrix.shape,
         device=device,
         check_invariants=False,
@@ -107,6 +111,15 @@ def _silence_sparse_notices() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _csr_tensor(sparse.csr_array(np.eye(2)), torch.device("cpu"), torch.float32)
+
+
+def in_parts(X: Any, n_rows: int) -> Iterator[Any]:
+    """Cut an array or a matrix into parts of so many rows, if it has more; series of a list not."""
+    if isinstance(X, Ragged) or X.shape[0] <= n_rows:
+        yield X
+        return
+    for start in range(0, X.shape[0], n_rows):
+        yield X[start : start + n_rows]
 
 
 def make_rows(X: Any, device: torch.device, dtype: torch.dtype) -> Rows:

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknn.nn.host import on_host, remember, send
+
 from ._numbers import as_tensor
 from ._ragged import Ragged
 from ._rows import Inputs, Rows
@@ -78,8 +80,8 @@ class StepAnswers(Answers):
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return targets and weights of all steps of the series with these numbers."""
-        steps = self.ragged.positions(index.cpu().numpy())
-        return super().take(torch.from_numpy(steps).to(index.device))
+        steps = self.ragged.positions(on_host(index))
+        return super().take(send(torch.from_numpy(steps), index.device))
 
     def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
         """Return targets and weights of all steps of consecutive series."""
@@ -189,7 +191,7 @@ class Samples:
                 answers = self._answers.slice(start, stop)
                 yield Batch(self.rows.slice(start, stop), *answers, weight_sum)
             else:
-                chosen = index[start:stop]
+                chosen = remember(index[start:stop], rows[start:stop])  # type: ignore[index]
                 yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sum)
 
     def weight_sums(self, batch_size: int, order: np.ndarray | None = None) -> list[float]:
@@ -227,7 +229,7 @@ class Samples:
         return self._whole
 
     def _index(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(rows).to(self.device)
+        return remember(send(torch.from_numpy(rows), self.device), rows)
 
     # -------------------------------------------------------------------------------- lengths
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknn.nn.host import on_host, remember
 from sknn.nn.inputs import ArrangeSeries
 
 from ._numbers import as_tensor
@@ -49,8 +50,9 @@ class SeriesRows:
         """Return the series with these numbers."""
         if self.lengths is None:
             return self._series(self.tensor.index_select(0, index))
-        starts, lengths = self._starts[index], self._lengths[index]
-        longest = int(lengths.max())
+        known = self.lengths[on_host(index)]
+        starts, lengths = self._starts[index], remember(self._lengths[index], known)
+        longest = int(known.max())
         steps = torch.arange(longest, device=self.device)
         end = len(self.tensor) - 1
         where = torch.where(steps < lengths[:, None], starts[:, None] + steps, end)
@@ -61,7 +63,7 @@ class SeriesRows:
         """Return consecutive series."""
         if self.lengths is None:
             return self._series(self.tensor[start:stop])
-        return self.take(torch.arange(start, stop, device=self.device))
+        return self.take(numbers(start, stop, self.device))
 
 
 class PairedRows:
@@ -88,7 +90,12 @@ class PairedRows:
 
     def slice(self, start: int, stop: int) -> tuple[Tensor, ...]:
         """Return consecutive pairs."""
-        return self.take(torch.arange(start, stop, device=self.device))
+        return self.take(numbers(start, stop, self.device))
+
+
+def numbers(start: int, stop: int, device: torch.device) -> Tensor:
+    """Return the numbers of consecutive rows, (stop - start,)."""
+    return remember(torch.arange(start, stop, device=device), np.arange(start, stop))
 
 
 def with_lengths(series: Inputs) -> tuple[Tensor, Tensor]:
@@ -96,4 +103,5 @@ def with_lengths(series: Inputs) -> tuple[Tensor, Tensor]:
     if isinstance(series, tuple):
         return series[0], series[1]
     n_series, n_steps = series.shape[:2]
-    return series, torch.full((n_series,), n_steps, device=series.device)
+    lengths = torch.full((n_series,), n_steps, device=series.device)
+    return series, remember(lengths, np.full(n_series, n_steps))

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._parameters import declares_parameters
-from sknn.data import Samples, prediction_device, threads_for
+from sknn.data import Samples, in_parts, prediction_device, threads_for
 from sknn.nn.defaults import own_defaults
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
@@ -42,7 +42,7 @@ from sknn.training import (
 from ._fit import CheckedData, FitArguments, join_validation, prepare
 from ._format import Format
 from ._inputs import array_like
-from ._modules import portable_copy
+from ._modules import portable_copy, working_copy
 from ._scales import warn_if_useless
 from ._training_parameters import TrainingParameters
 from .targets import Targets
@@ -273,7 +273,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _fitted_copy(self) -> dict[str, Any]:
         """Attributes of a copy that predicts with the weights so far."""
-        return {"module_": copy.deepcopy(self.module_).eval()}
+        return {"module_": working_copy(self.module_)}
 
     def _warn_if_useless(self, train: Samples) -> None:
         """Warn of a network that a constant prediction beats."""
@@ -311,11 +311,15 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         with self._own_defaults():
             X = self._format.check(array_like(X, "X"), self)
             parameter = next(self.module_.parameters())
-            rows = self._format.rows(X, parameter.device, parameter.dtype, self.module_)
-            chunk_rows = rows_at_once(self._work.layer_size, parameter.device)
+            device, dtype = parameter.device, parameter.dtype
+            chunk_rows = rows_at_once(self._work.layer_size, device)
             module = self._prediction_module()
-            with self._prediction_threads(len(rows), rows.device):
-                outputs = predict_outputs(module, rows, self._compute_dtype, chunk_rows)
+            parts: list[Tensor] = []
+            with self._prediction_threads(X.shape[0], device):
+                for part in in_parts(X, chunk_rows):  # a GPU need not hold all of X
+                    rows = self._format.rows(part, device, dtype, self.module_)
+                    parts.append(predict_outputs(module, rows, self._compute_dtype, chunk_rows))
+            outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
         self._refuse_overflow(outputs)
         return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 
 from sknn._parameters import declares_parameters, parameter
 from sknn._validation import POSITIVE_INTEGER
-from sknn.data import Rows, count_threads, resolve_device
+from sknn.data import count_threads, resolve_device
 from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
 from sknn.training import (
@@ -37,7 +37,15 @@ from sknn.training import (
 
 from ._base import NeuralEstimator
 from ._draft import Draft
-from ._fit import CheckedData, Company, FitArguments, PreparedFit, check_data, prepare_checked
+from ._fit import (
+    CheckedData,
+    Company,
+    FitArguments,
+    PreparedFit,
+    SharedRows,
+    check_data,
+    prepare_checked,
+)
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = (
@@ -167,7 +175,7 @@ class EnsembleEstimator(NeuralEstimator):
         if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         drafts = self._draft_members(draft, data, folder)
-        rows: dict[Hashable, Rows] = {}
+        rows: SharedRows = {}
         bar = EpochBar(len(drafts))
         fits = []
         for number, member in enumerate(drafts):

@@ -88,6 +88,10 @@ class CheckedData:
         return {name: fingerprint(part) for name, part in parts.items()}
 
 
+# X and its rows on a device, by where the rows are and how they lie there
+SharedRows = dict[Hashable, tuple[Any, Rows]]
+
+
 @dataclass
 class Company:
     """What a network shares with those that are fitted beside it, and what tells it apart."""
@@ -97,7 +101,7 @@ class Company:
     n_together: int = 1  # how many may be trained at the same time
     name: str = ""  # for printed lines
     first: Any = None  # the first of an ensemble, whose types the others take
-    rows: dict[Hashable, Rows] = field(default_factory=dict)  # wrapped once for all
+    rows: SharedRows = field(default_factory=dict)  # wrapped once for all
 
 
 class PreparedFit:
@@ -138,14 +142,15 @@ class PreparedFit:
             self.estimator._warn_if_useless(self.training.train)
 
 
-def prepare(estimator: Any, arguments: FitArguments) -> PreparedFit:
+def prepare(estimator: Any, arguments: FitArguments, rows: SharedRows | None = None) -> PreparedFit:
     """Do everything that comes before the training, or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
         with Draft(estimator, goes_on=estimator._goes_on(arguments.incremental)) as draft:
             data = check_data(draft, arguments)
             folder = None if arguments.incremental else folder_named(estimator.checkpoint)
-            prepared = prepare_checked(draft, data, device, Company(folder))
+            company = Company(folder) if rows is None else Company(folder, rows=rows)
+            prepared = prepare_checked(draft, data, device, company)
             prepared.tell(estimator._make_reporter(data.given, prepared.training))
             draft.commit()
     return prepared
@@ -352,11 +357,12 @@ def _make_samples(
     def make(
         X: Any, y: Any, targets: Any, weights: Any, *, subset: np.ndarray | None = None
     ) -> Samples:
-        key = (id(X), device, dtype)
+        key = (_place(X), device, dtype)
         if key not in company.rows:  # other devices than the CPU get a copy of X
             rows = model._format.rows(X, device, dtype, model.module_)
-            company.rows[key] = model._targets.training_rows(rows, targets)
-        rows = company.rows[key]
+            # X stays where it is, as long as its place is the key
+            company.rows[key] = X, model._targets.training_rows(rows, targets)
+        _, rows = company.rows[key]
         return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
 
     training = data.X, data.y, data.targets, data.sample_weight
@@ -383,6 +389,13 @@ def _make_samples(
             "that early_stopping has drawn; pass X_val and y_val, or fewer zeros."
         )
     return train, held_out
+
+
+def _place(X: Any) -> Hashable:
+    """Return where the numbers of X are, and how they lie there."""
+    if type(X) is not np.ndarray:
+        return id(X)
+    return X.__array_interface__["data"][0], X.shape, X.strides, X.dtype.str
 
 
 def _remember_rows(model: Any, X: Any, *, splits: bool) -> RowMemory | None:

@@ -38,6 +38,15 @@ def build_user_module(module: Any, arguments: dict[str, Any]) -> nn.Module:
     return built
 
 
+def working_copy(module: nn.Module) -> nn.Module:
+    """Copy a module on its device, for predictions."""
+    copied = copy.deepcopy(module)
+    for layer in copied.modules():
+        if isinstance(layer, nn.RNNBase):  # cuDNN wants all weights in one piece
+            layer.flatten_parameters()
+    return copied.eval()
+
+
 def portable_copy(module: nn.Module) -> nn.Module:
     """Copy a module to the CPU, each parameter with memory of its own.
 

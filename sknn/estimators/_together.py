@@ -17,7 +17,7 @@ from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, train_all
 
 from ._base import NeuralEstimator
-from ._fit import FitArguments, PreparedFit, join_validation, prepare
+from ._fit import FitArguments, PreparedFit, SharedRows, join_validation, prepare
 from ._layers import positive_integers
 
 # scikit-learn's configuration in which its `fit` runs
@@ -141,6 +141,8 @@ def fit_together(
     once it says so, Interrupted is raised, and networks in training have the weights so far.
     """
     prepared: dict[int, T] = {}
+    # networks of a stack share the rows that they are trained on
+    shared: dict[Hashable, SharedRows] = {}
     for task in tasks:
         raise_if(should_stop)
         start = time.perf_counter()
@@ -148,7 +150,9 @@ def fit_together(
             if _goes_alone(task):
                 task.estimator.fit(task.X, task.y, **task.fit_params)
             else:
-                task.prepared = _prepare(task)
+                key = stacking_key(task.estimator)
+                rows = {} if key is None else shared.setdefault(key, {})
+                task.prepared = _prepare(task, rows)
                 prepared[id(task.prepared)] = task
         except Exception as error:
             task.error = error
@@ -177,7 +181,7 @@ def _goes_alone(task: FitTask) -> bool:
     return not task.fit_params.keys() <= set(keywords)
 
 
-def _prepare(task: FitTask) -> PreparedFit:
+def _prepare(task: FitTask, rows: SharedRows) -> PreparedFit:
     """Return a fit of which only the training is left to do."""
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
@@ -187,4 +191,4 @@ def _prepare(task: FitTask) -> PreparedFit:
     validation = join_validation(*(rest.pop(name, None) for name in names))
     with config_context(**WITHIN_FIT):
         given = FitArguments(task.X, task.y, validation=validation, **rest)
-        return prepare(task.estimator, given)
+        return prepare(task.estimator, given, rows)

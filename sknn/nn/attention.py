@@ -36,7 +36,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     if query.device.type != "cpu":  # fused kernels take no generator
         with lent_generators():
-            return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+            return _attend_on_accelerator(query, key, value, mask, rate)
     # what torch computes on a CPU, operation by operation
     dtype = torch.promote_types(query.dtype, torch.float32)
     with torch.autocast("cpu", enabled=False):
@@ -47,6 +47,28 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate:
         weights = products.softmax(-1)
         kept = torch.empty_like(weights).bernoulli_(1 - rate, generator=generator_on(query.device))
         return ((weights * kept.div_(1 - rate)) @ value.to(dtype)).to(query.dtype)
+
+
+# Series that a fused kernel takes at once, if it draws dropout: the places of a CUDA grid.
+MOST_SERIES = 2**16 - 1
+
+
+def _attend_on_accelerator(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float
+) -> Tensor:
+    """Return torch's attention with dropout, (n, heads, steps, width) -> the same, in parts."""
+    n = len(query)
+    parts: list[Any] = [each.split(MOST_SERIES) for each in (query, key, value)]
+    n_parts = len(parts[0])
+    if mask is None:
+        parts.append([None] * n_parts)
+    else:
+        parts.append(mask.expand(n, *mask.shape[1:]).split(MOST_SERIES))
+    read = [
+        F.scaled_dot_product_attention(q, k, v, attn_mask=part, dropout_p=rate)
+        for q, k, v, part in zip(*parts, strict=True)
+    ]
+    return read[0] if n_parts == 1 else torch.cat(read)
 
 
 class AttentionBlock(nn.Module):

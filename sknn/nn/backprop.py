@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .dense import DenseNetwork
 from .layers import dropout_factors
 from .losses import Loss
+from .sparse import transposed_csr
 
 
 class DenseBackprop:
@@ -159,7 +160,8 @@ class DenseBackprop:
     def _write_gradients(self, i: int, layer_input: Tensor, delta: Tensor) -> None:
         weight_gradient, bias_gradient = self._weight_gradients[i], self._bias_gradients[i]
         if layer_input.layout == torch.sparse_csr:
-            weight_gradient.copy_((layer_input.t() @ delta.to(weight_gradient.dtype)).t())
+            transposed = transposed_csr(layer_input) if layer_input.is_cuda else layer_input.t()
+            weight_gradient.copy_((transposed @ delta.to(weight_gradient.dtype)).t())
         elif self._is_mixed:
             weight_gradient.copy_(delta.t() @ layer_input)
         else:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .activations import find_activation
+from .host import on_host, remember
 from .layers import Conv2d, NetworkBuilder, draw_glorot
 
 SERIES_POOLINGS = ("last", "mean", "max")
@@ -36,11 +37,23 @@ def mask_padding(series: Tensor, lengths: Tensor | None) -> Tensor:
     return series.masked_fill(~valid_steps(lengths, series.shape[1])[..., None], 0.0)
 
 
+def step_places(lengths: Tensor, n_steps: int) -> Tensor:
+    """Return where the series' steps are among all steps, lengths (n,) -> (sum of lengths,)."""
+    # the sum is known on the host; a mask would have to be counted on the device
+    n_all = int(on_host(lengths).sum())
+    series = torch.arange(len(lengths), device=lengths.device)
+    ends = lengths.cumsum(0)
+    padding_before = series * n_steps - (ends - lengths)
+    moved = padding_before.repeat_interleave(lengths, output_size=n_all)
+    return moved + torch.arange(n_all, device=lengths.device)
+
+
 def join_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
     """Put all steps one after the other, (n, steps, channels) -> (sum of lengths, channels)."""
+    steps = series.flatten(0, 1)
     if lengths is None:
-        return series.flatten(0, 1)
-    return series[valid_steps(lengths, series.shape[1])]
+        return steps
+    return steps.index_select(0, step_places(lengths, series.shape[1]))
 
 
 def reverse_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
@@ -110,10 +123,9 @@ class StepNorm(nn.Module):
             return self.norm(series)
         if lengths is None or not self.training:  # a fixed affine map needs no mask
             return self.norm(series.flatten(0, 1)).view_as(series)
-        valid = valid_steps(lengths, series.shape[1])
-        normalized = torch.zeros_like(series)
-        normalized[valid] = self.norm(series[valid]).to(series.dtype)
-        return normalized
+        places, steps = step_places(lengths, series.shape[1]), series.flatten(0, 1)
+        normalized = self.norm(steps.index_select(0, places)).to(series.dtype)
+        return torch.zeros_like(steps).index_copy(0, places, normalized).view_as(series)
 
 
 class SeriesConvolution(nn.Module):
@@ -154,7 +166,8 @@ class SeriesConvolution(nn.Module):
         filtered = self.conv(padded.transpose(1, 2).unsqueeze(2))
         series = filtered.squeeze(2).transpose(1, 2)
         if lengths is not None:
-            lengths = (lengths + self.stride - 1) // self.stride
+            on_the_host = -(-on_host(lengths) // self.stride)
+            lengths = remember((lengths + self.stride - 1) // self.stride, on_the_host)
         if self.norm is not None:
             series = self.norm(series, lengths)
         return mask_padding(self.activation(series), lengths), lengths

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sknn.data import Ragged, Rows, step_positions, with_lengths
 from sknn.nn import LabelDecoder
+from sknn.nn.host import remember, send
 
 from ._steps import autocast_for, forward
 
@@ -61,7 +62,7 @@ def write_labels(
     chunk_rows = min(chunk_rows, RAGGED_ROWS)
     for start in range(0, len(rows), chunk_rows):
         chunk = order[start : start + chunk_rows]
-        series = with_lengths(rows.take(torch.from_numpy(chunk).to(rows.device)))
+        series = with_lengths(rows.take(_index(chunk, rows.device)))
         with autocast_for(rows.device, compute_dtype):
             labels, ends = module.write(*series, n_steps=n_steps)
         for i, row, end in zip(chunk, labels.cpu().numpy(), ends.tolist(), strict=True):
@@ -76,11 +77,17 @@ def _predict_series(
     lengths = rows.lengths
     assert lengths is not None
     order = np.argsort(lengths, kind="stable")
-    index = torch.from_numpy(order).to(rows.device)
-    chunks = [forward(module, rows.take(part), compute_dtype) for part in index.split(chunk_rows)]
+    starts = range(0, len(order), chunk_rows)
+    parts = [_index(order[start : start + chunk_rows], rows.device) for start in starts]
+    chunks = [forward(module, rows.take(part), compute_dtype) for part in parts]
     outputs = torch.cat(chunks)
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
     if len(outputs) != len(order):  # outputs of each step
         places = step_positions(lengths[order], places)
     return outputs.index_select(0, torch.from_numpy(places).to(outputs.device))
+
+
+def _index(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Return numbers of rows (n,) on a device."""
+    return remember(send(torch.from_numpy(numbers), device), numbers)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sknn.data import DenseRows
 from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop, own_defaults
+from sknn.nn.host import send
 from sknn.training.solvers import JointOptimizer
 
 from ._loop import Loop
@@ -369,7 +370,12 @@ class _StackedSamples:
             self.targets[i, : member.n_rows] = targets
             if weight is not None:
                 self._weight[i, : member.n_rows] = weight
-        self._index = torch.from_numpy(index).to(self._device)
+        self._index = send(torch.from_numpy(index), self._device)
+        # (batches, k); where there is no weight, or no batch, the gradients are not used
+        sums = np.ones((self._members[0].steps_per_epoch, k))
+        for i, member in enumerate(self._members):
+            sums[: member.steps_per_epoch, i] = [each or 1.0 for each in member.weight_sums]
+        self._weight_sums = send(torch.from_numpy(sums).to(self._dtype), self._device)
 
     def batch(
         self, number: int, start: int, stop: int
@@ -378,9 +384,9 @@ class _StackedSamples:
         if start not in self._batches:
             inputs = self._gather(number, start, stop)
             if not self._has_one_batch:
-                return *inputs, self._weight_sums(number, start, stop)
+                return *inputs, self._weight_sums[number, start:stop]
             self._batches[start] = inputs
-        return *self._batches[start], self._weight_sums(number, start, stop)
+        return *self._batches[start], self._weight_sums[number, start:stop]
 
     def _gather(self, number: int, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor | None]:
         bounds = self._members[start].bounds
@@ -389,8 +395,3 @@ class _StackedSamples:
         X = self._X.index_select(0, index.reshape(-1)).view(*index.shape, -1)
         weight = self._weight[part] if self.is_weighted else None
         return X, self.targets[part].flatten(0, 1), weight
-
-    def _weight_sums(self, number: int, start: int, stop: int) -> Tensor:
-        # where it is 0, the gradients are not used
-        sums = [member.weight_sums[number] or 1.0 for member in self._members[start:stop]]
-        return torch.tensor(sums, dtype=self._dtype, device=self._device)

@@ -4,7 +4,7 @@ import torch
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from sknn.data import make_rows
+from sknn.data import Ragged, in_parts, make_rows
 
 CPU = torch.device("cpu")
 
@@ -35,3 +35,18 @@ def test_sparse_rows_of_any_type_become_the_networks_type(X_dtype: str) -> None:
     assert taken.layout == torch.sparse_csr
     assert taken.dtype == torch.float32
     assert_array_equal(taken.to_dense().numpy(), X.toarray()[[5, 0, 0]])
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 7, 8])
+def test_parts_are_all_of_the_rows(n_rows: int) -> None:
+    X = np.arange(14).reshape(7, 2)
+    parts = list(in_parts(X, n_rows))
+    assert [len(part) for part in parts[:-1]] == [n_rows] * (len(parts) - 1)
+    assert_array_equal(np.concatenate(parts), X)
+    of_sparse = list(in_parts(sparse.csr_array(X), n_rows))
+    assert_array_equal(sparse.vstack(of_sparse).toarray(), X)
+
+
+def test_series_of_different_lengths_are_one_part() -> None:
+    series = Ragged.from_list([np.zeros(3), np.zeros(1)])
+    assert list(in_parts(series, 1)) == [series]

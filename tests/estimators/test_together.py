@@ -489,3 +489,28 @@ def test_the_estimate_of_memory_grows_with_what_takes_it() -> None:
     assert bytes_per_fit(NeuralClassifier((100,)), X, y) > small
     assert bytes_per_fit(NeuralClassifier((10,), batch_size="all"), X, y) > small
     assert bytes_per_fit(NeuralClassifier((10,)), np.zeros((2000, 20)), np.zeros(2000)) > small
+
+
+def test_networks_of_a_stack_share_the_rows_of_equal_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_iris(return_X_y=True)
+    made: list[Any] = []
+
+    def train_all(fits: Any, **_: Any) -> None:
+        made.extend(fit.training.train.rows for fit in fits)
+
+    monkeypatch.setattr("sknn.estimators._together.train_all", train_all)
+    first, second = X[:100], X[50:]
+    networks = [NeuralClassifier((4,), alpha=alpha) for alpha in (0.1, 0.2, 0.3)]
+    other = NeuralClassifier((5,))
+    fit_together(
+        [
+            FitTask(networks[0], first, y[:100]),
+            FitTask(networks[1], first.view(), y[:100]),
+            FitTask(networks[2], second, y[50:]),
+            FitTask(other, first, y[:100]),
+        ]
+    )
+    assert made[0] is made[1]
+    assert made[2] is not made[0]
+    assert made[3] is not made[0]
+    assert_array_equal(made[2].tensor, second)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import erf, softmax
 from torch import Tensor, nn
 
-from sknn.nn import AttentionEncoder, sinusoidal_positions
+from sknn.nn import AttentionEncoder, attention, sinusoidal_positions, valid_steps
 from sknn.nn.attention import AttentionBlock
 from sknn.nn.series import initialize_weights
 
@@ -214,3 +214,14 @@ def test_initial_weights_come_from_the_random_state_alone() -> None:
         else:  # biases, and normalizations that do nothing
             assert np.array_equal(a, b)
             assert set(a) in ({0.0}, {1.0})
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_parts_is_attention(masked, monkeypatch):
+    monkeypatch.setattr(attention, "MOST_SERIES", 3)
+    query, key, value = torch.randn(3, 8, 2, 5, 4)
+    mask = None
+    if masked:
+        mask = valid_steps(torch.tensor([5, 1, 2, 3, 4, 5, 2, 1]), 5)[:, None, None, :]
+    read = attention._attend_on_accelerator(query, key, value, mask, 0.0)
+    torch.testing.assert_close(read, attention.attend(query, key, value, mask, 0.0))

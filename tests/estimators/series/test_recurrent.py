@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
 from sknn import RecurrentClassifier, RecurrentRegressor
+from sknn.estimators._modules import working_copy
 from sknn.nn import SeriesNetwork
 
 rng = np.random.default_rng(0)
@@ -91,3 +93,14 @@ def test_the_cost_of_a_step_decides_the_number_of_threads() -> None:
     short, long = (make().fit(np.ones((4, n, 1)), [0, 1, 0, 1]) for n in (5, 50))
     assert short._work.flops == long._work.flops
     assert long._work.layer_size == 10 * short._work.layer_size
+
+
+def test_a_working_copy_has_its_recurrent_weights_put_in_one_piece(monkeypatch):
+    flattened = []
+    monkeypatch.setattr(torch.nn.GRU, "flatten_parameters", lambda layer: flattened.append(layer))
+    module = torch.nn.Sequential(torch.nn.GRU(2, 3))
+    flattened.clear()
+    copied = working_copy(module)
+    assert flattened == [copied[0]]
+    assert not copied.training
+    assert torch.equal(copied[0].weight_ih_l0, module[0].weight_ih_l0)
