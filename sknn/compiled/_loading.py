@@ -49,8 +49,16 @@ def kernels() -> Any:
             if not is_available():
                 raise ImportError("numba is not installed, does not work here or is switched off.")
             with _without_collections():
+                _load_compiler()
                 _kernels = importlib.import_module("sknn.compiled._kernels")
     return _kernels
+
+
+def _load_compiler() -> None:
+    """Load the rest of numba, which its first compiled function would load anyway."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.target_context.refresh()
 
 
 def _try_numba() -> tuple[bool, str]:
