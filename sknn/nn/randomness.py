@@ -43,6 +43,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+@contextmanager
+def lending_nothing() -> Iterator[None]:
+    """Let no training of another thread use torch's global generators for a while."""
+    with _lock:
+        yield
+
+
 class Generators:
     """Generators of one training: on the CPU, and on its device if that is another (`generator`).
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from sknn.data import Batch, Samples
 from sknn.nn import float32_everywhere
 
+from ._captured import CapturedEpochs, captured_epochs
 from ._inference import rows_at_once
 from ._listeners import tell
 from ._running_statistics import MOST_BATCHES
@@ -40,6 +41,7 @@ class Loop:
         work, device = settings.work, training.train.device
         self.rows_at_once = rows_at_once(work.layer_size, device, training=True)
         self._rows_in_order: np.ndarray | None = None  # of the last epoch
+        self._captured: CapturedEpochs | None = None
 
     # ------------------------------------------------------------------------------------- run
 
@@ -49,6 +51,7 @@ class Loop:
         self.start()
         try:
             self.begin()
+            self._captured = captured_epochs(training)
             while not training.is_done:
                 if training.sums is None:  # else it was interrupted in an epoch
                     self.begin_epoch()
@@ -80,6 +83,7 @@ class Loop:
     def finish(self) -> None:
         """Leave a network that predicts, and a history of whole epochs."""
         self.training.module.eval()
+        self._captured = None
         del self.state.history[self.training.n_whole_epochs :]
         self._restore_best()
         self.notify("on_train_end")
@@ -188,7 +192,10 @@ class Loop:
     def _train_rows(self, sums: EpochSums) -> tuple[float, float]:
         """Update the weights once a batch; return the epoch's mean loss and score."""
         train = self.training.train
-        score = self._go_through(train, self.settings.batch_size, sums, learns=True)
+        if self._captured is None:
+            score = self._go_through(train, self.settings.batch_size, sums, learns=True)
+        else:
+            score = self._captured.run(sums)
         self.state.n_samples_seen += len(train)
         return float(sums.loss_sum) / sums.weight_sum, score
 

@@ -180,7 +180,9 @@ def make_backprop(
     return AutogradBackprop(module, loss, compute_dtype, n_outputs, statistics)
 
 
-def add_penalty(backprop: Backprop, loss_sum: Tensor, alpha: float, weight_sum: float) -> None:
+def add_penalty(
+    backprop: Backprop, loss_sum: Tensor, alpha: float, weight_sum: float | Tensor
+) -> None:
     """Add ``alpha / 2 ||W||^2`` to a loss sum (), in place, and its gradient to the gradients."""
     weights = backprop.weights
     if not weights:  # a module of vectors alone
@@ -189,7 +191,12 @@ def add_penalty(backprop: Backprop, loss_sum: Tensor, alpha: float, weight_sum: 
         norm = torch.linalg.vector_norm(weight)
         loss_sum.addcmul_(norm, norm, value=0.5 * alpha)
     # the gradients are divided by the sum of the weights already
-    torch._foreach_add_(backprop.weight_gradients, weights, alpha=alpha / weight_sum)
+    if isinstance(weight_sum, Tensor):  # which only the device knows
+        factor = alpha / weight_sum
+        for gradient, weight in zip(backprop.weight_gradients, weights, strict=True):
+            gradient.addcmul_(weight, factor)
+    else:
+        torch._foreach_add_(backprop.weight_gradients, weights, alpha=alpha / weight_sum)
 
 
 def check_outputs(outputs: Any, n_rows: int, n_outputs: int) -> None:

@@ -1,6 +1,10 @@
 """Optimizers that call torch's fused kernels directly, and one step of many of them.
 
 On networks of course size, :mod:`torch.optim`'s own bookkeeping takes longer than the update.
+
+On CUDA a step may be part of a graph that is replayed. There the numbers that change from step to
+step (`rates`) are tensors, and the others (`constants`) are not; a step without a graph takes the
+same rates as numbers of float32, so that both update to the same weights.
 """
 
 from __future__ import annotations
@@ -9,18 +13,30 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Tensors = list[Tensor]
 States = list[Tensors]  # a list of tensors a name
 Settings = tuple[Any, ...]
+Rates = Sequence[float] | Sequence[Tensor]
 
 
 def _plain_step(step: Callable[..., None]) -> Callable[..., None]:
     """Keep torch from wrapping a `step` in its profiler's hook, which takes as long as the step."""
     step.hooked = True  # type: ignore[attr-defined]
     return step
+
+
+def takes_rates(tensors: Tensors) -> bool:
+    """Say whether the kernel for some parameters takes its rates from the device."""
+    return tensors[0].is_cuda and tensors[0].dtype == torch.float32
+
+
+def _single(number: float) -> float:
+    """Round to float32."""
+    return float(np.float32(number))
 
 
 class FusedOptimizer(torch.optim.Optimizer):
@@ -43,6 +59,13 @@ class FusedOptimizer(torch.optim.Optimizer):
         tensors, gradients, states = self.gather()
         if tensors:
             self.count_step()
+            self.apply(tensors, gradients, states)
+
+    def apply(self, tensors: Tensors, gradients: Tensors, states: States) -> None:
+        """Update what `gather` returned, of this optimizer or of several with its settings."""
+        if takes_rates(tensors):
+            self.update_at(self.rates(), self.constants(), tensors, gradients, states)
+        else:
             self.update(self.settings(), tensors, gradients, states)
 
     def count_step(self) -> None:
@@ -54,7 +77,22 @@ class FusedOptimizer(torch.optim.Optimizer):
 
     @staticmethod
     def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
-        """Update what `gather` returned, of one optimizer or of several with the same settings."""
+        """Update what `gather` returned, by numbers that the host knows."""
+        raise NotImplementedError
+
+    def rates(self) -> tuple[float, ...]:
+        """Return the numbers of this step, rounded to float32."""
+        raise NotImplementedError
+
+    def constants(self) -> Settings:
+        """Return the numbers that do not change from step to step."""
+        raise NotImplementedError
+
+    @staticmethod
+    def update_at(
+        rates: Rates, constants: Settings, tensors: Tensors, gradients: Tensors, states: States
+    ) -> None:
+        """Update what `gather` returned, at rates that may be tensors () on the device."""
         raise NotImplementedError
 
     def gather(self) -> tuple[Tensors, Tensors, States]:
@@ -96,14 +134,30 @@ class SGD(FusedOptimizer):
     @staticmethod
     def update(settings: Settings, tensors: Tensors, gradients: Tensors, states: States) -> None:
         """Update tensors."""
-        lr, momentum, nesterov = settings
+        lr, *constants = settings
+        SGD.update_at([lr], tuple(constants), tensors, gradients, states)
+
+    def rates(self) -> tuple[float, ...]:
+        """Return the learning rate."""
+        return (_single(self.param_groups[0]["lr"]),)
+
+    def constants(self) -> Settings:
+        """Return the momentum, and whether it is Nesterov's."""
+        return self.settings()[1:]
+
+    @staticmethod
+    def update_at(
+        rates: Rates, constants: Settings, tensors: Tensors, gradients: Tensors, states: States
+    ) -> None:
+        """Update tensors at the rate `lr`."""
+        momentum, nesterov = constants
         torch._fused_sgd_(
             tensors,
             gradients,
             states[0] if momentum else [],
             weight_decay=0.0,
             momentum=momentum,
-            lr=lr,
+            lr=rates[0],
             dampening=0.0,
             nesterov=nesterov,
             maximize=False,
@@ -134,6 +188,22 @@ class _AdamBase(FusedOptimizer):
         lr, beta_1, beta_2, epsilon = settings
         averages, squares, steps = states
         torch._foreach_add_(steps, 1)
+        _AdamBase._fused(
+            lr, (beta_1, beta_2, epsilon), tensors, gradients, averages, squares, steps
+        )
+
+    @staticmethod
+    def _fused(
+        lr: float | Tensor,
+        constants: Settings,
+        tensors: Tensors,
+        gradients: Tensors,
+        averages: Tensors,
+        squares: Tensors,
+        steps: Tensors,
+    ) -> None:
+        """Call the kernel; `steps` () decide the bias correction."""
+        beta_1, beta_2, epsilon = constants
         torch._fused_adam_(
             tensors,
             gradients,
@@ -165,6 +235,7 @@ class Adam(_AdamBase):
         # scikit-learn; torch's own Adam has epsilon sqrt(c_2) in place of epsilon.
         super().__init__(params, lr=lr, betas=betas, eps=eps)
         self._n_steps: int | None = None
+        self._infinity: Tensor | None = None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a stored state."""
@@ -183,6 +254,37 @@ class Adam(_AdamBase):
         beta_1, beta_2 = group["betas"]
         n_steps: int = self._n_steps  # type: ignore[assignment]
         return group["lr"], beta_1, beta_2, group["eps"] / math.sqrt(1 - beta_2**n_steps)
+
+    def gather(self) -> tuple[Tensors, Tensors, States]:
+        """Return what there is to update; on CUDA, last, a number of steps for the kernel."""
+        tensors, gradients, states = super().gather()
+        if not tensors or not takes_rates(tensors):
+            return tensors, gradients, states
+        if self._infinity is None:
+            self._infinity = torch.full((), math.inf, device=tensors[0].device)
+        return tensors, gradients, [*states, [self._infinity] * len(tensors)]
+
+    def rates(self) -> tuple[float, ...]:
+        """Return the learning rate with the bias correction in it."""
+        group = self.param_groups[0]
+        (beta_1, beta_2), n_steps = group["betas"], self._n_steps
+        correction = math.sqrt(1 - beta_2**n_steps) / (1 - beta_1**n_steps)
+        return (_single(group["lr"] * correction),)
+
+    def constants(self) -> Settings:
+        """Return betas and epsilon."""
+        group = self.param_groups[0]
+        return *group["betas"], group["eps"]
+
+    @staticmethod
+    def update_at(
+        rates: Rates, constants: Settings, tensors: Tensors, gradients: Tensors, states: States
+    ) -> None:
+        """Update tensors at the corrected rate."""
+        averages, squares, steps, infinity = states
+        torch._foreach_add_(steps, 1)
+        # after so many steps the kernel corrects nothing
+        Adam._fused(rates[0], constants, tensors, gradients, averages, squares, infinity)
 
 
 class AdamW(_AdamBase):
@@ -223,6 +325,28 @@ class AdamW(_AdamBase):
             torch._foreach_mul_(decayed, 1 - settings[0] * weight_decay)
         _AdamBase.update(tuple(of_adam), tensors, gradients, moments)
 
+    def rates(self) -> tuple[float, ...]:
+        """Return the learning rate, and what the tensors that decay are multiplied by."""
+        group = self.param_groups[0]
+        return _single(group["lr"]), _single(1 - group["lr"] * group["weight_decay"])
+
+    def constants(self) -> Settings:
+        """Return betas and epsilon, and whether anything decays."""
+        group = self.param_groups[0]
+        return *group["betas"], group["eps"], group["weight_decay"] > 0
+
+    @staticmethod
+    def update_at(
+        rates: Rates, constants: Settings, tensors: Tensors, gradients: Tensors, states: States
+    ) -> None:
+        """Shrink the tensors that decay, then update as Adam does."""
+        *of_adam, decays = constants
+        averages, squares, steps, decayed = states
+        for tensor in decayed if decays else ():
+            tensor.mul_(rates[1])
+        torch._foreach_add_(steps, 1)
+        AdamW._fused(rates[0], tuple(of_adam), tensors, gradients, averages, squares, steps)
+
 
 class JointOptimizer:
     """Steps several optimizers, with as few kernels as possible for those that are ours."""
@@ -249,7 +373,7 @@ class JointOptimizer:
             self._situation = situation
             self._groups = self._group(fused)
         for first, (tensors, gradients, *states) in self._groups:
-            first.update(first.settings(), tensors, gradients, states)
+            first.apply(tensors, gradients, states)
 
     @staticmethod
     def _group(
