@@ -60,3 +60,9 @@ class _CacheFile(IndexDataCacheFile):
         name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
         self._data_name_pattern = f"{self._index_name.removesuffix('.nbi')}.{name}-{{number:d}}.nbc"
         super().save(key, data)
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except Exception:  # damaged: what is saved next writes it anew
+            return {}
