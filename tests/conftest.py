@@ -35,3 +35,11 @@ def threads_are_left_alone() -> object:
     after = torch.get_num_threads()
     torch.set_num_threads(before)
     assert after == before
+
+
+@pytest.fixture
+def stacks_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have equal networks on a CPU trained as one program, as on a GPU."""
+    from sknn.training import _engine
+
+    monkeypatch.setattr(_engine, "UNSTACKED_DEVICES", set())

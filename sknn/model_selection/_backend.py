@@ -16,12 +16,10 @@ import joblib
 from joblib.parallel import FallbackToBackend, ParallelBackendBase
 
 from ._calls import Call, parse_call
-from ._chunks import Results, device_of, plan_chunks
 from ._docs import documented
+from ._fits import Results, run_in_stacks, run_in_threads
 from ._memory import available_memory, parse_memory_limit
-from ._processes import run_in_processes
 from ._progress import Progress
-from ._workers import count_workers, is_foreign, pays_processes, run_elsewhere, run_in_threads
 
 # joblib hands out as many items at once as it believes there are workers.
 MANY = 2**31
@@ -139,16 +137,24 @@ class StackingBackend(ParallelBackendBase):
     # ------------------------------------------------------------------------------ running items
 
     def _run(self, jobs: Sequence[_Job]) -> None:
-        """Run items, those together that can be, and keep their results."""
+        """Run items, those here that can be, and keep their results."""
         places = [(job, place) for job in jobs for place in range(len(job.items))]
         items = [job.items[place] for job, place in places]
         calls = [parse_call(index, item) for index, item in enumerate(items)]
-        results = self._run_together([call for call in calls if call is not None])
-        rest = [index for index, call in enumerate(calls) if call is None]
+        results = self._run_here([call for call in calls if call is not None and self._takes(call)])
+        done = {index for index, _ in results}
+        rest = [index for index in range(len(items)) if index not in done]
         results += zip(rest, self._run_singly([items[index] for index in rest]), strict=True)
         for index, result in results:
             job, place = places[index]
             job.results[place] = result
+
+    def _takes(self, call: Call) -> bool:
+        """Return whether a call is run by this process, and not by a backend of the user's."""
+        # whoever has chosen such a one has a reason, such as further machines
+        backend, _ = joblib.parallel.get_active_backend()
+        own = (joblib.parallel.BACKENDS.get(name) for name in ("loky", "threading", "sequential"))
+        return type(backend) in own or call.is_stacked
 
     def _run_singly(self, items: Sequence[Any]) -> list[Any]:
         """Return the results of items that run as they would have without this backend."""
@@ -156,28 +162,22 @@ class StackingBackend(ParallelBackendBase):
             return []
         return list(joblib.Parallel(n_jobs=self._n_jobs, verbose=self._verbose)(items))
 
-    def _run_together(self, calls: Sequence[Call]) -> Results:
-        """Return the results of calls, whoever runs them."""
+    def _run_here(self, calls: Sequence[Call]) -> Results:
+        """Return the results of calls that this process runs."""
         if not calls:
             return []
-        backend, _ = joblib.parallel.get_active_backend()
-        devices = {device_of(call) for call in calls}
-        gpus = [device for device in devices if device.type == "cuda"]
+        stacked = [call for call in calls if call.is_stacked]
+        single = [call for call in calls if not call.is_stacked]
         limit = self.memory_limit
         if limit is None:
-            limit = min(available_memory(device) for device in gpus or devices) // 2
+            devices = {call.device for call in stacked or single}
+            limit = min(available_memory(device) for device in devices) // 2
         verbose = self._verbose >= 1 or any(call.verbose for call in calls)
-        progress = Progress(len(calls), verbose=verbose)
+        progress = Progress(calls, verbose=verbose)
+        n_threads = max(joblib.effective_n_jobs(self._n_jobs), 1)
         try:
-            if gpus:  # stacks on a GPU have it for themselves
-                return run_in_threads(plan_chunks(calls, 1, limit), 1, limit, progress)
-            n_workers = count_workers(self._n_jobs, backend, len(calls))
-            chunks = plan_chunks(calls, n_workers, limit)
-            if is_foreign(backend):
-                return run_elsewhere(chunks, self._n_jobs, progress)
-            if n_workers > 1 and pays_processes(calls, backend):
-                return run_in_processes(chunks, n_workers, progress)
-            return run_in_threads(chunks, n_workers, limit, progress)
+            results = run_in_stacks(stacked, limit, progress)
+            return results + run_in_threads(single, n_threads, limit, progress)
         finally:
             progress.close()
 

@@ -9,20 +9,22 @@ only reports how the training went. So scores, errors, messages and results are 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
+import torch
 from sklearn.base import clone
 from sklearn.callback import with_callbacks
 from sklearn.model_selection._validation import _fit_and_predict, _fit_and_score
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import delayed
 
+from sknn.data import resolve_device
 from sknn.estimators import FitTask, NeuralEstimator, stacking_key
+from sknn.training import stacks_networks
 
 from ._data import DataCache, make_training_data, preprocessing_key
 
@@ -37,7 +39,6 @@ class Call:
     function: Callable[..., Any]  # one of FUNCTIONS
     arguments: dict[str, Any]  # by name; the estimator has its parameters set
     config: dict[str, Any] = field(default_factory=dict)  # scikit-learn's, under which it runs
-    warning_filters: Sequence[Any] = ()  # under which it runs
     stacking_key: Hashable = None  # networks with equal ones may share a stack
     data_key: Hashable = None  # calls with equal ones train on the same data
 
@@ -56,15 +57,26 @@ class Call:
         """Further arguments of `fit`, for all rows."""
         return self.arguments.get("fit_params") or {}
 
-    def carry(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that takes along all that scikit-learn takes to another process."""
-        wrapped, _, _ = delayed(function)()
-        return wrapped.with_config_and_warning_filters(self.config, self.warning_filters)
+    @functools.cached_property
+    def is_stacked(self) -> bool:
+        """Whether its network is trained together with those of others."""
+        return stacks_networks(self.device)
+
+    @functools.cached_property
+    def device(self) -> torch.device:
+        """Where its network is trained; the CPU where `fit` refuses the parameter `device`."""
+        try:
+            return resolve_device(self.network.device)
+        except (ValueError, TypeError):
+            return torch.device("cpu")
 
     @property
     def verbose(self) -> bool:
         """Whether scikit-learn prints about this call."""
         return self.arguments.get("verbose", 0) >= 1
+
+
+_signature = functools.cache(inspect.signature)
 
 
 def last_step(estimator: Any) -> Any:
@@ -79,24 +91,23 @@ def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) ->
     """
     wrapped, args, kwargs = item
     function, config = getattr(wrapped, "function", None), getattr(wrapped, "config", {})
-    filters = getattr(wrapped, "warning_filters", ())
     if function not in FUNCTIONS or config.get("array_api_dispatch"):
         return None
-    arguments = inspect.signature(function).bind(*args, **kwargs).arguments
+    arguments = _signature(function).bind(*args, **kwargs).arguments
     estimator, parameters = arguments["estimator"], arguments.get("parameters")
     if not isinstance(estimator, Pipeline | NeuralEstimator) or arguments["y"] is None:
         return None
     if parameters is not None:  # which may change what the last step is
         estimator.set_params(**clone(parameters, safe=False))
-    key = _stacking_key(estimator)
+    key = _key_of_network(estimator)
     if key is None:
         return None
-    call = Call(index, function, arguments, config, filters, stacking_key=key)
+    call = Call(index, function, arguments, config, key)
     call.data_key = (call.fold_key, preprocessing_key(estimator, call.fit_params))
     return call
 
 
-def _stacking_key(estimator: Any) -> Hashable | None:
+def _key_of_network(estimator: Any) -> Hashable | None:
     """Return the :func:`sknn.estimators.stacking_key` of an estimator's network, if it has one."""
     if isinstance(estimator, Pipeline) and (type(estimator) is not Pipeline or not estimator.steps):
         return None
@@ -114,7 +125,11 @@ class CallTask(FitTask):
 
     call: Call
     model: Any  # a clone of the call's estimator: the network, or the pipeline that ends in it
-    traceback: TracebackType | None = None  # of an error of preprocessing
+
+    @property
+    def n_epochs(self) -> int:
+        """The epochs that have been run."""
+        return 0 if self.prepared is None else self.prepared.training.n_epochs_run
 
     def finish(self) -> Any:
         """Return the result of scikit-learn's function; `fit_time` is this fit's share of it."""
@@ -146,13 +161,6 @@ class CallTask(FitTask):
         finally:
             unshadow()
 
-    def conclude(self) -> None:
-        """Raise the error that the fit has ended with, or emit its ConvergenceWarning."""
-        if self.error is not None and self.traceback is not None:
-            # other calls raise the same object, which would make its traceback longer each time
-            raise self.error.with_traceback(self.traceback)
-        super().conclude()
-
 
 def make_task(call: Call, cache: DataCache) -> CallTask:
     """Return the fit of a call, which is left as it is: a fit may have to be repeated."""
@@ -172,7 +180,6 @@ def make_task(call: Call, cache: DataCache) -> CallTask:
         data.seconds,
         call=call,
         model=model,
-        traceback=data.error.__traceback__ if data.error else None,
     )
 
 

@@ -144,10 +144,13 @@ class DataCache:
         with self._lock:
             entry = self._entries[key]
         with entry.lock:
-            if entry.data is None:
-                entry.data = make()
-                entry.data.seconds /= entry.n_users
-            return entry.data
+            if entry.data is not None:
+                return entry.data
+            data = make()
+            if data.error is None:  # each call raises an error of its own, with its own traceback
+                data.seconds /= entry.n_users
+                entry.data = data
+            return data
 
     def release(self, key: Hashable) -> None:
         """Forget the data if this call was the last one to need them."""

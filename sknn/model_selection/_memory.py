@@ -1,18 +1,22 @@
-"""Limits of memory, and threads that keep within them."""
+"""Limits of memory, what calls take of it, and threads that keep within them."""
 
 from __future__ import annotations
 
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils.validation import _num_samples
 
+from sknn.estimators import bytes_per_fit
 from sknn.training import PATIENCE, raise_if
+
+from ._calls import Call
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", start=1)}
@@ -67,6 +71,48 @@ def n_bytes_of(data: Any) -> int:
     if isinstance(data, list | tuple):
         return sum(n_bytes_of(row) for row in data)
     return 8
+
+
+class MemorySizes:
+    """Estimates how much memory calls take; arrays are measured once."""
+
+    def __init__(self) -> None:
+        self._of_objects: dict[int, int] = {}
+
+    def of(self, call: Call) -> int:
+        """Return the bytes that a call takes."""
+        return self._of_fit(call) + self._of_data(call)
+
+    def cut(self, calls: Sequence[Call], limit: int) -> Iterator[list[Call]]:
+        """Cut calls into parts of at most `limit` bytes, or of one call."""
+        part: list[Call] = []
+        total, data = 0, set[Hashable]()
+        for call in calls:
+            n_bytes = self._of_fit(call) + self._of_data(call) * (call.data_key not in data)
+            if part and total + n_bytes > limit:
+                yield part
+                part, total, data = [], 0, set()
+                n_bytes = self.of(call)
+            part.append(call)
+            total += n_bytes
+            data.add(call.data_key)
+        yield part
+
+    def _of_data(self, call: Call) -> int:
+        """Return the bytes of a fold's rows; preprocessing may add or remove columns."""
+        # a stack has a copy of them, next to those of its other folds
+        X, y, train = (call.arguments[name] for name in ("X", "y", "train"))
+        part = np.asarray(train).size / max(_num_samples(X), 1)
+        return int(part * (2 * self._of_object(X) + self._of_object(y)))
+
+    def _of_fit(self, call: Call) -> int:
+        """Return the bytes that training this network adds."""
+        return bytes_per_fit(call.network, call.arguments["X"], call.arguments["y"])
+
+    def _of_object(self, data: Any) -> int:
+        if id(data) not in self._of_objects:
+            self._of_objects[id(data)] = n_bytes_of(data)
+        return self._of_objects[id(data)]
 
 
 class MemoryBudget:

@@ -1,4 +1,4 @@
-"""The engine that trains many: equal networks as one program, all others one after the other."""
+"""The engine that trains many: on a GPU as one program, on a CPU each by itself, in threads."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
+import torch
+
 from sknn.data import threads_for
+from sknn.nn import DenseNetwork
 
 from ._stack import stack_key, train_stack
-from ._threads import in_threads, raise_if
+from ._threads import Interrupted, in_threads, raise_if
 from ._train import train
 from ._training import Training
 
-# Below this number of floating point operations a step, a second thread waits for Python mostly.
+# Devices on which equal networks are no program: a core trains one faster than its share of many.
+UNSTACKED_DEVICES = {"cpu"}
+
+# From this number of floating point operations a step, threads wait for Python only now and then,
+# even if torch makes the step.
 THREADED_FLOPS = 2e8
 
 
@@ -32,6 +39,11 @@ class Trainable(Protocol):
 F = TypeVar("F", bound=Trainable)
 
 
+def stacks_networks(device: torch.device) -> bool:
+    """Return whether equal networks are trained as one program on a device."""
+    return device.type not in UNSTACKED_DEVICES
+
+
 def train_all(
     fits: Sequence[F],
     *,
@@ -41,54 +53,86 @@ def train_all(
 ) -> None:
     """Train each fit and conclude it, whatever has ended it.
 
-    An error of one is kept in its training and harms no other. `should_stop` is asked now and then;
-    once it says so, Interrupted is raised. Up to `n_threads` threads share the stacks on a CPU,
-    where they are large enough for it.
+    An error of one is kept in its training and harms no other. `should_stop` is asked often;
+    once it says so, Interrupted is raised. Up to `n_threads` fits on a CPU are trained at the same
+    time, where that takes less time than one after the other.
     """
+    threaded: list[F] = []
+    if n_threads > 1:
+        threaded = [fit for fit in fits if _gains_from_threads(fit.training, len(fits), n_threads)]
     groups: dict[Hashable, list[F]] = {}
     for number, fit in enumerate(fits):
-        key = stack_key(fit.training)
-        groups.setdefault((number,) if key is None else key, []).append(fit)
+        if fit not in threaded:
+            key = stack_key(fit.training) if stacks_networks(fit.training.train.device) else None
+            groups.setdefault((number,) if key is None else key, []).append(fit)
+    if threaded:
+        _train_in_threads(threaded, n_threads, on_done, should_stop)
     for group in groups.values():
         raise_if(should_stop)
-        n_parts = count_parts(group, n_threads)
         if len(group) == 1:
-            _train_alone(group[0], on_done)
-        elif n_parts == 1:
-            _train_together(group, on_done, should_stop)
+            _train_alone(group[0], on_done, should_stop)
         else:
-            parts = [group[i::n_parts] for i in range(n_parts)]
-            _train_in_threads(parts, on_done, should_stop)
+            _train_together(group, on_done, should_stop)
 
 
-def count_parts(group: Sequence[Trainable], n_threads: int) -> int:
-    """Return the number of stacks that a group is divided into, each for a thread of its own."""
-    training = group[0].training
-    flops = training.settings.batch_size * training.settings.work.flops
-    # listeners may be functions of the user's, which are not called from several threads
-    if training.train.device.type != "cpu" or flops < THREADED_FLOPS or training.listeners:
-        return 1
-    return min(len(group), n_threads)
+def _gains_from_threads(training: Training, n_fits: int, n_threads: int) -> bool:
+    """Return whether others may be trained beside this one, in threads, and hardly slow it down."""
+    settings = training.settings
+    if (
+        stacks_networks(training.train.device)
+        # functions of the user's are not called from several threads
+        or settings.runs_user_code
+        or any(listener.runs_user_code for listener in training.listeners)
+    ):
+        return False
+    if training.step.releases_gil:
+        return True
+    # alone it would use all threads for its products
+    is_large = settings.batch_size * settings.work.flops >= THREADED_FLOPS
+    return is_large and isinstance(training.module, DenseNetwork) and n_fits >= n_threads
 
 
-def _train_alone(fit: F, on_done: Callable[[F], Any]) -> None:
+def _train_alone(fit: F, on_done: Callable[[F], Any], should_stop: Callable[[], bool]) -> None:
     """Train and conclude one fit."""
     training, start = fit.training, time.perf_counter()
+    training.should_stop = should_stop
     try:
         try:
             train(training)
         finally:
             fit.conclude()
+    except Interrupted:
+        raise
     except Exception as error:
         training.error = error
     training.seconds = time.perf_counter() - start
     on_done(fit)
 
 
+def _train_in_threads(
+    fits: Sequence[F],
+    n_threads: int,
+    on_done: Callable[[F], Any],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train and conclude fits on a CPU, several at a time with one thread of torch's each."""
+    is_over = threading.Event()
+
+    def stops() -> bool:
+        return is_over.is_set() or should_stop()
+
+    def work(fit: F) -> None:
+        raise_if(stops)
+        with threads_for(0, fit.training.train.device):
+            _train_alone(fit, on_done, stops)
+
+    in_threads(work, fits, min(n_threads, len(fits)), is_over.set)
+
+
 def _train_together(
     stack: Sequence[F], on_done: Callable[[F], Any], should_stop: Callable[[], bool]
 ) -> None:
-    """Train and conclude fits with equal keys, in this thread."""
+    """Train and conclude fits with equal keys as one program."""
     trained = {id(fit.training): fit for fit in stack}
 
     def conclude(training: Training) -> None:
@@ -103,18 +147,3 @@ def _train_together(
     finally:
         for fit in trained.values():  # interrupted
             fit.conclude()
-
-
-def _train_in_threads(
-    parts: Sequence[Sequence[F]], on_done: Callable[[F], Any], should_stop: Callable[[], bool]
-) -> None:
-    """Train and conclude several stacks, each in a thread of its own."""
-    is_over = threading.Event()
-
-    def stops() -> bool:
-        return is_over.is_set() or should_stop()
-
-    def train_part(part: Sequence[F]) -> None:
-        _train_together(part, on_done, stops)
-
-    in_threads(train_part, parts, len(parts), is_over.set)

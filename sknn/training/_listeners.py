@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ class Listener:
     """Is told how a training (:class:`sknn.training.Training`) goes."""
 
     listens_to_batches = False
+    runs_user_code = False  # which is called by one thread only
 
     def on_train_begin(self, training: Any) -> None:
         """Do what comes before the first epoch."""
@@ -74,28 +76,32 @@ class EpochBar:
     def __init__(self, n_trainings: int = 1) -> None:
         self.n_trainings = n_trainings
         self._bar: Any = None
+        self._lock = threading.Lock()
 
     def open(self, max_epochs: int) -> None:
         """Draw the empty bar for the first training that begins."""
         from tqdm import tqdm
 
-        if self._bar is None:
-            total = self.n_trainings * max_epochs
-            self._bar = tqdm(total=total, bar_format=BAR, file=sys.stderr)
+        with self._lock:
+            if self._bar is None:
+                total = self.n_trainings * max_epochs
+                self._bar = tqdm(total=total, bar_format=BAR, file=sys.stderr)
 
     def update(self, n_epochs: int, figures: str) -> None:
         """Move on by so many epochs."""
-        self._bar.set_postfix_str(figures, refresh=False)
-        self._bar.update(n_epochs)
+        with self._lock:
+            self._bar.set_postfix_str(figures, refresh=False)
+            self._bar.update(n_epochs)
 
     def leave(self, n_epochs_left: int) -> None:
         """Take away what a training that has ended left undone; the last one closes the bar."""
-        if self._bar is None:  # another listener has refused to begin
-            return
-        self.n_trainings -= 1
-        self._bar.total -= n_epochs_left
-        if self.n_trainings == 0:
-            self._bar.close()
+        with self._lock:
+            if self._bar is None:  # another listener has refused to begin
+                return
+            self.n_trainings -= 1
+            self._bar.total -= n_epochs_left
+            if self.n_trainings == 0:
+                self._bar.close()
 
 
 class MoveBar(Listener):
@@ -146,6 +152,8 @@ def _figures(epoch: dict[str, Any], score_name: str) -> dict[str, list[str]]:
 
 class ScikitLearnCallbacks(Listener):
     """Tells :mod:`sklearn.callback` about each epoch."""
+
+    runs_user_code = True
 
     def __init__(
         self,

@@ -123,6 +123,8 @@ def freeze_parameters(callbacks: Iterable[Any]) -> bool:
 class SkorchCallbacks(Listener):
     """Tells skorch's callbacks how a training goes."""
 
+    runs_user_code = True
+
     def __init__(self, training: Any, callbacks: list[Any], estimator: Any) -> None:
         self.net = Net(training, callbacks, estimator)
         self.callbacks = [callback for _, callback in self.net.callbacks_]

@@ -19,6 +19,7 @@ class Step(Protocol):
     """One update of the weights, in two halves: between them, callbacks see the gradients."""
 
     optimizer: torch.optim.Optimizer | None  # None where SciPy updates the weights
+    releases_gil: bool  # whether several threads make such steps at the same time
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -57,6 +58,8 @@ class Backprop(Protocol):
 
 class GradientStep:
     """The step of one network that descends along the gradient of one loss."""
+
+    releases_gil = False  # not for long enough, unless the products are large
 
     def __init__(
         self,

@@ -19,7 +19,10 @@ from sknn.estimators import FitTask, bytes_per_fit, fit_together, stacking_key
 from sknn.training import Interrupted
 from tests.helpers import assert_equal_up_to_rounding, representatives
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("stacks_on_a_cpu"),
+]
 
 
 def load(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,8 @@ from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sknn.model_selection._chunks as chunks
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn.model_selection import _workers
+from sknn.model_selection import _fits
 
 # a few epochs each, and no warning that training has not converged
 QUICK = {
@@ -36,7 +35,7 @@ def quick_regressor(**parameters):
     return NeuralRegressor(**(QUICK | parameters))
 
 
-def assert_same_results(actual, expected):
+def assert_same_results(actual, expected, rtol=0.0):
     """All columns of cv_results_ are equal; of the times, which of them are zero."""
     assert list(actual) == list(expected)
     for name, column in expected.items():
@@ -47,15 +46,15 @@ def assert_same_results(actual, expected):
         elif "time" in name:  # where nothing is scored, no time
             np.testing.assert_array_equal(actual[name] == 0, column == 0, err_msg=name)
         else:
-            np.testing.assert_allclose(actual[name], column, rtol=1e-6, err_msg=name)
+            np.testing.assert_allclose(actual[name], column, rtol=rtol, err_msg=name)
 
 
-def assert_same_search(actual, expected, X):
+def assert_same_search(actual, expected, X, rtol=0.0):
     """Two fitted searches have found the same."""
-    assert_same_results(actual.cv_results_, expected.cv_results_)
+    assert_same_results(actual.cv_results_, expected.cv_results_, rtol)
     assert actual.best_index_ == expected.best_index_
     assert str(actual.best_params_) == str(expected.best_params_)
-    np.testing.assert_allclose(actual.best_score_, expected.best_score_, rtol=1e-6)
+    np.testing.assert_allclose(actual.best_score_, expected.best_score_, rtol=rtol)
     np.testing.assert_array_equal(actual.predict(X), expected.predict(X))
 
 
@@ -88,20 +87,14 @@ def diabetes():
 
 
 @pytest.fixture
-def stacks(monkeypatch):
-    """The tasks of each call of `fit_together`."""
+def trained(monkeypatch):
+    """The tasks of each call of `fit_together`: one on a CPU."""
     seen = []
 
     def spy(tasks, **options):
         seen.append(list(tasks))
         return fit_together(tasks, **options)
 
-    fit_together = chunks.fit_together
-    monkeypatch.setattr(chunks, "fit_together", spy)
+    fit_together = _fits.fit_together
+    monkeypatch.setattr(_fits, "fit_together", spy)
     return seen
-
-
-@pytest.fixture(autouse=True)
-def workers_for_few_fits(monkeypatch):
-    """Let the small searches of these tests use as many workers as they ask for."""
-    monkeypatch.setattr(_workers, "FITS_PER_WORKER", 1)

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.parallel import Parallel, delayed
 
 import sknn.model_selection as ours
-from sknn.model_selection import stacked_fits
+from sknn.model_selection import _backend, stacked_fits
 from sknn.model_selection._backend import StackingBackend
 
 
@@ -95,38 +95,49 @@ def test_what_was_active_before_is_active_afterwards(wine, tools):
         assert get_active_backend() == before
 
 
-def test_settings_within_the_context_remain(wine, tools, stacks):
+def test_settings_within_the_context_remain(wine, tools, trained):
     X, y = wine
     with stacked_fits(), joblib.parallel_config(n_jobs=3):
         for _ in range(2):
             reference.cross_val_score(tools.classifier(), X, y, cv=3)
             assert joblib.effective_n_jobs(None) == 3
-    assert [len(stack) for stack in stacks] == [1] * 6
+    assert len(trained) == 6
 
 
-def test_the_number_of_jobs_of_a_context(wine, tools, stacks):
+def test_the_number_of_jobs_of_a_context(wine, tools, monkeypatch):
     X, y = wine
+    numbers = []
+    run_in_threads = _backend.run_in_threads
+
+    def spy(calls, n_threads, *args):
+        numbers.append(n_threads)
+        return run_in_threads(calls, n_threads, *args)
+
+    monkeypatch.setattr(_backend, "run_in_threads", spy)
     with joblib.parallel_config(n_jobs=5):
         ours.cross_val_score(tools.classifier(), X, y)
-    assert len(stacks) == 5
+        ours.cross_val_score(tools.classifier(), X, y, n_jobs=2)
+    ours.cross_val_score(tools.classifier(), X, y)
+    ours.cross_val_score(tools.classifier(), X, y, n_jobs=-1)
+    ours.cross_val_score(tools.classifier(), X, y, n_jobs=-1000)
     with joblib.parallel_config(backend="sequential"):
-        ours.cross_val_score(tools.classifier(), X, y)
-    assert len(stacks) == 6
+        ours.cross_val_score(tools.classifier(), X, y, n_jobs=3)
+    assert numbers == [5, 2, 1, joblib.cpu_count(), 1, 1]
 
 
 # ---------------------------------------------------------------- other functions of scikit-learn
 
 
-def test_learning_curve(wine, tools, stacks):
+def test_learning_curve(wine, tools, trained):
     X, y = wine
     given = {"train_sizes": [0.5, 1.0], "cv": 3, "shuffle": True, "random_state": 0}
     with stacked_fits():
         actual = reference.learning_curve(tools.classifier(), X, y, **given)
-    assert sum(map(len, stacks)) == 6
+    assert sum(map(len, trained)) == 6
     for one, other in zip(
         actual, reference.learning_curve(tools.classifier(), X, y, **given), strict=True
     ):
-        np.testing.assert_allclose(one, other)
+        np.testing.assert_array_equal(one, other)
 
 
 def test_functions_within_calls_of_others(wine, tools):
@@ -136,7 +147,7 @@ def test_functions_within_calls_of_others(wine, tools):
     )
     with stacked_fits():
         actual = estimator.fit(X, y).predict_proba(X)
-    np.testing.assert_allclose(actual, estimator.fit(X, y).predict_proba(X), rtol=1e-5)
+    np.testing.assert_array_equal(actual, estimator.fit(X, y).predict_proba(X))
 
 
 # ------------------------------------------------------------------------------------- callbacks
@@ -169,7 +180,7 @@ class Recorder:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_callbacks_of_a_search(wine, tools, stacks, n_jobs):
+def test_callbacks_of_a_search(wine, tools, trained, n_jobs):
     assert isinstance(Recorder(), AutoPropagatedCallback)
     X, y = wine
     seen = []
@@ -179,17 +190,17 @@ def test_callbacks_of_a_search(wine, tools, stacks, n_jobs):
         if searches is reference:
             search.set_params(n_jobs=None)
         search.set_callbacks(recorder).fit(X, y)
-        # of the stacked networks, no epochs
+        # of networks that are fitted here, no epochs
         seen.append(sorted(str(event) for event in recorder.seen if "epoch" not in str(event[2])))
         fits = [event for event in recorder.seen if event == ("end", "NeuralClassifier", "fit")]
         assert len(fits) == 5
     assert seen[0] == seen[1]
-    assert sum(map(len, stacks)) == 4
+    assert sum(map(len, trained)) == 4
 
 
-def test_networks_with_callbacks_are_fitted_singly(wine, tools, stacks):
+def test_networks_with_callbacks_are_fitted_singly(wine, tools, trained):
     ours.cross_val_score(tools.classifier().set_callbacks(NotPropagated()), *wine, cv=2)
-    assert not stacks
+    assert not trained
 
 
 class NotPropagated:

@@ -13,7 +13,7 @@ import sknn.model_selection as ours
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2])
-def test_cross_validate(wine, tools, stacks, n_jobs):
+def test_cross_validate(wine, tools, trained, n_jobs):
     X, y = wine
     options = {
         "scoring": ["accuracy", "neg_log_loss"],
@@ -28,7 +28,7 @@ def test_cross_validate(wine, tools, stacks, n_jobs):
             indices[name] = np.concatenate(indices["indices"][name])
     del actual["indices"], expected["indices"]
     tools.assert_same_results(actual, expected)
-    assert sum(map(len, stacks)) == 5
+    assert sum(map(len, trained)) == 5
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -71,7 +71,7 @@ def test_cross_val_score_of_groups_and_weights(diabetes, tools):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
-def test_metadata_that_are_routed(wine, tools, stacks):
+def test_metadata_that_are_routed(wine, tools, trained):
     X, y = wine
     params = {
         "sample_weight": np.random.default_rng(0).uniform(0.1, 3, len(y)),
@@ -84,12 +84,12 @@ def test_metadata_that_are_routed(wine, tools, stacks):
         actual = ours.cross_val_score(network, X, y, n_jobs=2, **options)
         expected = reference.cross_val_score(network, X, y, **options)
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
-    assert sum(map(len, stacks)) == 3
+    assert sum(map(len, trained)) == 3
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
 @pytest.mark.parametrize("is_pipeline", [False, True])
-def test_cross_val_predict(wine, tools, stacks, method, is_pipeline):
+def test_cross_val_predict(wine, tools, trained, method, is_pipeline):
     X, y = wine
     y = np.array(["c", "a", "b"])[y]
     estimator = tools.classifier()
@@ -102,7 +102,7 @@ def test_cross_val_predict(wine, tools, stacks, method, is_pipeline):
         np.testing.assert_array_equal(actual, expected)
     else:
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
-    assert sum(map(len, stacks)) == 4
+    assert sum(map(len, trained)) == 4
 
 
 def test_cross_val_predict_of_a_regressor(diabetes, tools):
@@ -120,11 +120,11 @@ def test_errors_of_cross_val_predict_come_out(diabetes, tools):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_other_estimators(wine, stacks, n_jobs):
+def test_other_estimators(wine, trained, n_jobs):
     X, y = wine
     actual = ours.cross_val_predict(LogisticRegression(), X, y, n_jobs=n_jobs)
     np.testing.assert_array_equal(actual, reference.cross_val_predict(LogisticRegression(), X, y))
-    assert not stacks
+    assert not trained
 
 
 @pytest.mark.parametrize("name", ["cross_validate", "cross_val_score", "cross_val_predict"])

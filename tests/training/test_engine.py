@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
 from sknn import NeuralRegressor
 from sknn.estimators._fit import FitArguments
 from sknn.estimators._fit import prepare as prepare_fit
 from sknn.training import Interrupted, _engine, train_all
-from tests.helpers import assert_equal_up_to_rounding
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
@@ -24,14 +25,21 @@ def prepare(**parameters: Any) -> Any:
     return prepare_fit(NeuralRegressor(**parameters), FitArguments(X, y))
 
 
+def assert_same_weights(one: Any, other: Any) -> None:
+    for ours, theirs in zip(
+        one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True
+    ):
+        assert_array_equal(ours, theirs)
+
+
 @pytest.fixture
-def stacks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    """The size of each stack, and the thread that trained it."""
-    seen: list[tuple[int, str]] = []
+def stacks(stacks_on_a_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of each stack."""
+    seen: list[int] = []
     train_stack = _engine.train_stack
 
     def spy(trainings: Any, **options: Any) -> None:
-        seen.append((len(trainings), threading.current_thread().name))
+        seen.append(len(trainings))
         train_stack(trainings, **options)
 
     monkeypatch.setattr(_engine, "train_stack", spy)
@@ -43,38 +51,66 @@ def test_equal_networks_make_a_stack_and_each_is_concluded(stacks: Any) -> None:
     fits = [prepare(**parameters) for parameters in different]
     done: list[Any] = []
     train_all(fits, on_done=done.append)
-    assert [n for n, _ in stacks] == [3]
+    assert stacks == [3]
     assert [fits.index(fit) for fit in done] == [4, 0, 2, 1, 3]
     assert [fit.estimator.n_iter_ for fit in fits if fit is not fits[1]] == [4, 4, 4, 2]
     assert all(fit.training.seconds > 0 for fit in fits)
 
 
-@pytest.mark.parametrize(("n_threads", "sizes"), [(1, [5]), (2, [2, 3]), (7, [1] * 5)])
-def test_threads_share_what_is_large(
-    monkeypatch: pytest.MonkeyPatch, stacks: Any, n_threads: int, sizes: list[int]
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The thread that trained each network."""
+    seen: list[str] = []
+    train = _engine.train
+
+    def spy(training: Any) -> None:
+        seen.append(threading.current_thread().name)
+        train(training)
+
+    monkeypatch.setattr(_engine, "train", spy)
+    return seen
+
+
+HERE = threading.main_thread().name
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("large_from", [1, 1e15])
+def test_threads_share_networks_that_do_not_wait_for_python(
+    monkeypatch: pytest.MonkeyPatch, threads: list[str], n_threads: int, large_from: float
 ) -> None:
-    small = [prepare(random_state=seed) for seed in range(5)]
-    train_all(small, n_threads=n_threads)
-    assert [n for n, _ in stacks] == [5]
-    stacks.clear()
-
-    monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
-    large = [prepare(random_state=seed) for seed in range(5)]
-    train_all(large, n_threads=n_threads)
-    assert sorted(n for n, _ in stacks) == sizes
-    names = {name for _, name in stacks}
-    assert all(name.startswith("sknn-fits") for name in names) or n_threads == 1
-    for one, other in zip(small, large, strict=True):
-        for ours, theirs in zip(one.estimator.coefs_, other.estimator.coefs_, strict=True):
-            assert_equal_up_to_rounding(ours, theirs)
+    monkeypatch.setattr(_engine, "THREADED_FLOPS", large_from)
+    fits = [prepare(random_state=seed, activation="gelu") for seed in range(5)]
+    train_all(fits, n_threads=n_threads)
+    is_threaded = n_threads > 1 and large_from == 1
+    assert all(name.startswith("sknn-fits") == is_threaded for name in threads)
+    assert len(threads) == 5
+    for seed, fit in enumerate(fits):
+        alone = prepare(random_state=seed, activation="gelu").run()
+        assert_same_weights(fit.estimator, alone)
 
 
-def test_users_functions_are_called_in_one_thread(
-    monkeypatch: pytest.MonkeyPatch, stacks: Any
+def test_who_is_no_fit_for_a_thread_is_trained_here(
+    monkeypatch: pytest.MonkeyPatch, threads: list[str]
 ) -> None:
     monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
-    train_all([prepare(callbacks=[Callback()]) for _ in range(3)], n_threads=3)
-    assert stacks == [(3, threading.current_thread().name)]
+    here = [
+        prepare(callbacks=[Callback()]),  # functions of a user's
+        prepare(module=torch.nn.Linear(4, 1)),
+        prepare(loss=lambda outputs, targets: (outputs - targets).abs()),
+    ]
+    train_all([*here, prepare(verbose=True), prepare()], n_threads=2)
+    assert threads.count(HERE) == 3
+    threads.clear()
+    train_all([prepare(activation="gelu"), prepare(activation="gelu")], n_threads=3)
+    assert threads == [HERE, HERE]  # alone, each uses all three for its products
+
+
+def test_networks_on_a_cpu_are_no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(_engine, "train_stack")
+    fits = [prepare(), prepare(alpha=1.0)]
+    train_all(fits)
+    assert [fit.estimator.n_iter_ for fit in fits] == [4, 4]
 
 
 class Fails(Callback):
@@ -96,6 +132,7 @@ def test_errors_stay_where_they_are(solver: str) -> None:
     assert [str(fit.training.error) for fit in fits] == ["None", "as it should", "None"]
 
 
+@pytest.mark.usefixtures("stacks_on_a_cpu")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_what_was_begun_is_concluded_and_the_rest_is_not(error: type[BaseException]) -> None:
     fits = [
@@ -111,17 +148,37 @@ def test_what_was_begun_is_concluded_and_the_rest_is_not(error: type[BaseExcepti
     assert [vars(fit.estimator).get("n_iter_") for fit in fits] == [2, 1, None, None]
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_end_that_was_asked_for(monkeypatch: pytest.MonkeyPatch, n_threads: int) -> None:
-    monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
-    fits = [prepare(max_iter=100_000, n_iter_no_change=100_000) for _ in range(4)]
+ENDLESS: dict[str, Any] = {"max_iter": 100_000, "n_iter_no_change": 100_000}
+
+
+@pytest.mark.usefixtures("stacks_on_a_cpu")
+def test_a_stack_ends_when_it_is_told() -> None:
+    fits = [prepare(**ENDLESS) for _ in range(4)]
 
     def should_stop() -> bool:
         return all(fit.training.n_epochs_run > 2 for fit in fits)
 
     with pytest.raises(Interrupted):
-        train_all(fits, should_stop=should_stop, n_threads=n_threads)
+        train_all(fits, should_stop=should_stop)
     assert all(2 < fit.estimator.n_iter_ < 100_000 for fit in fits)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_single_fits_end_when_they_are_told(
+    monkeypatch: pytest.MonkeyPatch, n_threads: int
+) -> None:
+    monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
+    fits = [prepare(**ENDLESS) for _ in range(4)]
+    for fit in fits:
+        del fit.estimator.n_iter_
+
+    def should_stop() -> bool:
+        return all(fit.training.n_epochs_run > 2 for fit in fits[:n_threads])
+
+    with pytest.raises(Interrupted):
+        train_all(fits, should_stop=should_stop, n_threads=n_threads)
+    assert all(2 < fit.estimator.n_iter_ < 100_000 for fit in fits[:n_threads])
+    assert not any(hasattr(fit.estimator, "n_iter_") for fit in fits[n_threads:])
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
