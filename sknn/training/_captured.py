@@ -29,7 +29,7 @@ from sknn.nn.randomness import lending_nothing
 from ._steps import GradientStep
 from ._threads import raise_if
 from ._training import EpochSums, Training
-from .solvers import FusedOptimizer
+from .solvers import FusedOptimizer, Group
 
 # Steps without a graph before one is recorded.
 STEPS_BEFORE = 3
@@ -88,16 +88,24 @@ def _capture_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
+def graphs_on(device: torch.device) -> Callable[[], Graph] | None:
+    """Return what makes graphs on a device; None if it has none."""
+    return (lambda: CudaGraph(device)) if device.type == "cuda" else None
+
+
 def captured_epochs(training: Training) -> CapturedEpochs | None:
     """Return what runs the epochs of a training by graphs; None where that is of no use."""
-    device = training.train.device
-    if device.type != "cuda" or not can_be_captured(training):
+    make_graph = graphs_on(training.train.device)
+    if make_graph is None or not can_be_captured(training):
         return None
-    return CapturedEpochs(training, lambda: CudaGraph(device))
+    return CapturedEpochs(training, make_graph)
 
 
-def can_be_captured(training: Training) -> bool:
-    """Say whether a step is a fixed sequence of kernels, and short enough to be worth a graph."""
+def can_be_captured(training: Training, n_networks: int = 1) -> bool:
+    """Say whether a step is a fixed sequence of kernels, and short enough to be worth a graph.
+
+    It may be the step of several such networks at once.
+    """
     settings, step = training.settings, training.step
     n_steps = settings.max_epochs * training.train.count_batches(settings.batch_size)
     return (
@@ -112,7 +120,7 @@ def can_be_captured(training: Training) -> bool:
         and not settings.runs_user_code
         and not torch.are_deterministic_algorithms_enabled()
         and n_steps >= FEWEST_STEPS
-        and settings.batch_size * settings.work.flops <= MOST_FLOPS
+        and n_networks * settings.batch_size * settings.work.flops <= MOST_FLOPS
     )
 
 
@@ -122,36 +130,80 @@ def has_closed_form(loss: Loss) -> bool:
 
 
 class Rates:
-    """An optimizer's rates on the device, and the update by them."""
+    """The rates of optimizers on the device, and the updates by them."""
 
-    def __init__(self, optimizer: FusedOptimizer) -> None:
-        self._optimizer = optimizer
-        self._gathered = optimizer.gather()
-        tensors, gradients, states = self._gathered
-        pointers = [each.data_ptr() for part in (tensors, gradients, *states) for each in part]
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
         # what a graph has by heart
-        self.known = (optimizer.constants(), pointers)
-        self._values: tuple[float, ...] = ()
+        self.known = [(first.constants(), _pointers(lists)) for first, lists in groups]
+        self._values: list[float] = []
         self._rates: list[Tensor] = []
 
     def set(self) -> None:
-        """Bring the rates to those of the step that comes."""
-        tensors = self._gathered[0]
-        if not tensors:  # a listener has taken the gradients away
+        """Bring the rates to those of the step that comes, which has been counted."""
+        values = [rate for first, _ in self.groups for rate in first.rates()]
+        if not self._rates and values:
+            device = self.groups[0][1][0][0].device
+            self._tensor = torch.zeros(len(values), dtype=torch.float32, device=device)
+            self._rates = list(self._tensor.unbind())
+        if values == self._values:
             return
-        self._optimizer.count_step()
-        values = self._optimizer.rates()
-        if not self._rates:
-            self._rates = list(torch.zeros(len(values), device=tensors[0].device).unbind())
-        if values != self._values:
-            for rate, value in zip(self._rates, values, strict=True):
-                rate.fill_(value)
-            self._values = values
+        self._values = values
+        if len(values) == 1:
+            self._tensor.fill_(values[0])
+        else:
+            numbers = torch.tensor(values, dtype=torch.float32, device="cpu")
+            self._tensor.copy_(send(numbers, self._tensor.device))
 
     def update(self) -> None:
         """Update the parameters from their gradients."""
-        if self._gathered[0]:
-            self._optimizer.update_at(self._rates, self._optimizer.constants(), *self._gathered)
+        start = 0
+        for first, (tensors, gradients, *states) in self.groups:
+            rates = self._rates[start : start + len(first.rates())]
+            first.update_at(rates, first.constants(), tensors, gradients, states)
+            start += len(rates)
+
+
+def _pointers(lists: Sequence[list[Tensor]]) -> list[int]:
+    """Return where tensors lie."""
+    return [tensor.data_ptr() for part in lists for tensor in part]
+
+
+class Replay:
+    """Work on the device that is done again and again, by a graph after the first few times."""
+
+    def __init__(
+        self,
+        generators: Sequence[torch.Generator],  # that the work draws from
+        make_graph: Callable[[], Graph],
+    ) -> None:
+        self._generators = generators
+        self._make_graph = make_graph
+        self._n_before = 0
+        self._may_capture = True
+        self._graph: Graph | None = None
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        """Do the work, which is the same each time."""
+        if self._n_before < STEPS_BEFORE or not self._may_capture:
+            work()
+            self._n_before += 1
+            return
+        if self._graph is None:
+            graph = self._make_graph()
+            try:
+                graph.capture(work, self._generators)
+            except RuntimeError as error:
+                self._may_capture = False
+                warnings.warn(
+                    f"no CUDA graph could be recorded, which would be faster: {error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                work()
+                return
+            self._graph = graph
+        self._graph.replay()
 
 
 class CapturedEpochs:
@@ -159,7 +211,6 @@ class CapturedEpochs:
 
     def __init__(self, training: Training, make_graph: Callable[[], Graph]) -> None:
         self.training = training
-        self.n_replays = 0
         self._make_graph = make_graph
         self._step: Any = training.step
         self._train = train = training.train
@@ -179,9 +230,7 @@ class CapturedEpochs:
         self._weight_sum = None if weights is None else torch.ones_like(weights[0])
         self._loss_sum = self._step.parameters[0].detach().new_zeros(())
         self._rates: Rates | None = None
-        self._graph: Graph | None = None
-        self._n_before = 0  # steps that have been done without a graph
-        self._may_capture = True
+        self._replay: Replay | None = None
 
     def run(self, sums: EpochSums) -> float:
         """Update the weights once a batch, from where `sums` are; return the score."""
@@ -227,9 +276,13 @@ class CapturedEpochs:
             self._keep_decisions(sums.decisions).copy_(sums.decisions)
         elif self._decisions is not None:
             self._decisions.zero_()
-        rates = Rates(self._step.optimizer)
+        optimizer = self._step.optimizer
+        tensors, gradients, states = optimizer.gather()
+        # without gradients, which a listener has taken away, nothing is updated
+        rates = Rates([(optimizer, (tensors, gradients, *states))] if tensors else [])
         if self._rates is None or rates.known != self._rates.known:  # a listener has changed it
-            self._rates, self._graph, self._n_before = rates, None, 0
+            self._rates = rates
+            self._replay = Replay(self._generators(), self._make_graph)
 
     def _keep_decisions(self, like: Tensor) -> Tensor:
         """Return the decisions (n, ...) of an epoch, of the kind of others (..., ...)."""
@@ -240,35 +293,16 @@ class CapturedEpochs:
     def _run_step(self, start: int, stop: int, weight_sum: float) -> None:
         """Update the weights from one batch."""
         assert self._rates is not None
-        self._rates.set()
+        if self._rates.groups:
+            self._step.optimizer.count_step()
+            self._rates.set()
         if self._weight_sum is not None:
             self._weight_sum.fill_(weight_sum)
         if stop - start != self._size:
             self._work(self._all_places[start:stop])
-        elif self._n_before < STEPS_BEFORE or not self._may_capture:
-            self._whole_batch()
-            self._n_before += 1
         else:
-            self._replay()
-
-    def _replay(self) -> None:
-        """Replay the graph of a whole batch, which is recorded first if there is none."""
-        if self._graph is None:
-            graph = self._make_graph()
-            try:
-                graph.capture(self._whole_batch, self._generators())
-            except RuntimeError as error:
-                self._may_capture = False
-                warnings.warn(
-                    f"no CUDA graph could be recorded, which would be faster: {error}",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-                self._whole_batch()
-                return
-            self._graph = graph
-        self._graph.replay()
-        self.n_replays += 1
+            assert self._replay is not None
+            self._replay(self._whole_batch)
 
     def _generators(self) -> list[torch.Generator]:
         """Return what a step draws from."""

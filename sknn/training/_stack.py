@@ -22,6 +22,7 @@ from sknn.nn import CallableLoss, DenseBackprop, StackedBackprop, own_defaults
 from sknn.nn.host import send
 from sknn.training.solvers import JointOptimizer
 
+from ._captured import Rates, Replay, can_be_captured, graphs_on
 from ._loop import Loop
 from ._randomness import OwnGenerators
 from ._scores import accuracies, accuracy
@@ -186,6 +187,11 @@ class _Stack:
     def _renew(self) -> None:
         """Make what depends on who the members are."""
         self._samples = _StackedSamples(self.members)
+        first = self.members[0].backprop.theta
+        self._loss_sums = first.detach().new_zeros(len(self.members))
+        self._collected: Tensor | None = None  # decisions (k, n, ...) in the order of this epoch
+        self._n_whole = self._count_captured()
+        self._rates: Rates | None = None
         self._optimizer = JointOptimizer([member.step.optimizer for member in self.members])  # type: ignore[misc]
 
     @torch.no_grad()
@@ -233,27 +239,91 @@ class _Stack:
 
     def _train_epoch(self) -> tuple[list[float], list[float]]:
         """Update the weights once a batch; return the loss sums and the scores."""
-        members, samples = self.members, self._samples
-        samples.begin_epoch()
-        decide = members[0].training.decide
-        collected: Tensor | None = None
-        loss_sums = members[0].backprop.theta.new_zeros(len(members))
-        for number in range(members[0].steps_per_epoch):
-            losses = []
-            for start, stop, first_row, last_row in samples.runs(number):
-                outputs, batch_losses = self._backprop(start, *samples.batch(number, start, stop))
-                losses.append(batch_losses)
-                chosen = decide(outputs)
-                chosen = chosen.view(stop - start, -1, *chosen.shape[1:])
-                if collected is None:
-                    shape = (len(members), members[0].n_rows, *chosen.shape[2:])
-                    collected = chosen.new_zeros(shape)
-                collected[start:stop, first_row:last_row] = chosen
-            step_losses = torch.cat(losses)
-            self._update(number, step_losses)
-            loss_sums[: len(step_losses)] += step_losses
-        assert collected is not None  # there are members, and they have rows
-        return loss_sums.tolist(), self._score(collected)
+        self._samples.begin_epoch()
+        self._loss_sums.zero_()
+        if self._collected is not None:
+            self._collected.zero_()
+        for number in range(self.members[0].steps_per_epoch):
+            if number < self._n_whole:
+                self._replay_batch()
+            else:
+                self._train_batch(number)
+        assert self._collected is not None  # there are members, and they have rows
+        return self._loss_sums.tolist(), self._score(self._collected)
+
+    def _train_batch(self, number: int) -> None:
+        """Update the weights of the members that have a batch with this number."""
+        decide, samples = self.members[0].training.decide, self._samples
+        losses = []
+        for start, stop, first_row, last_row in samples.runs(number):
+            outputs, batch_losses = self._backprop(start, *samples.batch(number, start, stop))
+            losses.append(batch_losses)
+            chosen = decide(outputs)
+            chosen = chosen.view(stop - start, -1, *chosen.shape[1:])
+            self._keep_decisions(chosen)[start:stop, first_row:last_row] = chosen
+        step_losses = torch.cat(losses)
+        trained = [
+            i
+            for i in range(len(step_losses))
+            if self.members[i].weight_sums[number] > 0  # else there is nothing to learn from
+        ]
+        self._prepare_gradients(trained, number, step_losses)
+        self._set_learning_rates(trained)
+        self._optimizer.step(trained)
+        self._loss_sums[: len(step_losses)] += step_losses
+        for i in trained:
+            self.members[i].training.state.n_steps += 1
+
+    def _keep_decisions(self, like: Tensor) -> Tensor:
+        """Return the decisions (k, n, ...) of an epoch, of the kind of others (k, batch, ...)."""
+        if self._collected is None:
+            shape = (len(self.members), self.members[0].n_rows, *like.shape[2:])
+            self._collected = like.new_zeros(shape)
+        return self._collected
+
+    # ------------------------------------------------------------------------- captured batches
+
+    def _count_captured(self) -> int:
+        """Return how many batches an epoch begins with that are whole for all, and replayed."""
+        members, k = self.members, len(self.members)
+        self._make_graph = graphs_on(members[0].train.device)
+        fits = (member.training for member in members)
+        if (
+            self._make_graph is None
+            or members[0].steps_per_epoch == 1
+            or self._samples.is_weighted
+            or not all(can_be_captured(training, k) for training in fits)
+        ):
+            return 0
+        return members[-1].n_rows // members[-1].bounds[1]
+
+    def _replay_batch(self) -> None:
+        """Update the weights of all members, which have the same number of rows in this batch."""
+        everyone = range(len(self.members))
+        self._set_learning_rates(everyone)
+        groups = self._optimizer.groups(everyone)
+        if self._rates is None or self._rates.groups is not groups:
+            assert self._make_graph is not None
+            self._rates = Rates(groups)
+            drawing = [each.generator for each in self.members if any(each.backprop.dropout_rates)]
+            self._replay = Replay([each for each in drawing if each], self._make_graph)
+        self._rates.set()
+        self._replay(self._whole_batch)
+        for member in self.members:
+            member.training.state.n_steps += 1
+
+    def _whole_batch(self) -> None:
+        """Do what :meth:`_train_batch` does, and go on to the next batch, on the device alone."""
+        assert self._rates is not None
+        samples, places = self._samples, self._samples.places
+        outputs, losses = self._backprop(0, *samples.whole_batch())
+        self._prepare_gradients(range(len(losses)), 0, losses)
+        self._rates.update()
+        self._loss_sums += losses
+        chosen = self.members[0].training.decide(outputs)
+        chosen = chosen.view(len(losses), -1, *chosen.shape[1:])
+        self._keep_decisions(chosen).index_copy_(1, places, chosen)
+        places.add_(len(places))
 
     def _score(self, decisions: Tensor) -> list[float]:
         """Return the score of each network, of decisions (k, n, ...) in the order of this epoch."""
@@ -266,25 +336,21 @@ class _Stack:
             for member, rows in zip(members, decisions, strict=True)
         ]
 
-    def _update(self, number: int, losses: Tensor) -> None:
-        """Update the weights of those that had a batch with this number; losses (k,) of all."""
-        members = self.members
-        trained = [
-            i
-            for i in range(len(losses))
-            if members[i].weight_sums[number] > 0  # else there is nothing to learn from
-        ]
+    def _prepare_gradients(self, trained: Sequence[int], number: int, losses: Tensor) -> None:
+        """Add the penalties to losses (k,) and gradients of some members, and clip these."""
         self._add_penalties(trained, number, losses)
         for i in trained:
-            step = members[i].step
+            step = self.members[i].step
             if step.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(step.parameters, step.max_grad_norm)
-            members[i].training.learning_rate.before_batch(members[i].steps_per_epoch)
-        self._optimizer.step(trained)
-        for i in trained:
-            members[i].training.state.n_steps += 1
 
-    def _add_penalties(self, trained: list[int], number: int, losses: Tensor) -> None:
+    def _set_learning_rates(self, trained: Sequence[int]) -> None:
+        """Follow the schedules."""
+        for i in trained:
+            member = self.members[i]
+            member.training.learning_rate.before_batch(member.steps_per_epoch)
+
+    def _add_penalties(self, trained: Sequence[int], number: int, losses: Tensor) -> None:
         """Add the L2 penalties to losses (k,), one operation for neighbours with equal ones."""
         runs: list[tuple[int, int, tuple[float, float]]] = []
         for i in trained:
@@ -308,9 +374,6 @@ def _order(training: Training) -> tuple[Any, ...]:
 class _StackedSamples:
     """The samples of a stack's members."""
 
-    # (k, n_rows, ...) in the order of this epoch; zeros follow those of a member with fewer rows
-    targets: Tensor
-
     def __init__(self, members: list[_Member]) -> None:
         self._members = members
         self._dtype = members[0].train.rows.dtype
@@ -321,6 +384,15 @@ class _StackedSamples:
         # where an epoch is one batch, all epochs have the same one
         self._batches: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
         self._has_one_batch = members[0].steps_per_epoch == 1
+        k, n, size = len(members), members[0].n_rows, members[0].bounds[1]
+        self._index = torch.zeros((k, n), dtype=torch.int64, device=self._device)
+        self._weight = torch.ones((k, n), dtype=self._dtype, device=self._device)
+        # (k, n, ...) in the order of this epoch; zeros follow those of a member with fewer rows
+        targets, _ = members[0].answers
+        self.targets = targets.new_zeros((k, n, *targets.shape[1:]))
+        # where a whole batch is in the epoch, and the sums of its weights (k,)
+        self.places = torch.arange(size, device=self._device)
+        self._whole_sums = torch.full((k,), float(size), dtype=self._dtype, device=self._device)
 
     def _join(self) -> tuple[Tensor, list[int]]:
         """Return the distinct X one after the other, and where that of each member begins."""
@@ -356,7 +428,7 @@ class _StackedSamples:
         return self._runs[number]
 
     def begin_epoch(self) -> None:
-        """Put rows, targets and weights into the order of this epoch."""
+        """Put rows, targets and weights into the order of this epoch, in memory that stays."""
         if self._batches:
             return
         k, n = len(self._members), self._members[0].n_rows
@@ -364,18 +436,23 @@ class _StackedSamples:
         for i, (member, first_row) in enumerate(zip(self._members, self._first_rows, strict=True)):
             index[i, : member.n_rows] = member.rows() + first_row
             targets, weight = member.answers
-            if i == 0:
-                self.targets = targets.new_zeros((k, n, *targets.shape[1:]))
-                self._weight = torch.ones((k, n), dtype=self._dtype, device=self._device)
             self.targets[i, : member.n_rows] = targets
             if weight is not None:
                 self._weight[i, : member.n_rows] = weight
-        self._index = send(torch.from_numpy(index), self._device)
+        self._index.copy_(send(torch.from_numpy(index), self._device))
         # (batches, k); where there is no weight, or no batch, the gradients are not used
         sums = np.ones((self._members[0].steps_per_epoch, k))
         for i, member in enumerate(self._members):
             sums[: member.steps_per_epoch, i] = [each or 1.0 for each in member.weight_sums]
         self._weight_sums = send(torch.from_numpy(sums).to(self._dtype), self._device)
+        torch.arange(len(self.places), out=self.places)
+
+    def whole_batch(self) -> tuple[Tensor, Tensor, None, Tensor]:
+        """Return what :meth:`batch` does of the samples at `places`, which have no weights."""
+        index = self._index.index_select(1, self.places)
+        X = self._X.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+        targets = self.targets.index_select(1, self.places).flatten(0, 1)
+        return X, targets, None, self._whole_sums
 
     def batch(
         self, number: int, start: int, stop: int

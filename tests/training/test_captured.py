@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ from skorch.callbacks import Callback
 
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
-from sknn.training import _captured, _loop
+from sknn.estimators import FitTask, fit_together
+from sknn.training import _captured, _loop, _stack
 from sknn.training.solvers import _fused
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
@@ -25,7 +26,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUD
 class Recorded:
     """A graph on the CPU: replaying calls the function again."""
 
-    made: list[Recorded] = []
+    made: ClassVar[list[Recorded]] = []
 
     def __init__(self) -> None:
         self.n_replays = 0
@@ -280,3 +281,86 @@ def test_cuda_graphs_survive_saving(tmp_path: Path) -> None:
     sknn.save(model, tmp_path / "model.sknn")
     loaded = sknn.load(tmp_path / "model.sknn", device="cpu")
     np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-4)
+
+
+@pytest.fixture
+def stacked_graphs(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
+    """Have stacks on the CPU record their steps."""
+    made: list[Recorded] = []
+    monkeypatch.setattr(Recorded, "made", made)
+    monkeypatch.setattr(_stack, "graphs_on", lambda device: Recorded)
+    monkeypatch.setattr(_fused, "takes_rates", lambda tensors: tensors[0].dtype == torch.float32)
+    return made
+
+
+STACKS: dict[str, list[dict[str, Any]]] = {
+    "equal": [{}, {}, {}],
+    "learning_rates": [{"learning_rate_init": rate} for rate in (0.001, 0.01, 0.001)],
+    "schedules": [{"learning_rate": "cosine", "max_iter": n} for n in (5, 6, 5)],
+    "penalties": [{"alpha": alpha} for alpha in (1e-4, 1e-4, 1.0)],
+    "dropout": [{"dropout": rate} for rate in (0.0, 0.2, 0.4)],
+    "clipping": [{"max_grad_norm": 0.1}, {}, {"max_grad_norm": 0.2}],
+    "adamw": [{"solver": "adamw", "alpha": alpha} for alpha in (0.1, 0.2)],
+    "solvers": [{"solver": "sgd"}, {"solver": "adam"}, {"solver": "adamw"}],
+    "lengths": [{"max_iter": 4}, {"max_iter": 9}, {"max_iter": 4}],
+    "adaptive": [
+        {"solver": "sgd", "learning_rate": "adaptive", "tol": tol, "max_iter": 20, "alpha": 0.1}
+        for tol in (1.0, 0.01)
+    ],
+    "early_stopping": [
+        {"early_stopping": True, "n_iter_no_change": n, "max_iter": 9} for n in (1, 3)
+    ],
+}
+
+
+def fit_stack(stack: list[dict[str, Any]], folds: Sequence[int], **options: Any) -> list[Any]:
+    X, y = digits()
+    models = [make(random_state=i, **{**each, **options}) for i, each in enumerate(stack)]
+    parts = [slice(folds[i % len(folds)]) for i in range(len(stack))]
+    tasks = [FitTask(model, X[part], y[part]) for model, part in zip(models, parts, strict=True)]
+    fit_together(tasks)
+    for task in tasks:
+        assert task.error is None
+    return models
+
+
+@pytest.mark.parametrize("folds", [(450,), (450, 380)], ids=["folds alike", "folds differ"])
+@pytest.mark.parametrize("name", STACKS)
+def test_replayed_steps_of_stacks_are_those_one_by_one(
+    name: str, folds: tuple[int, ...], one_by_one: None, request: pytest.FixtureRequest
+) -> None:
+    expected = fit_stack(STACKS[name], folds)
+    graphs = request.getfixturevalue("stacked_graphs")
+    models = fit_stack(STACKS[name], folds)
+    assert sum(graph.n_replays for graph in graphs) > 5
+    for model, other in zip(models, expected, strict=True):
+        assert model.loss_curve_ == other.loss_curve_
+        assert [row["train_score"] for row in model.history_] == [
+            row["train_score"] for row in other.history_
+        ]
+        for found, known in zip(model.coefs_, other.coefs_, strict=True):
+            np.testing.assert_array_equal(found, known)
+
+
+def test_a_stack_records_one_graph_as_long_as_its_members_stay(
+    stacked_graphs: list[Recorded],
+) -> None:
+    fit_stack(STACKS["schedules"], (450,))
+    assert len(stacked_graphs) == 2  # one network goes on after the others
+
+
+def test_stacks_in_float64_are_not_recorded(stacked_graphs: list[Recorded]) -> None:
+    fit_stack(STACKS["equal"], (450,), precision="float64")
+    assert not stacked_graphs
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", STACKS)
+def test_cuda_graphs_of_stacks_do_what_the_steps_do(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = fit_stack(STACKS[name], (450, 380), device="cuda")
+    monkeypatch.setattr(_stack, "graphs_on", lambda device: None)
+    expected = fit_stack(STACKS[name], (450, 380), device="cuda")
+    for model, other in zip(models, expected, strict=True):
+        np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-5)

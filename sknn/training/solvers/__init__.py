@@ -1,6 +1,6 @@
 """Optimizers, schedules and stopping."""
 
-from ._fused import FusedOptimizer, JointOptimizer
+from ._fused import FusedOptimizer, Group, JointOptimizer
 from ._optimizer_state import (
     keys_of,
     optimizer_state,

@@ -80,8 +80,12 @@ class FusedOptimizer(torch.optim.Optimizer):
         """Update what `gather` returned, by numbers that the host knows."""
         raise NotImplementedError
 
+    def pace(self) -> Any:
+        """Return the settings that change from step to step."""
+        return self.param_groups[0]["lr"]
+
     def rates(self) -> tuple[float, ...]:
-        """Return the numbers of this step, rounded to float32."""
+        """Return the numbers of this step that follow from them, rounded to float32."""
         raise NotImplementedError
 
     def constants(self) -> Settings:
@@ -264,6 +268,10 @@ class Adam(_AdamBase):
             self._infinity = torch.full((), math.inf, device=tensors[0].device)
         return tensors, gradients, [*states, [self._infinity] * len(tensors)]
 
+    def pace(self) -> Any:
+        """Return the learning rate and the number of steps."""
+        return self.param_groups[0]["lr"], self._n_steps
+
     def rates(self) -> tuple[float, ...]:
         """Return the learning rate with the bias correction in it."""
         group = self.param_groups[0]
@@ -348,46 +356,55 @@ class AdamW(_AdamBase):
         AdamW._fused(rates[0], tuple(of_adam), tensors, gradients, averages, squares, steps)
 
 
+# What one call of a kernel updates: the first of the optimizers, and parameters, gradients, states.
+Group = tuple["FusedOptimizer", tuple[Tensors, ...]]
+
+
 class JointOptimizer:
     """Steps several optimizers, with as few kernels as possible for those that are ours."""
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         self._optimizers = list(optimizers)
-        self._situation: Any = None
-        # optimizers with equal settings, and what they update
-        self._groups: list[tuple[FusedOptimizer, tuple[Tensors, ...]]] = []
+        # by the members that step: those with equal settings, and what they update
+        self._groups: dict[tuple[int, ...], tuple[list[list[FusedOptimizer]], list[Group]]] = {}
 
     def step(self, members: Sequence[int]) -> None:
         """Do what the own `step` of those with these numbers does, under :func:`torch.no_grad`."""
-        fused = []
         for i in members:
-            optimizer = self._optimizers[i]
-            if isinstance(optimizer, FusedOptimizer):
-                optimizer.count_step()
-                fused.append(optimizer)
-            else:
-                optimizer.step()
-        # while the same ones step at the same rates, those with equal settings keep them equal
-        situation = [(id(optimizer), optimizer.param_groups[0]["lr"]) for optimizer in fused]
-        if situation != self._situation:
-            self._situation = situation
-            self._groups = self._group(fused)
-        for first, (tensors, gradients, *states) in self._groups:
+            if not isinstance(self._optimizers[i], FusedOptimizer):
+                self._optimizers[i].step()
+        for first, (tensors, gradients, *states) in self.groups(members):
             first.apply(tensors, gradients, states)
 
-    @staticmethod
-    def _group(
-        optimizers: list[FusedOptimizer],
-    ) -> list[tuple[FusedOptimizer, tuple[Tensors, ...]]]:
-        groups: dict[tuple[Any, ...], list[FusedOptimizer]] = {}
-        for optimizer in optimizers:
-            groups.setdefault((type(optimizer), *optimizer.settings()), []).append(optimizer)
-        joined = []
-        for group in groups.values():
-            gathered = [optimizer.gather() for optimizer in group]
-            parts = [(tensors, gradients, *states) for tensors, gradients, states in gathered]
-            lists = tuple(
-                [tensor for part in kind for tensor in part] for kind in zip(*parts, strict=True)
-            )
-            joined.append((group[0], lists))
-        return joined
+    def groups(self, members: Sequence[int]) -> list[Group]:
+        """Count a step of those that are ours, and return what is updated by one kernel each.
+
+        It is the same list as long as nothing but their rates has changed.
+        """
+        each = [self._optimizers[i] for i in members]
+        fused = [optimizer for optimizer in each if isinstance(optimizer, FusedOptimizer)]
+        for optimizer in fused:
+            optimizer.count_step()
+        key = tuple(members)
+        # the settings of those that step together stay equal, but for their pace
+        if key not in self._groups or not all(map(_same_rate, self._groups[key][0])):
+            equal: dict[tuple[Any, ...], list[FusedOptimizer]] = {}
+            for optimizer in fused:
+                equal.setdefault((type(optimizer), *optimizer.settings()), []).append(optimizer)
+            parts = list(equal.values())
+            self._groups[key] = parts, [_join(part) for part in parts]
+        return self._groups[key][1]
+
+
+def _same_rate(optimizers: list[FusedOptimizer]) -> bool:
+    """Say whether optimizers whose settings were equal have the same ones in this step."""
+    first = optimizers[0].pace()
+    return all(optimizer.pace() == first for optimizer in optimizers)
+
+
+def _join(optimizers: list[FusedOptimizer]) -> Group:
+    """Return what optimizers with equal settings update."""
+    gathered = [optimizer.gather() for optimizer in optimizers]
+    parts = [(tensors, gradients, *states) for tensors, gradients, states in gathered]
+    kinds = zip(*parts, strict=True)
+    return optimizers[0], tuple([tensor for part in kind for tensor in part] for kind in kinds)
