@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -152,14 +150,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-@contextmanager
-def threads_for(flops: float, device: torch.device) -> Iterator[None]:
+class threads_for:  # noqa: N801
     """Use one thread of a CPU while a step has few operations, `flops`, else as many as may be."""
-    if device.type != "cpu":
-        yield
-        return
-    _thread_limit.enter(is_small=flops < SINGLE_THREAD_FLOPS)
-    try:
-        yield
-    finally:
-        _thread_limit.leave()
+
+    def __init__(self, flops: float, device: torch.device) -> None:
+        self.is_small = flops < SINGLE_THREAD_FLOPS
+        self.is_cpu = device.type == "cpu"
+
+    def __enter__(self) -> None:
+        if self.is_cpu:
+            _thread_limit.enter(is_small=self.is_small)
+
+    def __exit__(self, *error: object) -> None:
+        if self.is_cpu:
+            _thread_limit.leave()

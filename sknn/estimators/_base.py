@@ -52,7 +52,7 @@ from .targets import Targets
 JUDGED_ROWS = 500
 JUDGED_STEPS = 100
 
-FLOAT32_ANSWERS = (np.float32, np.float16)
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @declares_parameters
@@ -307,7 +307,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
 
     def _compute_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
         """Return the network's outputs, and the float type in which answers come back."""
-        check_is_fitted(self)
+        if "module_" not in vars(self):
+            check_is_fitted(self)
         with self._own_defaults():
             X = self._format.check(array_like(X, "X"), self)
             parameter = next(self.module_.parameters())
@@ -321,7 +322,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                     parts.append(predict_outputs(module, rows, self._compute_dtype, chunk_rows))
             outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
         self._refuse_overflow(outputs)
-        return outputs, np.dtype(np.float32 if X.dtype in FLOAT32_ANSWERS else np.float64)
+        return outputs, answer_type(X)
 
     def _prediction_threads(
         self, n_rows: int, device: torch.device
@@ -445,6 +446,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         super().__setstate__(self._of_this_version(state))
         if "module_" in self.__dict__:
             self.module_.to(prediction_device(self.device))
+
+
+def answer_type(X: Any) -> np.dtype:
+    """Return the float type in which answers to a validated X come back."""
+    return FLOAT32 if X.dtype in (np.float32, np.float16) else FLOAT64
 
 
 @stored_attributes.register

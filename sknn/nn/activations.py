@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
 from sknn._documentation import quoted
@@ -70,6 +72,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu6": Activation(nn.ReLU6, is_nondecreasing=True),
     "hardtanh": Activation(nn.Hardtanh, is_nondecreasing=True),
     "hardswish": Activation(nn.Hardswish),
+}
+
+# in place, on arrays of floats
+NUMPY_FORMS: dict[type[nn.Module], Callable[[np.ndarray], object]] = {
+    nn.Identity: lambda z: z,
+    nn.Sigmoid: lambda z: expit(z, out=z),
+    nn.Tanh: lambda z: np.tanh(z, out=z),
+    nn.ReLU: lambda z: np.maximum(z, 0, out=z),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ContextDecorator, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -59,28 +59,52 @@ def _has_floats(value: Any) -> bool:
     return type(value) is float
 
 
-@contextmanager
-def own_defaults(*, keeps_float64: bool = False) -> Iterator[None]:
+class own_defaults(ContextDecorator):  # noqa: N801
     """Run with torch's own defaults: the CPU, float32, no autocast, no inference mode.
 
     With `keeps_float64`, a default type of float64 stays: it makes modules of the user's more
     exact.
     """
-    probe, has_gradients = torch.empty(0), torch.is_grad_enabled()
-    with ExitStack() as stack:
-        # an interrupt may come where torch switches gradients off or on
-        stack.callback(torch.set_grad_enabled, has_gradients)
-        if probe.device.type != "cpu":
-            stack.enter_context(torch.device("cpu"))
-        if probe.dtype != torch.float32 and not (keeps_float64 and probe.dtype == torch.float64):
-            stack.enter_context(_MakeFloat32())
-        for device in AUTOCAST_DEVICES:
-            if torch.is_autocast_enabled(device):
+
+    def __init__(self, *, keeps_float64: bool = False) -> None:
+        self.keeps_float64 = keeps_float64
+        self._changes: ExitStack | None = None
+
+    def _recreate_cm(self) -> own_defaults:
+        return own_defaults(keeps_float64=self.keeps_float64)
+
+    def __enter__(self) -> None:
+        self._has_gradients = torch.is_grad_enabled()
+        probe = torch.empty(0)
+        dtype = probe.dtype
+        changes_device = probe.device.type != "cpu"
+        changes_dtype = dtype != torch.float32 and not (
+            self.keeps_float64 and dtype == torch.float64
+        )
+        autocast = [device for device in AUTOCAST_DEVICES if torch.is_autocast_enabled(device)]
+        is_inference = torch.is_inference_mode_enabled()
+        if not (changes_device or changes_dtype or autocast or is_inference):
+            return
+        with ExitStack() as stack:
+            if changes_device:
+                stack.enter_context(torch.device("cpu"))
+            if changes_dtype:
+                stack.enter_context(_MakeFloat32())
+            for device in autocast:
                 # without its cache, which would hold weights from before a step
                 stack.enter_context(torch.autocast(device, enabled=False, cache_enabled=False))
-        if torch.is_inference_mode_enabled():
-            stack.enter_context(torch.inference_mode(False))
-        yield
+            if is_inference:
+                stack.enter_context(torch.inference_mode(False))
+            self._changes = stack.pop_all()
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            if self._changes is not None:
+                self._changes.__exit__(*error)
+        finally:
+            # an interrupt may have come where torch switches gradients off or on
+            if torch.is_grad_enabled() != self._has_gradients:
+                torch.set_grad_enabled(self._has_gradients)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from numpy.testing import assert_array_equal
 from torch import nn
 
 from sknn import ConvRegressor, NeuralClassifier, NeuralRegressor
+from sknn.estimators.dense import _dense
+from sknn.estimators.dense._format import DenseFormat
+from sknn.nn import DenseNetwork
 
 X = np.random.default_rng(0).normal(size=(40, 5))
 y = X[:, 0] + 3
@@ -77,23 +80,31 @@ def test_a_refused_fit_leaves_the_generator_where_it_stood() -> None:
     assert_array_equal(generator.normal(size=3), expected)
 
 
-def test_a_prediction_is_of_one_fit_alone() -> None:
+@pytest.mark.parametrize("hook", ["has_form", "few_outputs", "_refuse_overflow"])
+def test_a_prediction_is_of_one_fit_alone(hook: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread may fit the estimator anew between two lines of a prediction."""
-
-    class Refitted(NeuralClassifier):
-        def _refuse_overflow(self, outputs: Any) -> None:
-            if labels:
-                thread = threading.Thread(target=model.fit, args=(X, labels.pop()))
-                thread.start()
-                thread.join()
-            super()._refuse_overflow(outputs)
-
+    if hook == "_refuse_overflow":  # of the way that many rows go
+        monkeypatch.setattr(_dense, "FEW_FLOPS", -1)
     labels: list[Any] = []
     two, three = np.arange(40) % 2, np.arange(40) % 3
-    model = Refitted(**PARAMETERS, random_state=0).fit(X, two)
+    model = NeuralClassifier(**PARAMETERS, random_state=0).fit(X, two)
     expected = model.predict_proba(X)
+
+    owners: dict[str, Any] = {"has_form": DenseFormat, "few_outputs": DenseNetwork}
+    owner = owners.get(hook, NeuralClassifier)
+    original = getattr(owner, hook)
+
+    def refit(*arguments: Any) -> Any:
+        if labels:
+            thread = threading.Thread(target=model.fit, args=(X, labels.pop()))
+            thread.start()
+            thread.join()
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, hook, refit)
     labels.append(three)
     assert_array_equal(model.predict_proba(X), expected)
+    assert not labels
     assert model.predict_proba(X).shape == (40, 3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from sknn.nn.inputs import CastRows
 
 # Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
 INPUT_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric"}
+
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class DenseFormat(NamedTuple):
@@ -35,20 +38,19 @@ class DenseFormat(NamedTuple):
 
     def check(self, X: Any, estimator: Any) -> Any:
         """Return a validated X with the columns of the training data."""
-        if self._is_valid(X, estimator):
+        if self.has_form(X, estimator) and _is_finite(X):
             return X
         return torch_type(validate_data(estimator, X, reset=False, **INPUT_CHECKS))
 
-    def _is_valid(self, X: Any, estimator: Any) -> bool:
-        """Say whether validation would change nothing; it costs as much as predicting a row."""
+    def has_form(self, X: Any, estimator: Any) -> bool:
+        """Say whether validation, which takes longer than predicting, only has to look for NaN."""
         return (
             type(X) is np.ndarray
             and X.ndim == 2
-            and X.dtype in (np.float64, np.float32)
-            and X.shape[0] > 0
+            and X.dtype in FLOATS
             and X.shape[1] == self.n_features
-            and not hasattr(estimator, "feature_names_in_")
-            and bool(np.isfinite(X.sum()))
+            and X.shape[0] > 0
+            and "feature_names_in_" not in vars(estimator)
         )
 
     def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:
@@ -75,3 +77,9 @@ class DenseFormat(NamedTuple):
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a cast."""
         return CastRows(dtype)
+
+
+def _is_finite(X: np.ndarray) -> bool:
+    """Say whether all numbers are finite; of large ones it may say that they are not."""
+    with np.errstate(all="ignore"):
+        return math.isfinite(X.sum())
