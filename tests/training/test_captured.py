@@ -20,6 +20,8 @@ from sknn.estimators import FitTask, fit_together
 from sknn.training import _captured, _loop, _stack
 from sknn.training.solvers import _fused
 
+pytestmark = pytest.mark.usefixtures("stacks_on_a_cpu")
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
