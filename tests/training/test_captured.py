@@ -20,7 +20,14 @@ from sknn.estimators import FitTask, fit_together
 from sknn.training import _captured, _loop, _stack
 from sknn.training.solvers import _fused
 
-pytestmark = pytest.mark.usefixtures("stacks_on_a_cpu")
+pytestmark = pytest.mark.usefixtures("stacks_on_a_cpu", "steps_of_torch")
+
+
+@pytest.fixture
+def steps_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have torch train small networks on a CPU, as it does on a GPU."""
+    monkeypatch.setattr("sknn.training._train.is_compiled", lambda *_: False, raising=False)
+
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
