@@ -52,7 +52,10 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """A :class:`Graph` on a CUDA device."""
+    """A :class:`Graph` on a CUDA device.
+
+    Each is known to torch's global generator, so that one thread at a time touches any of them.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -60,12 +63,11 @@ class CudaGraph:
 
     def capture(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> None:
         """Record what `work` starts on the device; other threads may go on with theirs."""
-        for generator in generators:
-            self._graph.register_generator_state(generator)
         present = torch.cuda.current_stream(self._device)
         stream = _capture_stream(present.device)
-        # recording changes how torch's global generator draws, too
         with lending_nothing(), torch.cuda.stream(stream):
+            for generator in generators:
+                self._graph.register_generator_state(generator)
             stream.wait_stream(present)
             self._graph.capture_begin(capture_error_mode="thread_local")
             try:
@@ -79,7 +81,12 @@ class CudaGraph:
 
     def replay(self) -> None:
         """Do it on the present stream."""
-        self._graph.replay()
+        with lending_nothing():
+            self._graph.replay()
+
+    def __del__(self) -> None:
+        with lending_nothing():
+            del self._graph
 
 
 @cache

@@ -192,6 +192,7 @@ class _Stack:
         self._collected: Tensor | None = None  # decisions (k, n, ...) in the order of this epoch
         self._n_whole = self._count_captured()
         self._rates: Rates | None = None
+        self._replay: Replay | None = None
         self._optimizer = JointOptimizer([member.step.optimizer for member in self.members])  # type: ignore[misc]
 
     @torch.no_grad()
@@ -233,6 +234,7 @@ class _Stack:
 
     def close(self) -> None:
         """Leave all networks as they are."""
+        self._replay = None
         self._backprop.keep([])
         for member in self.members:
             member.finish()
@@ -308,6 +310,7 @@ class _Stack:
             drawing = [each.generator for each in self.members if any(each.backprop.dropout_rates)]
             self._replay = Replay([each for each in drawing if each], self._make_graph)
         self._rates.set()
+        assert self._replay is not None
         self._replay(self._whole_batch)
         for member in self.members:
             member.training.state.n_steps += 1
