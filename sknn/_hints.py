@@ -153,11 +153,14 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+_signature = functools.cache(inspect.signature)
+
+
 def _complaint(
     method: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str | None:
     """Say what is wrong with the arguments of a call; None if nothing is."""
-    signature = inspect.signature(method)
+    signature = _signature(method)
     try:
         signature.bind(instance, *args, **kwargs)
     except TypeError as error:

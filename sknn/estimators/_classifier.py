@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
+from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
 from torch.nn import functional as F
@@ -198,6 +199,28 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             probabilities = np.hstack([1 - probabilities, probabilities])
         return targets.by_sample(probabilities, X)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; for multilabel problems, the share of samples without a mistake.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, in a form that the class takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        labels = self.predict(X)
+        if sample_weight is None and _are_plain(y, labels):
+            return float(np.mean(y == labels))
+        return float(accuracy_score(y, labels, sample_weight=sample_weight))
+
     @available_if(has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict logarithms of probabilities, which stay finite where probabilities round to 0.
@@ -225,6 +248,17 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         probabilities = fitted._loss.activate(outputs)
         logarithms = torch.where(probabilities > 0, probabilities.log(), exact)
         return targets.by_sample(logarithms.numpy(), X)
+
+
+def _are_plain(y: Any, labels: Any) -> bool:
+    """Return whether two arrays are labels beyond doubt, whose checks would take the most time."""
+    return (
+        type(y) is np.ndarray is type(labels)
+        and y.dtype.kind in "iub"
+        and labels.dtype.kind in "iub"
+        and y.ndim == labels.ndim == 1
+        and len(y) == len(labels)
+    )
 
 
 def _in_type(outputs: Tensor, dtype: np.dtype) -> Tensor:

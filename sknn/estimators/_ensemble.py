@@ -42,10 +42,10 @@ from ._fit import (
     Company,
     FitArguments,
     PreparedFit,
-    SharedRows,
     check_data,
     prepare_checked,
 )
+from ._shared import SharedRows
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
 FROM_DATA = (

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sknn.data import Rows, Samples, fingerprint, resolve_device, resolve_precision
+from sknn.data import Samples, fingerprint, resolve_device, resolve_precision
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -41,6 +41,7 @@ from sknn.training import (
 from ._draft import Draft
 from ._inputs import array_like
 from ._modules import build_user_module
+from ._shared import SharedData, SharedRows, examine
 from ._validation import RowMemory, check_weight_sum, split_rows
 
 # On how many training rows a module of the user's is tried.
@@ -86,10 +87,6 @@ class CheckedData:
             "sample_weight_val": weights_val,
         }
         return {name: fingerprint(part) for name, part in parts.items()}
-
-
-# X and its rows on a device, by where the rows are and how they lie there
-SharedRows = dict[Hashable, tuple[Any, Rows]]
 
 
 @dataclass
@@ -142,14 +139,16 @@ class PreparedFit:
             self.estimator._warn_if_useless(self.training.train)
 
 
-def prepare(estimator: Any, arguments: FitArguments, rows: SharedRows | None = None) -> PreparedFit:
+def prepare(
+    estimator: Any, arguments: FitArguments, shared: SharedData | None = None
+) -> PreparedFit:
     """Do everything that comes before the training, or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
         with Draft(estimator, goes_on=estimator._goes_on(arguments.incremental)) as draft:
-            data = check_data(draft, arguments)
+            data = check_data(draft, arguments, shared)
             folder = None if arguments.incremental else folder_named(estimator.checkpoint)
-            company = Company(folder) if rows is None else Company(folder, rows=rows)
+            company = Company(folder) if shared is None else Company(folder, rows=shared.rows)
             prepared = prepare_checked(draft, data, device, company)
             prepared.tell(estimator._make_reporter(data.given, prepared.training))
             draft.commit()
@@ -159,25 +158,26 @@ def prepare(estimator: Any, arguments: FitArguments, rows: SharedRows | None = N
 # ------------------------------------------------------------------------------------------- check
 
 
-def check_data(draft: Draft, arguments: FitArguments) -> CheckedData:
+def check_data(
+    draft: Draft, arguments: FitArguments, shared: SharedData | None = None
+) -> CheckedData:
     """Validate what is trained on and validated on; learn what X and y are."""
     model, goes_on = draft.fitted, draft.goes_on
     X, y = array_like(arguments.X, "X"), array_like(arguments.y, "y")
     given = {"X": X, "y": y, "metadata": {"sample_weight": arguments.sample_weight}}
     if goes_on:
         X = model._format.check(X, model)
+        y = model._targets_kind.check(y, X, type(model).__name__)
+        if not arguments.incremental:
+            model._targets = model._targets.continued(y)
+        encoded = model._targets.encode(y)
     else:
-        model._format, X = model._format_kind.learn(X, model)
-    y = model._targets_kind.check(y, X, type(model).__name__)
+        found = examine(model, X, y, arguments.classes, shared)
+        X, y, encoded = found.X, found.y, found.encoded
     weights = check_weights("sample_weight", arguments.sample_weight, X)
-    if not goes_on:
-        model._targets = model._targets_kind.learn(y, arguments.classes)
-    elif not arguments.incremental:
-        model._targets = model._targets.continued(y)
     targets = model._targets
     vars(model).update(targets.fitted_attributes)
     model.n_outputs_ = targets.n_outputs
-    encoded = targets.encode(y)
     weights = targets.class_weighted(y, targets.spread(weights, encoded), model)
     if weights is not None:
         check_weight_sum(weights)

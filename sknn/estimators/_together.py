@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -17,8 +18,9 @@ from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, train_all
 
 from ._base import NeuralEstimator
-from ._fit import FitArguments, PreparedFit, SharedRows, join_validation, prepare
+from ._fit import FitArguments, PreparedFit, join_validation, prepare
 from ._layers import positive_integers
+from ._shared import SharedData
 
 # scikit-learn's configuration in which its `fit` runs
 WITHIN_FIT = {"skip_parameter_validation": True}
@@ -34,6 +36,7 @@ class FitTask:
     fit_params: dict[str, Any] = field(default_factory=dict)  # further arguments of `fit`
     error: Exception | None = None  # what `fit` would have raised
     seconds: float = 0.0  # its share of the time
+    shared: SharedData | None = None  # with other fits of this class to the same X and y
     prepared: PreparedFit | None = field(default=None, init=False, repr=False)
 
     def conclude(self) -> None:
@@ -141,8 +144,7 @@ def fit_together(
     once it says so, Interrupted is raised, and networks in training have the weights so far.
     """
     prepared: dict[int, T] = {}
-    # networks of a stack share the rows that they are trained on
-    shared: dict[Hashable, SharedRows] = {}
+    shared: dict[Hashable, SharedData] = {}
     for task in tasks:
         raise_if(should_stop)
         start = time.perf_counter()
@@ -150,9 +152,10 @@ def fit_together(
             if _goes_alone(task):
                 task.estimator.fit(task.X, task.y, **task.fit_params)
             else:
-                key = stacking_key(task.estimator)
-                rows = {} if key is None else shared.setdefault(key, {})
-                task.prepared = _prepare(task, rows)
+                if task.shared is None:
+                    key = type(task.estimator), id(task.X), id(task.y)
+                    task.shared = shared.setdefault(key, SharedData())
+                task.prepared = _prepare(task)
                 prepared[id(task.prepared)] = task
         except Exception as error:
             task.error = error
@@ -173,22 +176,29 @@ def fit_together(
 
 def _goes_alone(task: FitTask) -> bool:
     """Return whether a fit is a stack by itself, has its own folder, or refuses its keywords."""
-    estimator = task.estimator
+    estimator: Any = task.estimator
     if getattr(estimator, "n_estimators", 1) > 1 or estimator.checkpoint is not None:
         return True
     # a user's keywords reach the public `fit` alone, whose signature is the one to go by
-    _, _, *keywords = inspect.signature(estimator.fit).parameters  # after X and y
-    return not task.fit_params.keys() <= set(keywords)
+    return not task.fit_params.keys() <= _keywords_of_fit(task.estimator.__class__)
 
 
-def _prepare(task: FitTask, rows: SharedRows) -> PreparedFit:
+@functools.cache
+def _keywords_of_fit(cls: Any) -> set[str]:
+    """Return the names of the arguments after self, X and y."""
+    _, _, _, *keywords = inspect.signature(cls.fit).parameters
+    return set(keywords)
+
+
+def _prepare(task: FitTask) -> PreparedFit:
     """Return a fit of which only the training is left to do."""
     if not get_config()["skip_parameter_validation"]:
         task.estimator._validate_params()
-    require_call(task.estimator, "fit", task.X, task.y, **task.fit_params)
+    if task.fit_params:
+        require_call(task.estimator, "fit", task.X, task.y, **task.fit_params)
     rest = dict(task.fit_params)
     names = ("X_val", "y_val", "sample_weight_val")
     validation = join_validation(*(rest.pop(name, None) for name in names))
     with config_context(**WITHIN_FIT):
         given = FitArguments(task.X, task.y, validation=validation, **rest)
-        return prepare(task.estimator, given, rows)
+        return prepare(task.estimator, given, task.shared)

@@ -23,7 +23,7 @@ from sklearn.model_selection._validation import _fit_and_predict, _fit_and_score
 from sklearn.pipeline import Pipeline
 
 from sknn.data import resolve_device
-from sknn.estimators import FitTask, NeuralEstimator, stacking_key
+from sknn.estimators import FitTask, NeuralEstimator, SharedData, stacking_key
 from sknn.training import stacks_networks
 
 from ._data import DataCache, make_training_data, preprocessing_key
@@ -124,7 +124,7 @@ class CallTask(FitTask):
     """The fit of a call: its network goes into a stack, then scikit-learn's function runs on it."""
 
     call: Call
-    model: Any  # a clone of the call's estimator: the network, or the pipeline that ends in it
+    model: Any  # the network, or the pipeline that ends in it
 
     @property
     def n_epochs(self) -> int:
@@ -163,21 +163,27 @@ class CallTask(FitTask):
 
 
 def make_task(call: Call, cache: DataCache) -> CallTask:
-    """Return the fit of a call, which is left as it is: a fit may have to be repeated."""
+    """Return the fit of a call; one of a stack, which may have to be repeated, is of a copy."""
     data = cache.get(call.data_key, lambda: make_training_data(call.function, call.arguments))
-    model = clone(call.arguments["estimator"])
+    model = call.arguments["estimator"]
+    if call.is_stacked:
+        model = clone(model)
     if isinstance(model, Pipeline) and data.error is None:
         # fitted ones; copies if the user gets the estimator
         copies = call.arguments.get("return_estimator")
         steps = copy.deepcopy(data.steps) if copies else data.steps
         model.steps = [*steps, model.steps[-1]]
+    network, shared = last_step(model), None
+    if not call.is_stacked:  # a GPU is not to keep the rows of all folds
+        shared = data.shared.setdefault(type(network), SharedData())
     return CallTask(
-        last_step(model),
+        network,
         data.X,
         data.y,
         data.fit_params,
         data.error,
         data.seconds,
+        shared,
         call=call,
         model=model,
     )

@@ -20,6 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from sknn.estimators import SharedData
+
 
 @dataclass
 class TrainingData:
@@ -31,6 +33,7 @@ class TrainingData:
     steps: list[tuple[str, Any]] = field(default_factory=list)  # the fitted ones before the network
     seconds: float = 0.0  # of preprocessing, divided by the number of calls that share it
     error: Exception | None = None  # why there are no data
+    shared: dict[type, SharedData] = field(default_factory=dict)  # by the class of network
 
 
 class _Recorder(BaseEstimator):

@@ -119,11 +119,12 @@ def _train(calls: Sequence[Call], cache: DataCache, progress: Progress) -> list[
         if task.error is not None:
             progress.end(task)
     try:
-        fit_together(
-            [task for task in tasks if task.error is None],
-            on_fitted=progress.end,
-            should_stop=progress.should_stop,
-        )
+        with config_context(skip_parameter_validation=True):  # which has been done
+            fit_together(
+                [task for task in tasks if task.error is None],
+                on_fitted=progress.end,
+                should_stop=progress.should_stop,
+            )
     except torch.OutOfMemoryError:
         if len(calls) == 1:
             raise

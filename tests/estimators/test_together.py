@@ -9,13 +9,14 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_regression
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.estimators import FitTask, bytes_per_fit, fit_together, stacking_key
+from sknn.estimators.dense._format import DenseFormat
 from sknn.training import Interrupted
 from tests.helpers import assert_equal_up_to_rounding, representatives
 
@@ -494,7 +495,7 @@ def test_the_estimate_of_memory_grows_with_what_takes_it() -> None:
     assert bytes_per_fit(NeuralClassifier((10,)), np.zeros((2000, 20)), np.zeros(2000)) > small
 
 
-def test_networks_of_a_stack_share_the_rows_of_equal_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fits_to_the_same_data_share_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = load_iris(return_X_y=True)
     made: list[Any] = []
 
@@ -502,18 +503,52 @@ def test_networks_of_a_stack_share_the_rows_of_equal_data(monkeypatch: pytest.Mo
         made.extend(fit.training.train.rows for fit in fits)
 
     monkeypatch.setattr("sknn.estimators._together.train_all", train_all)
-    first, second = X[:100], X[50:]
-    networks = [NeuralClassifier((4,), alpha=alpha) for alpha in (0.1, 0.2, 0.3)]
-    other = NeuralClassifier((5,))
+    first, second = (X[:100], y[:100]), (X[50:], y[50:])
+    networks = [NeuralClassifier((4,), alpha=alpha) for alpha in (0.1, 0.2)]
+    other = NeuralClassifier((5,), precision="float32")
     fit_together(
         [
-            FitTask(networks[0], first, y[:100]),
-            FitTask(networks[1], first.view(), y[:100]),
-            FitTask(networks[2], second, y[50:]),
-            FitTask(other, first, y[:100]),
+            FitTask(networks[0], *first),
+            FitTask(networks[1], *first),
+            FitTask(networks[0], *second),
+            FitTask(other, *first),
         ]
     )
     assert made[0] is made[1]
     assert made[2] is not made[0]
     assert made[3] is not made[0]
-    assert_array_equal(made[2].tensor, second)
+    assert_array_equal(made[2].tensor, second[0])
+
+
+def test_what_data_are_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_iris(return_X_y=True)
+    learned: list[Any] = []
+    learn = DenseFormat.learn.__func__
+
+    def spy(cls: Any, X: Any, estimator: Any) -> Any:
+        learned.append(type(estimator))
+        return learn(cls, X, estimator)
+
+    monkeypatch.setattr(DenseFormat, "learn", classmethod(spy))
+    grid: list[dict[str, Any]] = [{}, {"class_weight": "balanced"}, {"loss": "hinge"}]
+    estimators = [NeuralClassifier((4,), max_iter=2, random_state=0, **each) for each in grid]
+    estimators.append(NeuralRegressor(hidden_layer_sizes=(4,), max_iter=2, random_state=0))
+    tasks = [FitTask(estimator, X, y) for estimator in estimators]
+    fit_together(tasks)
+    assert learned == [NeuralClassifier, NeuralRegressor]
+    for task in tasks:
+        check_equal(task)
+        assert vars(task.estimator).keys() == vars(clone(task.estimator).fit(X, y)).keys()
+
+
+COLUMN, MANY = np.arange(150)[:, np.newaxis] % 2, np.arange(150) * 2 // 3
+
+
+@pytest.mark.parametrize(("y", "category"), [(COLUMN, DataConversionWarning), (MANY, UserWarning)])
+def test_each_fit_warns_of_its_labels(y: np.ndarray, category: type[Warning]) -> None:
+    network = NeuralClassifier((4,), learning_rate="cosine", max_iter=1)
+    with pytest.warns(category) as alone:
+        network.fit(load_iris().data, y)
+    with pytest.warns(category) as together:
+        fit_together([FitTask(clone(network), load_iris().data, y) for _ in range(3)])
+    assert len(together) == 3 * len(alone)

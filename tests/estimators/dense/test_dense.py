@@ -16,6 +16,7 @@ from sklearn.datasets import (
     load_wine,
     make_multilabel_classification,
 )
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
@@ -837,3 +838,26 @@ def test_written_weights_take_effect() -> None:
     model.partial_fit(X_diabetes, y_diabetes)
     model.intercepts_[0][:] = 5
     assert_allclose(model.predict(np.zeros((1, 10))), [5])
+
+
+LABELS = [
+    np.arange(150) % 3,
+    (np.arange(150) % 2).astype(bool),
+    np.array(["a", "b", "c"])[np.arange(150) % 3],
+    np.arange(150) % 2 * 1.0,
+    np.array(["a", "b"], object)[np.arange(150) % 2],
+    np.arange(300).reshape(150, 2) % 4 // 2,
+]
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=lambda labels: f"{labels.dtype} {labels.shape}")
+def test_the_score_is_scikit_learn_s_accuracy(labels: np.ndarray) -> None:
+    X = np.random.default_rng(0).normal(size=(150, 3))
+    model = NeuralClassifier((4,), learning_rate="cosine", max_iter=3, random_state=0)
+    predicted = model.fit(X, labels).predict(X)
+    weights = np.arange(150)
+    for y in (labels, labels.tolist()):
+        assert model.score(X, y) == accuracy_score(y, predicted)
+        assert model.score(X, y, weights) == accuracy_score(y, predicted, sample_weight=weights)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, labels[1:])
