@@ -1,14 +1,9 @@
 """Gradients of many equal networks at once.
 
-Small networks leave a machine mostly idle: what an operation costs beside its arithmetic is what
+Small networks leave a GPU mostly idle: what an operation costs beside its arithmetic is what
 one of them costs. Here the operations are those of :class:`DenseBackprop`, each on all networks
-of a stack, whose weights of a layer have the shape (k, fan_out, fan_in).
-
-Every network has the results that it has alone, up to the rounding of sums. Element by element
-they are equal anyway. torch's batched matrix product adds in another order than its single one;
-where the results have gaps between the networks, though, torch calls the single one for each. So
-the results have gaps here (:class:`Slab`), which costs a few per cent. MKL may still pick another
-routine for another address, as it does on AMD's processors, unless ``MKL_CBWR`` names one.
+of a stack, whose weights of a layer have the shape (k, fan_out, fan_in). Every network has the
+results that it has alone, up to the rounding of sums.
 """
 
 from __future__ import annotations
@@ -25,16 +20,13 @@ from .losses import Loss
 # A network's part of a slab begins at a multiple of this: 64 bytes of float32.
 ALIGNMENT = 16
 
-# Below this number of multiplications, torch's batched product has a loop of its own on the CPU.
-SMALLEST_PRODUCT = 400
-
 
 class Slab:
-    """Memory for a matrix (n_rows, width) a network, with a gap after each."""
+    """Memory for a matrix (n_rows, width) a network, each at an aligned address."""
 
     def __init__(self, n_networks: int, n_rows: int, width: int, like: Tensor) -> None:
         self.width = width
-        self.stride = _round_up(n_rows * width + 1)
+        self.stride = _round_up(n_rows * width)
         self.memory = like.new_empty(n_networks * self.stride)
 
     def view(self, n_networks: int, n_rows: int) -> Tensor:
@@ -188,7 +180,7 @@ class StackedBackprop:
         results = []
         for start, stop, loss in self._loss_runs(part):
             rows = slice(start * batch, stop * batch)
-            results.append(loss.with_gradients(outputs[rows], targets[rows], stop - start))
+            results.append(loss.with_gradient(outputs[rows], targets[rows]))
         if len(results) == 1:
             return results[0]
         losses, gradients = zip(*results, strict=True)
@@ -209,15 +201,8 @@ class StackedBackprop:
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
-    """Write (k, n, m) @ (k, m, p) + (k, 1, p), each as torch's operation for it alone would."""
-    n_products = a.shape[1] * a.shape[2] * b.shape[2]
-    if n_products < SMALLEST_PRODUCT and a.device.type == "cpu":
-        for i in range(len(a)):
-            if bias is None:
-                torch.mm(a[i], b[i], out=out[i])
-            else:
-                torch.addmm(bias[i, 0], a[i], b[i], out=out[i])
-    elif bias is None:
+    """Write (k, n, m) @ (k, m, p) + (k, 1, p)."""
+    if bias is None:
         torch.bmm(a, b, out=out)
     else:
         torch.baddbmm(bias, a, b, out=out)

@@ -51,22 +51,6 @@ class Loss:
             (gradient,) = torch.autograd.grad(losses.sum(), variables)
         return losses.detach(), gradient
 
-    def with_gradients(
-        self, outputs: Tensor, targets: Tensor, n_networks: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return what :meth:`with_gradient` does, for equal batches of several networks in a row.
-
-        To the last digit, which takes care: vectorised functions such as the exponential treat
-        the last few numbers of a tensor in another way than those before them.
-        """
-        batch = len(outputs) // n_networks
-        pairs = zip(outputs.split(batch), targets.split(batch), strict=True)
-        results = [self.with_gradient(*pair) for pair in pairs]
-        if n_networks == 1:
-            return results[0]
-        losses, gradients = zip(*results, strict=True)
-        return torch.cat(losses), torch.cat(gradients)
-
     def activate(self, outputs: Tensor) -> Tensor:
         """Turn raw outputs into probabilities or predictions, both of shape (n, n_outputs)."""
         return OUTPUT_ACTIVATIONS[self.out_activation](outputs)

@@ -12,9 +12,6 @@ from torch.nn import functional as F
 from .base import Loss
 from .callables import CallableLoss, check_classification
 
-# Numbers that torch's vectorised loops take at once, two vectors of 64 bytes of float32.
-VECTOR_NUMBERS = 32
-
 
 class ClassificationLoss(Loss):
     """Base class of the classifiers' losses; `task` is "binary", "multiclass" or "multilabel".
@@ -68,61 +65,29 @@ class LogLoss(ClassificationLoss):
 
     def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the losses (n,) and gradients (n, n_outputs), probability minus target."""
-        return self.with_gradients(outputs, targets, 1)
-
-    def with_gradients(
-        self, outputs: Tensor, targets: Tensor, n_networks: int
-    ) -> tuple[Tensor, Tensor]:
         if self.task == "multiclass":
-            return self._multiclass_with_gradients(outputs, targets, n_networks)
-        n_labels = outputs.shape[1]
-        batch = len(outputs) // n_networks
-        z = _whole_vectors(outputs.view(n_networks, batch, n_labels), 1)
-        y = _whole_vectors(self._smoothed(targets).view(n_networks, batch, n_labels), 1)
-        losses = F.binary_cross_entropy_with_logits(z, y, reduction="none")[:, :batch]
-        # one label: (networks, batch, 1) -> (networks, batch) without a sum
-        losses = losses.squeeze(2) if n_labels == 1 else losses.sum(2)
-        gradient = torch.sigmoid(z).sub_(y)[:, :batch]
-        return losses.reshape(-1), gradient.reshape(-1, n_labels)
+            return self._multiclass_with_gradient(outputs, targets)
+        y = self._smoothed(targets)
+        losses = F.binary_cross_entropy_with_logits(outputs, y, reduction="none")
+        losses = losses.squeeze(1) if outputs.shape[1] == 1 else losses.sum(1)
+        return losses, torch.sigmoid(outputs).sub_(y)
 
-    def _multiclass_with_gradients(
-        self, outputs: Tensor, targets: Tensor, n_networks: int
-    ) -> tuple[Tensor, Tensor]:
+    def _multiclass_with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         smoothing, n_classes = self.label_smoothing, outputs.shape[1]
-        batch = len(outputs) // n_networks
         # Classes become rows: torch's softmax over few neighbouring numbers takes several times
         # as long.
-        columns = outputs.view(n_networks, batch, n_classes).permute(2, 0, 1)
-        by_class = _whole_vectors(columns, 2).reshape(n_classes, -1)
-
-        def by_row(columns: Tensor) -> Tensor:
-            return columns.view(n_classes, n_networks, -1)[:, :, :batch].permute(1, 2, 0)
-
-        log_probabilities = by_row(torch.log_softmax(by_class, 0))
-        column = targets.view(n_networks, batch, 1)
-        losses = log_probabilities.gather(2, column).neg_().view(-1)
+        by_class = outputs.T.contiguous()
+        log_probabilities = torch.log_softmax(by_class, 0)
+        losses = log_probabilities.gather(0, targets.unsqueeze(0)).neg_().view(-1)
         if smoothing:
             losses = (1 - smoothing) * losses
-            losses -= smoothing * log_probabilities.mean(2).view(-1)
-        gradient = by_row(torch.softmax(by_class, 0)).contiguous().view(-1, n_classes)
+            losses -= smoothing * log_probabilities.mean(0)
+        gradient = torch.softmax(by_class, 0).T.contiguous()
         column = targets.unsqueeze(1)
         gradient.scatter_add_(
             1, column, gradient.new_full((), smoothing - 1.0).expand(column.shape)
         )
         return losses, gradient.sub_(smoothing / n_classes) if smoothing else gradient
-
-
-def _whole_vectors(batches: Tensor, dim: int) -> Tensor:
-    """Fill batches up with zeros, so that each is a whole number of vectors long."""
-    batch = batches.shape[dim]
-    padded = -(-batch // VECTOR_NUMBERS) * VECTOR_NUMBERS
-    if padded == batch:
-        return batches
-    shape = list(batches.shape)
-    shape[dim] = padded
-    filled = batches.new_zeros(shape)
-    filled.narrow(dim, 0, batch).copy_(batches)
-    return filled
 
 
 class FocalLoss(ClassificationLoss):

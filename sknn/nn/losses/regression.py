@@ -55,11 +55,6 @@ class SquaredError(RegressionLoss):
         residuals = outputs - targets
         return 0.5 * residuals.square().sum(1), residuals
 
-    def with_gradients(
-        self, outputs: Tensor, targets: Tensor, n_networks: int
-    ) -> tuple[Tensor, Tensor]:
-        return self.with_gradient(outputs, targets)  # sums and products are the same anywhere
-
 
 class AbsoluteError(RegressionLoss):
     """Absolute error; predictions are medians."""
