@@ -13,11 +13,15 @@ import inspect
 import re
 import sys
 from numbers import Integral
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from sknn._documentation import links_to_documentation
 from sknn._hints import did_you_mean, explains_calls
@@ -57,6 +61,9 @@ def declares_parameters(cls: Class) -> Class:
     cls._parameter_constraints = {  # type: ignore[attr-defined]
         field.name: field.metadata["constraints"] for field in fields
     }
+    cls._parameter_defaults = {  # type: ignore[attr-defined]
+        field.name: field.default for field in fields
+    }
     fields = _own_first(cls, fields)
     init = inspect.signature(cls.__init__)  # type: ignore[misc]
     cls.__init__.__signature__ = init.replace(  # type: ignore[misc]
@@ -78,9 +85,19 @@ def declares_parameters(cls: Class) -> Class:
 class ExplainedParameters(BaseEstimator):
     """Says of a parameter's value that is not allowed which one may be meant."""
 
+    _parameter_defaults: ClassVar[dict[str, Any]]
+
     def _validate_params(self) -> None:
         try:
-            super()._validate_params()
+            # defaults are valid; to find so takes longer than an epoch
+            constraints, defaults = self._parameter_constraints, self._parameter_defaults
+            values = {name: getattr(self, name, defaults.get(name)) for name in sorted(constraints)}
+            changed = {
+                name: value
+                for name, value in values.items()
+                if name not in defaults or value is not defaults[name]
+            }
+            validate_parameter_constraints(constraints, changed, caller_name=type(self).__name__)
         except InvalidParameterError as error:
             hint = self._hint(str(error))
             if not hint:

@@ -55,7 +55,6 @@ class Draft:
         attributes.update(parameters or {})  # that have changed
         if goes_on and "_state" in attributes:  # ensembles have none
             state = attributes["_state"]
-            self.draws_from(state.random_state)
             attributes["_state"] = replace(state, plateau=copy.copy(state.plateau))
             attributes["_row_memory"] = copy.copy(attributes["_row_memory"])
         vars(self.fitted).update(attributes)

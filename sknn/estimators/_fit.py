@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.data import Samples, fingerprint, resolve_device, resolve_precision
+from sknn.nn import first_parameter, moved
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -129,7 +131,8 @@ class PreparedFit:
     def conclude(self) -> None:
         """Give the estimator what the training has come to, also where it was interrupted."""
         self.is_concluded = True
-        self.estimator.module_.eval()
+        if self.estimator.module_.training:
+            self.estimator.module_.eval()
         self.estimator._conclude(self.training)
 
     def warn(self) -> None:
@@ -246,7 +249,7 @@ def prepare_checked(
         _go_on(model, device, incremental=data.incremental)
     else:
         _start(draft, data, device, checkpoint, company)
-    train, held_out = _make_samples(model, data, device, company)
+    train, held_out = _make_samples(draft, data, device, company)
     if not model._state.history:
         # now it is known which rows are held out, of which a network must know nothing
         model._fit_fixed_layers(data, train.subset)
@@ -271,7 +274,7 @@ def _open_checkpoint(
     start = None
     if draft.goes_on:
         start = model.module_, model._state, model._row_memory
-        dtype = next(model.module_.parameters()).dtype
+        dtype = first_parameter(model.module_).dtype
     else:
         dtype, _ = _resolve_types(model, data.X, device)
     return Checkpoint(
@@ -306,7 +309,8 @@ def _start(
     if random_state is None:  # one draw from NumPy's global generator
         random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
     generator = check_random_state(random_state)
-    draft.draws_from(generator)
+    if not isinstance(random_state, Integral):  # else nobody else has the generator
+        draft.draws_from(generator)
     state = TrainingState(random_state=generator)
     if checkpoint is not None:
         checkpoint.begin_with(generator)
@@ -321,10 +325,10 @@ def _start(
         module.eval()
     if company.first is not None:
         # the members of an ensemble that has grown may have been made for other data
-        weight_dtype = next(company.first.module_.parameters()).dtype
+        weight_dtype = first_parameter(company.first.module_).dtype
         compute_dtype = company.first._compute_dtype
     model.n_iter_ = 0
-    model.module_ = module.to(device=device, dtype=weight_dtype)
+    model.module_ = moved(module, device, weight_dtype)
     model._compute_dtype = compute_dtype
     model._work = model._measure_work()
     model._state = state
@@ -333,7 +337,7 @@ def _start(
 
 def _go_on(model: Any, device: torch.device, *, incremental: bool) -> None:
     """Take up the network and the training state where the last call left them."""
-    here = next(model.module_.parameters()).device
+    here = first_parameter(model.module_).device
     is_elsewhere = device.type != here.type or device.index not in (None, here.index)
     if is_elsewhere or not model._state.history:  # its fixed layers are about to be fitted
         model.module_ = copy.deepcopy(model.module_).to(device)
@@ -346,10 +350,11 @@ def _go_on(model: Any, device: torch.device, *, incremental: bool) -> None:
 
 
 def _make_samples(
-    model: Any, data: CheckedData, device: torch.device, company: Company
+    draft: Draft, data: CheckedData, device: torch.device, company: Company
 ) -> tuple[Samples, Samples | None]:
     """Return the training and the validation samples on the device."""
-    dtype = next(model.module_.parameters()).dtype
+    model = draft.fitted
+    dtype = first_parameter(model.module_).dtype
     # batch normalization has no variance from a single row
     has_batch_norm = any(isinstance(m, _BatchNorm) for m in model.module_.modules())
     smallest = 2 if has_batch_norm else 1
@@ -374,6 +379,8 @@ def _make_samples(
             return train, make(*data.validation)
     if not splits:
         return make(*training), None
+    if draft.goes_on:
+        draft.draws_from(model._state.random_state)
     train_rows, held_out_rows = split_rows(
         data.X,
         model.validation_fraction,

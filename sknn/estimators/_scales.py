@@ -18,6 +18,9 @@ from sknn.nn import ClassificationLoss, Loss
 LARGE_INPUTS = 1000.0
 LARGE_TARGETS = 1000.0
 
+# Up to here one sum of squares is cheaper than two searches.
+FEW_NUMBERS = 10_000
+
 # A loss that is larger than a constant's by this factor is no accident of the rows.
 USELESS = 1.05
 
@@ -29,7 +32,7 @@ SCALE_Y = (
 
 def warn_of_inputs(X: Any) -> None:
     """Warn of values that networks learn badly from."""
-    if largest_magnitude(X.data if sparse.issparse(X) else X) > LARGE_INPUTS:
+    if exceeds(X.data if sparse.issparse(X) else X, LARGE_INPUTS):
         warnings.warn(
             f"X has values beyond {LARGE_INPUTS:,.0f}, and networks learn badly from large "
             f"numbers. {SCALE_X}",
@@ -39,12 +42,20 @@ def warn_of_inputs(X: Any) -> None:
 
 def warn_of_targets(targets: np.ndarray) -> None:
     """Warn of targets that a network with its small initial outputs needs long to reach."""
-    if largest_magnitude(targets) > LARGE_TARGETS:
+    if exceeds(targets, LARGE_TARGETS):
         warnings.warn(
             f"y has values beyond {LARGE_TARGETS:,.0f}, and networks take long to reach large "
             f"numbers. {SCALE_Y}",
             stacklevel=2,
         )
+
+
+def exceeds(values: np.ndarray, limit: float) -> bool:
+    """Say whether a number is beyond a limit, in absolute terms."""
+    is_small = values.dtype.kind == "f" and values.size <= FEW_NUMBERS
+    if is_small and float(np.vdot(values, values)) <= limit**2:  # their length as one vector
+        return False
+    return largest_magnitude(values) > limit
 
 
 def largest_magnitude(values: np.ndarray) -> float:

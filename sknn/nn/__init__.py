@@ -25,6 +25,7 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
+from .parameters import first_parameter, moved, parameters_of
 from .randomness import Generators
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -69,7 +69,7 @@ class Settings:
     @classmethod
     def of(cls, estimator: Any, **resolved: Any) -> Settings:
         """Return the settings with an estimator's parameters, but for those that are given."""
-        names = [each.name for each in fields(cls) if each.name not in resolved]
+        names = [name for name in cls.__dataclass_fields__ if name not in resolved]
         return cls(**{name: getattr(estimator, name) for name in names}, **resolved)
 
     @property

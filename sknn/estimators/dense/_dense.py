@@ -63,6 +63,7 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         """
 
     _format_kind = DenseFormat
+    _format: ClassVar[DenseFormat]
     _takes = ("sparse",)
     _can_share_stacks = True
 
@@ -96,14 +97,16 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
     # -------------------------------------------------------------------------------- predict
 
     def _compute_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
-        outputs = self._few_outputs(X)
-        return super()._compute_outputs(X) if outputs is None else (outputs, answer_type(X))
+        if "module_" in vars(self) and self._format.has_form(X, self):
+            outputs = self._few_outputs(X)
+            if outputs is not None:
+                return outputs, answer_type(X)
+        return super()._compute_outputs(X)
 
     def _few_outputs(self, X: Any) -> Tensor | None:
-        """Return the outputs of a few rows of a plain network; None if they go the usual way."""
         attributes = vars(self)
-        network = attributes.get("module_")
-        if type(network) is not DenseNetwork or not attributes["_format"].has_form(X, self):
+        network = attributes["module_"]
+        if type(network) is not DenseNetwork or type(X) is not np.ndarray:
             return None
         dtype = attributes["_compute_dtype"]
         numpy_type = NUMPY_TYPES.get(dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn.data import Rows, make_rows
-from sknn.estimators._validation import torch_type
+from sknn.estimators._validation import is_plain, torch_type
 from sknn.nn.inputs import CastRows
 
 # Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
@@ -33,12 +32,15 @@ class DenseFormat(NamedTuple):
     @classmethod
     def learn(cls, X: Any, estimator: Any) -> tuple[DenseFormat, Any]:
         """Take the columns that X has."""
-        X = torch_type(validate_data(estimator, X, **INPUT_CHECKS))
+        if is_plain(X, 2):
+            estimator.n_features_in_ = X.shape[1]
+        else:
+            X = torch_type(validate_data(estimator, X, **INPUT_CHECKS))
         return cls(X.shape[1]), X
 
     def check(self, X: Any, estimator: Any) -> Any:
         """Return a validated X with the columns of the training data."""
-        if self.has_form(X, estimator) and _is_finite(X):
+        if self.has_form(X, estimator) and is_plain(X, 2):
             return X
         return torch_type(validate_data(estimator, X, reset=False, **INPUT_CHECKS))
 
@@ -77,9 +79,3 @@ class DenseFormat(NamedTuple):
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a cast."""
         return CastRows(dtype)
-
-
-def _is_finite(X: np.ndarray) -> bool:
-    """Say whether all numbers are finite; of large ones it may say that they are not."""
-    with np.errstate(all="ignore"):
-        return math.isfinite(X.sum())

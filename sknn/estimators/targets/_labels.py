@@ -14,11 +14,14 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y, check_consistent_length
 from torch import Tensor, nn
 
-from sknn.estimators._validation import one_or_several_columns, require_y
+from sknn.estimators._validation import is_plain, one_or_several_columns, require_y
 from sknn.nn import Loss, make_classification_loss
 from sknn.training import accuracy, decide_labels, decide_multiclass
 
 from ._base import Targets
+
+# of types that are labels, whatever their values
+LABEL_KINDS = "biuU"
 
 
 @dataclass
@@ -54,6 +57,11 @@ class ClassTargets(Targets):
     @classmethod
     def from_labels(cls, y: Any) -> ClassTargets:
         """Find classes and task of labels; refuse values, a single class, columns of classes."""
+        if is_plain(y, 1, LABEL_KINDS):
+            classes = np.unique(y)
+            # so many classes that scikit-learn warns, or a single one
+            if 2 <= len(classes) <= len(y) // 2:
+                return cls(classes, _task(classes))
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind.startswith("multilabel"):
@@ -79,7 +87,7 @@ class ClassTargets(Targets):
             raise ValueError(
                 f"classes holds {len(classes)} label(s); a classifier needs two or more."
             )
-        return cls(classes, "binary" if len(classes) == 2 else "multiclass")
+        return cls(classes, _task(classes))
 
     @property
     def n_outputs(self) -> int:
@@ -114,7 +122,7 @@ class ClassTargets(Targets):
             raise ValueError(
                 f"y has shape {y.shape}, but the classifier was fitted with one label a row."
             )
-        unknown = np.setdiff1d(y, self.classes)
+        unknown = self._unknown(y)
         if len(unknown):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. "
@@ -124,6 +132,14 @@ class ClassTargets(Targets):
         if self.task == "binary":
             return index.astype(np.float32)[:, np.newaxis]
         return index.astype(np.int64)
+
+    def _unknown(self, y: np.ndarray) -> np.ndarray:
+        """Return the labels that are not among the classes."""
+        if "O" not in (y.dtype.kind, self.classes.dtype.kind):  # which may have no order
+            nearest = self.classes.take(np.searchsorted(self.classes, y), mode="clip")
+            if np.array_equal(nearest, y):
+                return y[:0]
+        return np.setdiff1d(y, self.classes)
 
     def make_loss(self, parameters: Any, *, weighted: bool) -> Loss:
         """Return the classification loss that the parameters name."""
@@ -183,8 +199,15 @@ class ClassTargets(Targets):
             )
 
 
+def _task(classes: np.ndarray) -> str:
+    """Return the kind of classification with one label a row."""
+    return "binary" if len(classes) == 2 else "multiclass"
+
+
 def check_columns(y: Any, X: Any, name: str, *, numeric: bool) -> np.ndarray:
     """Return targets of shape (n,) or (n, n_columns), one for each row of X."""
+    if is_plain(y, 1, "f" if numeric else LABEL_KINDS) and len(y) == X.shape[0]:
+        return y
     require_y(y, name)
     y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=name)
     check_consistent_length(X, y)

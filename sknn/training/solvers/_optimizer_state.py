@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sknn.nn import parameters_of
+
 from ._fused import FusedOptimizer
 
 
@@ -53,7 +55,7 @@ def _check_state(
 
 def parameter_keys(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str] | None:
     """Return the keys of the parameters that an optimizer updates; None for one flat tensor."""
-    own = {id(parameter) for parameter in module.parameters()}
+    own = {id(parameter) for parameter in parameters_of(module)}
     tensors = _parameters(optimizer)
     return keys_of(tensors, module) if all(id(tensor) in own for tensor in tensors) else None
 

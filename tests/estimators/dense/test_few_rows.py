@@ -158,7 +158,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 SHORT = {
     *("float64", "float32", "fitted on float32", "two classes", "multilabel", "no hidden layer"),
-    *("dropout", "values", "several values", "exponential"),
+    *("names", "dropout", "values", "several values", "exponential"),
 }
 
 
@@ -255,7 +255,7 @@ def test_plain_networks_take_the_short_way(
 
 def test_many_rows_take_the_usual_way_and_agree(models: dict[str, Any], taken: list[bool]) -> None:
     X, _ = data(100_000)
-    for name in SHORT:
+    for name in SHORT - {"names"}:
         method = "decision_function" if hasattr(models[name], "classes_") else "predict"
         predict = getattr(models[name], method)
         many = predict(X)
@@ -296,8 +296,9 @@ def test_hooks_are_called(of: str, taken: list[bool]) -> None:
         handle = modules[of].register_forward_hook(double)
     with handle:
         assert_allclose(model.decision_function(X), 2 * before, rtol=1e-12)
+    assert taken == [True, *[False] * (len(taken) - 1)]
     assert_allclose(model.decision_function(X), before, rtol=1e-12)
-    assert taken == [True, False, True]
+    assert taken[-1]
 
 
 @pytest.mark.parametrize("kind", ["pruned", "parametrized", "float32 layer", "no bias", "trains"])
@@ -319,7 +320,8 @@ def test_networks_that_were_changed_take_the_usual_way(
     else:
         layers.train()
     outputs = outcome(lambda: model.decision_function(X))
-    assert taken == [False]
+    assert taken
+    assert not any(taken)
     expected = by_the_usual_way(monkeypatch, lambda: model.decision_function(X))
     assert outputs[1:] == expected[1:]
     if expected[0] is not None:
