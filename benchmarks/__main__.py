@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ._checkpoints import run_checkpoints
+from ._compiled import run_compiled
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
 from ._forecasts import run_forecasts
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "small": run_small,
     "predict": run_predict,
     "searches": run_searches,
+    "compiled": run_compiled,
     "checkpoints": run_checkpoints,
     "memory": run_memory,
     "imports": run_imports,

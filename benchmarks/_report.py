@@ -26,6 +26,7 @@ HEADER = (
     "score",
     "peak memory",
     "prediction",
+    "aim",
 )
 
 
@@ -45,6 +46,7 @@ class Row:
     score: str = ""
     memory: str = ""
     latency: str = ""
+    aim: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text."""
@@ -61,6 +63,7 @@ class Row:
             self.score,
             self.memory,
             self.latency,
+            self.aim,
         )
 
 
