@@ -26,7 +26,7 @@ def search_and_measure(limit: str, folder: Path, epochs: int) -> int:
     """Do what the new process is there for."""
     X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
     network = NeuralClassifier(max_iter=epochs, device="cpu", random_state=0)
-    search = GridSearchCV(network, GRID, n_jobs=1, refit=False, memory_limit=limit)
+    search = GridSearchCV(network, GRID, n_jobs=4, refit=False, memory_limit=limit)
     with quiet():
         search.fit(X[:400], y[:400])
         return peak_above_baseline(lambda: search.fit(X, y))

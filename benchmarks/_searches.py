@@ -75,7 +75,7 @@ class Contender:
         if self.is_mlp:
             return f"MLP{kind} float64"
         precision = "float64" if self.precision == "auto" else self.precision
-        how = "stacks" if self.module is ours else "one by one"
+        how = "sknn's search" if self.module is ours else "one by one"
         return f"Neural{kind} {precision}, {how}"
 
     def search(self, problem: Problem, **changes: Any) -> Any:
@@ -127,7 +127,7 @@ def _compare_searches(problem: Problem, rounds: int) -> list[Row]:
     contenders = {contender.name(problem.data): contender for contender in CONTENDERS}
     names = {contender: name for name, contender in contenders.items()}
     with quiet():
-        for contender in CONTENDERS:  # worker processes and what they import
+        for contender in CONTENDERS:  # scikit-learn's worker processes and what they import
             contender.search(problem, max_iter=1)
         actions: dict[str, Callable[[int], Any]] = {
             name: (lambda _, contender=contender: contender.search(problem))
@@ -231,9 +231,9 @@ def run_searches(options: Options) -> list[Row]:
     """Grid searches with five folds on two workers, and ensembles, beside one fit by one.
 
     All have the same float64 arrays, standardized beforehand, the same folds and as many epochs.
-    "stacks" are `sknn.model_selection.GridSearchCV`, all else is scikit-learn's. "x one by one"
-    is what the stacks bring: how many times as fast they are as fits of the same network in
-    float32, each by itself. The score is the best candidate's mean over the folds; for ensembles,
+    "sknn's search" is `sknn.model_selection.GridSearchCV`, all else is scikit-learn's. "x one by
+    one" is what it brings: how many times as fast it is as scikit-learn's search with the same
+    network in float32. The score is the best candidate's mean over the folds; for ensembles,
     that of the test samples.
     """
     rounds = options.rounds(alone=5, overview=1)

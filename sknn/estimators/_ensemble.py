@@ -78,17 +78,17 @@ class EnsembleEstimator(NeuralEstimator):
         default=1,
         constraints=[POSITIVE_INTEGER],
         doc="""int
-        Number of networks. Several make an ensemble, whose members differ in their initial
-        weights, orders of the rows and validation parts, and whose probabilities (`predict_proba`)
-        or predictions are averaged; where a loss defines no probabilities, the decisions are.
-        Ensembles are mostly more accurate than one network, and surer of their probabilities
-        with reason (Lakshminarayanan et al., 2017, arXiv:1612.01474). All members see all rows.
-        Where their networks allow it they are trained together, which takes less time than one
-        after the other. Their seeds come from `random_state`, so the first networks of a larger
-        ensemble are those of a smaller one. Each has its own copies of `callbacks` and `module`
-        (a module instance gives all of them the same initial weights). A warm start and
-        `partial_fit` go on with all members; if `n_estimators` has grown, further ones start from
-        new weights.""",
+        Number of networks. Several make an ensemble, whose members differ in their initial weights,
+        orders of the rows and validation parts, and whose probabilities (`predict_proba`) or
+        predictions are averaged; where a loss defines no probabilities, the decisions are.
+        Ensembles are mostly more accurate than one network, and surer of their probabilities with
+        reason (Lakshminarayanan et al., 2017, arXiv:1612.01474). All members see all rows. On a CPU
+        several are trained at a time, in threads, where that takes less time than one after the
+        other; on a GPU they are one program. Their seeds come from `random_state`, so the first
+        networks of a larger ensemble are those of a smaller one. Each has its own copies of
+        `callbacks` and `module` (a module instance gives all of them the same initial weights). A
+        warm start and `partial_fit` go on with all members; if `n_estimators` has grown, further
+        ones start from new weights.""",
     )
 
     # what an ensemble consists of

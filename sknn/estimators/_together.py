@@ -1,4 +1,4 @@
-"""The fits of several estimators at once: what can be trained together is."""
+"""Fits of several estimators at once: on a GPU, what can be trained together is."""
 
 from __future__ import annotations
 

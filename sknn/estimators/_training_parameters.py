@@ -245,8 +245,8 @@ class TrainingParameters(ExplainedParameters):
         default=10,
         constraints=[POSITIVE],
         doc="""float
-        How often, in minutes, `checkpoint` is also written within an epoch. Networks that are
-        trained together, as those of an ensemble are, are kept after epochs only.""",
+        How often, in minutes, `checkpoint` is also written within an epoch. The networks of an
+        ensemble that are trained together, on a GPU, are kept after epochs only.""",
     )
 
 

@@ -2,8 +2,8 @@
 
 scikit-learn's searches and validation functions hand items, each a function and its arguments, to
 :class:`joblib.Parallel`, one for each candidate and fold. :class:`StackingBackend` collects them,
-makes calls of those whose networks can share a stack, which are trained together, and passes the
-others on to the backend that was active before.
+makes calls of those with dense networks, which threads of this process run, or which share a stack
+on a GPU, and passes the others on to the backend that was active before.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class StackingBackend(ParallelBackendBase):
 @documented
 @contextmanager
 def stacked_fits(memory_limit: int | str | None = None) -> Iterator[None]:
-    """Train the networks together that functions of scikit-learn's fit within this context.
+    """Fit networks in threads or stacks that scikit-learn's functions fit within this context.
 
     It is what the searches and validation functions of this module use, for others such as
     :func:`sklearn.model_selection.learning_curve` and

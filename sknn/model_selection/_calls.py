@@ -1,9 +1,10 @@
 """One call of scikit-learn's: fit an estimator to a fold, then score it or predict with it.
 
 scikit-learn's searches and validation functions all come down to calls of `_fit_and_score` or
-`_fit_and_predict`. Such a call is taken apart here: its network is trained elsewhere, with those
-of other calls, and then scikit-learn's own function runs on the fitted estimator, whose `fit`
-only reports how the training went. So scores, errors, messages and results are scikit-learn's.
+`_fit_and_predict`. Such a call is taken apart here: its network is prepared from what all calls on
+the same fold share, and trained, on a GPU with those of other calls. Then scikit-learn's own
+function runs on the fitted estimator, whose `fit` only reports how the training went. So scores,
+errors, messages and results are scikit-learn's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ FUNCTIONS = (_fit_and_score, _fit_and_predict)
 
 @dataclass(eq=False)
 class Call:
-    """A call whose network can be trained together with those of other calls."""
+    """A call with a dense network, which could share a stack with those of other calls."""
 
     index: int  # its place among all calls
     function: Callable[..., Any]  # one of FUNCTIONS
@@ -87,7 +88,7 @@ def last_step(estimator: Any) -> Any:
 def parse_call(index: int, item: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Call | None:
     """Take apart what scikit-learn has handed to joblib, and set the estimator's parameters.
 
-    None stands for a call whose network cannot be trained together with others.
+    None stands for a call that runs as it would have without us.
     """
     wrapped, args, kwargs = item
     function, config = getattr(wrapped, "function", None), getattr(wrapped, "config", {})
@@ -121,7 +122,7 @@ def _key_of_network(estimator: Any) -> Hashable | None:
 
 @dataclass(eq=False, kw_only=True)
 class CallTask(FitTask):
-    """The fit of a call: its network goes into a stack, then scikit-learn's function runs on it."""
+    """The fit of a call: its network is trained, then scikit-learn's function runs on it."""
 
     call: Call
     model: Any  # the network, or the pipeline that ends in it
@@ -132,7 +133,7 @@ class CallTask(FitTask):
         return 0 if self.prepared is None else self.prepared.training.n_epochs_run
 
     def finish(self) -> Any:
-        """Return the result of scikit-learn's function; `fit_time` is this fit's share of it."""
+        """Return the result of scikit-learn's function, with the `fit_time` of this fit."""
         arguments = self.call.arguments | {"estimator": self.model}
         with self._shadowed():
             result = self.call.function(**arguments)

@@ -51,11 +51,10 @@ scoring : str, callable, list, tuple or dict
     How to score: the name of a scorer, a callable `scorer(estimator, X, y)`, or several of
     them. None is the estimator's `score`.
 n_jobs : int
-    Number of processes that train stacks of networks, the calling one included; None is 1, or
-    what `joblib.parallel_config` says, -1 all cores. The others start in the background and
-    stay for the next search. With large X, with little work, or under joblib's backend
-    "threading", it is a number of threads. What is not stacked runs in so many processes. Under
-    a backend of joblib's that the user has chosen, such as Dask's, the number of its workers.
+    Number of threads that fit neural estimators, the calling one if it is one; None is 1, or
+    what `joblib.parallel_config` says, -1 all cores. All other estimators, and networks that are
+    not dense, are fitted in so many processes of joblib's. Under a backend of joblib's that the
+    user has chosen, such as Dask's, the number of its workers.
 refit : bool, str or callable
     Whether to fit the best candidate to all samples. With several scorers the name of the one
     that decides; a callable takes `cv_results_` and returns the best index.
@@ -63,12 +62,12 @@ cv : int, splitter or iterable
     The folds: their number (None is 5; stratified for classifiers), a splitter, or pairs of
     training and test indices.
 verbose : int
-    From 1 on, a bar of finished fits and scikit-learn's messages; the larger the more.
+    From 1 on, a bar over the epochs of all fits and scikit-learn's messages; the larger the more.
 params : dict
     What `fit`, the scorer and the splitter get besides.
 pre_dispatch : int or str
-    How many fits are planned at once. A number means that only so many networks can be trained
-    together; see `memory_limit` for less memory.
+    How many fits are planned at once. A number means that threads wait for each other after so
+    many fits; see `memory_limit` for less memory.
 random_state : int or RandomState
     Seed of what the search itself draws.
 error_score : "raise" or float
@@ -136,13 +135,13 @@ n_required_iterations_ : int
 """.strip()
 
 NOTES = """
-Neural estimators, alone or as the last step of a Pipeline, are trained many at a time, as one stack
-of networks; the steps before the network are fitted once for all candidates of a fold that share
-them, or, where other processes work, once in each chunk of fits. All other estimators, and networks
-that cannot share a stack, are fitted as scikit-learn fits them, in the same call. Results are
-scikit-learn's, except for what is told about time: `fit_time` is a fit's share of the time of its
-stack, and messages, which come when the training of a stack is over, time the scoring. Callbacks
-that a search hands to its estimators are told of fits, not of epochs.
+Dense networks, alone or as the last step of a Pipeline, are fitted in threads of this process on a
+CPU, each to the very weights that it has alone, and many at a time as one stack of networks on a
+GPU. The steps before the network are fitted once for all candidates of a fold that share them. All
+other estimators and networks are fitted as scikit-learn fits them, in the same call. Results are
+scikit-learn's, except for what is told about time: `fit_time` has no waiting for other fits in it,
+on a GPU it is a fit's share of the time of its stack, and messages time the scoring. Callbacks that
+a search hands to its estimators are told of fits, not of epochs.
 """.strip()
 
 
@@ -168,8 +167,8 @@ def documented(obj: T) -> T:
     )
     original = f"sklearn.model_selection.{obj.__name__}"
     reference = (
-        f"It is :{role}:`{original}`, which documents its {whose} in full, but trains neural "
-        "estimators many at a time."
+        f"It is :{role}:`{original}`, which documents its {whose} in full, but fits neural "
+        "estimators in threads, or many at a time on a GPU."
     )
     texts = {
         "{reference}": textwrap.fill(reference, 96),

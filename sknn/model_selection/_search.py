@@ -40,7 +40,7 @@ def with_memory_limit(cls: C) -> C:
 
 @links_to_documentation
 class _StackedSearch:
-    """Makes a search of scikit-learn's train networks together."""
+    """Makes a search of scikit-learn's fit networks in its own way."""
 
     memory_limit: int | str | None
 
@@ -206,8 +206,8 @@ class HalvingRandomSearchCV(_StackedSearch, reference.HalvingRandomSearchCV):
     """Try parameter values that are drawn at random in rounds, each with fewer candidates.
 
     It is :class:`sklearn.model_selection.HalvingRandomSearchCV`, which documents its parameters
-    and attributes in full, but trains neural estimators many at a time. In scikit-learn it is
-    still experimental.
+    and attributes in full, but fits neural estimators in threads, or many at a time on a GPU. In
+    scikit-learn it is still experimental.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""scikit-learn's functions for cross-validation, which train their networks together."""
+"""scikit-learn's functions for cross-validation, which fit networks in threads or stacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of many equal networks as one program.
+"""Training of many equal networks as one program, which is how a GPU is kept busy.
 
 What is done for each batch is done for all networks of a stack at once
 (:class:`sknn.nn.StackedBackprop`); what is done for each epoch (order of the rows, validation,
