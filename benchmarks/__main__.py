@@ -18,6 +18,7 @@ from ._imports import run_imports
 from ._machine import describe
 from ._measure import Options
 from ._memory import run_memory
+from ._overheads import run_overheads
 from ._predictions import run_predict
 from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "mnist": run_mnist,
     "small": run_small,
     "predict": run_predict,
+    "overheads": run_overheads,
     "searches": run_searches,
     "compiled": run_compiled,
     "checkpoints": run_checkpoints,
