@@ -101,13 +101,13 @@ class DenseNetwork(nn.Module):
         or where somebody listens to one of them.
         """
         layers: Any = self._modules["layers"]
-        if has_global_hooks() or is_hooked(self) or is_hooked(layers):
+        if is_heard(self) or is_heard(layers):
             return None
         Z = X
         for layer in layers._modules.values():
-            kind = type(layer)
-            if is_hooked(layer):
+            if layer._forward_hooks or layer._forward_pre_hooks:  # the same, without a call
                 return None
+            kind = type(layer)
             if kind is Linear or kind is nn.Linear:
                 weight, bias = layer._parameters["weight"], layer._parameters["bias"]
                 if weight.dtype != dtype or not weight.is_cpu or bias is None:
@@ -129,11 +129,11 @@ class DenseNetwork(nn.Module):
         return self.layers[1:](z)
 
 
-def is_hooked(module: nn.Module) -> bool:
-    """Say whether somebody listens to what goes into a module or comes out of it."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
-
-
-def has_global_hooks() -> bool:
-    """Say whether somebody listens to all modules."""
-    return bool(torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks)
+def is_heard(module: nn.Module) -> bool:
+    """Say whether somebody listens to what goes into a module, or all modules, or comes out."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or torch_module._global_forward_hooks
+        or torch_module._global_forward_pre_hooks
+    )
