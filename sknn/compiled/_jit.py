@@ -7,20 +7,37 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from numba import njit
+import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+_njit: Any = numba.njit  # whose types do not know all of its options
+
+# Without the GIL, so that threads run beside each other; IEEE's arithmetic as it is written, so
+# that all calls give the same bits; divisions by zero as NumPy's; no references to count.
+OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy", "_nrt": False}
+# What Python does not call needs no wrappers, which take long to compile.
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function for each type of arguments that it is called with, or read it from disk.
 
-    Without the GIL, so that threads run beside each other; IEEE's arithmetic as it is written, so
-    that all calls give the same bits; divisions by zero as NumPy's.
+    It allocates no arrays, and returns none.
     """
-    dispatcher: Any = njit(nogil=True, fastmath=False, error_model="numpy")(function)
+    dispatcher: Any = _njit(**OPTIONS, no_cfunc_wrapper=True)(function)
     with suppress(RuntimeError):  # no folder can be written: every process compiles for itself
         dispatcher._cache = _Cache(function)
     return dispatcher
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that compiled ones alone call, into whose files it goes."""
+    return _njit(**OPTIONS, **INNER)(function)
+
+
+def product(function: Callable[..., Any]) -> Any:
+    """Compile an inner function that calls np.dot, which wants to count references."""
+    return _njit(**(OPTIONS | INNER | {"_nrt": True}))(function)
 
 
 class _Cache(FunctionCache):

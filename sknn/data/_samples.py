@@ -156,6 +156,10 @@ class Samples:
             return self._answers.targets, self._answers.sample_weight
         return self._answers.take(self._index(rows))
 
+    def all_answers(self) -> tuple[Tensor, Tensor | None]:
+        """Return targets and weights of all of X, whether they belong here or not."""
+        return self._answers.targets, self._answers.sample_weight
+
     def rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
         """Return the numbers (n,) that the rows have in all of X; None for all as they stand."""
         if order is None or self.subset is None:

@@ -4,14 +4,14 @@ from .activations import ACTIVATIONS, Activation, describe_activations, find_act
 from .airbench import AirbenchNetwork, WhiteningConv
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, describe_augmentations, make_augmentation
-from .backprop import DenseBackprop, flat_order
+from .backprop import DenseBackprop, cut, flat_order
 from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
 from .defaults import float32_everywhere, own_defaults
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
 from .ensemble import EnsembleNetwork
 from .images import INITIALIZATIONS, ImageNetwork, output_size
-from .layers import Embedding, per_layer
+from .layers import Embedding, dropped_levels, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
     PROBABILITY_ACTIVATIONS,
@@ -26,7 +26,7 @@ from .losses import (
     make_regression_loss,
 )
 from .parameters import first_parameter, moved, parameters_of
-from .randomness import Generators
+from .randomness import Generators, generator_on
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
 from .series import (

@@ -85,14 +85,26 @@ class DenseBackprop:
         """Return the shapes of the weights, (fan_out, fan_in), first layer first."""
         return [(weight.shape[0], weight.shape[1]) for weight in self._layer_weights]
 
+    def views_like(self, flat: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+        """Cut a flat tensor into views, in the order of some of the network's parameters."""
+        views = {id(own): view for own, view in zip(self._tensors, self._views(flat), strict=True)}
+        return [views[id(tensor)] for tensor in tensors]
+
     @staticmethod
-    def supports(module: nn.Module) -> bool:
-        """Say whether this works for a module: a DenseNetwork that is plain and not frozen."""
+    def binds(module: nn.Module) -> bool:
+        """Say whether a module's parameters can be one tensor: those of a plain DenseNetwork."""
         return (
             type(module) is DenseNetwork
             and module.is_plain
-            and all(activation.backward is not None for activation in module.activations)
             and all(parameter.requires_grad for parameter in module.parameters())
+        )
+
+    @classmethod
+    def supports(cls, module: nn.Module) -> bool:
+        """Say whether this works for a module: one that it binds, of known derivatives."""
+        return cls.binds(module) and all(
+            activation.backward is not None
+            for activation in module.activations  # type: ignore[union-attr]
         )
 
     def __call__(

@@ -84,6 +84,11 @@ class Dropout(nn.Dropout):
 DROPOUT_LEVELS = 2**16
 
 
+def dropped_levels(rate: float) -> int:
+    """Return how many of 2^16 equally likely numbers drop a unit at a rate."""
+    return min(round(rate * DROPOUT_LEVELS), DROPOUT_LEVELS - 1)
+
+
 def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
     """Draw what dropout multiplies X by, (...) -> (...): 0 at the `rate`, else 1 / (1 - rate).
 
@@ -97,7 +102,7 @@ def dropout_factors(X: Tensor, rate: float, generator: torch.Generator | None = 
     if X.device.type != "cpu":
         return factors.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
     n = X.numel()
-    n_dropped = min(round(rate * DROPOUT_LEVELS), DROPOUT_LEVELS - 1)
+    n_dropped = dropped_levels(rate)
     if not n_dropped:
         return factors.fill_(1.0)
     words = torch.empty(-(-n // 4), dtype=torch.int64, device="cpu")

@@ -53,10 +53,7 @@ class Loop:
             self.begin()
             self._captured = captured_epochs(training)
             while not training.is_done:
-                if training.sums is None:  # else it was interrupted in an epoch
-                    self.begin_epoch()
-                self.run_epoch()
-                self.end_epoch()
+                self.advance()
             self.check_weights()
             self.renew_statistics(self.settings.batch_size)
         except (KeyboardInterrupt, Interrupted):
@@ -79,6 +76,13 @@ class Loop:
         self.notify("on_train_begin")
         if self.training.checkpoint is not None:
             self.training.checkpoint.begin(self.training)
+
+    def advance(self) -> None:
+        """Run an epoch, or go on with one that was interrupted."""
+        if self.training.sums is None:
+            self.begin_epoch()
+        self.run_epoch()
+        self.end_epoch()
 
     def finish(self) -> None:
         """Leave a network that predicts, and a history of whole epochs."""

@@ -37,6 +37,7 @@ def stack_key(training: Training) -> Hashable | None:
     if (
         not isinstance(step, GradientStep)
         or not isinstance(step.backprop, DenseBackprop)
+        or not step.backprop.supports(training.module)
         or not isinstance(rows, DenseRows)
         or step.optimizer is None
         or training.augment is not None

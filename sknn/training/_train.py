@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from sknn.data import Samples, threads_for
-from sknn.nn import Loss, own_defaults
+from sknn.nn import DenseBackprop, Loss, own_defaults
 
+from ._compiled import CompiledLoop, CompiledStep, is_compiled
 from ._lbfgs import LBFGSLoop
 from ._listeners import Listener
 from ._loop import Loop
@@ -20,7 +21,7 @@ from ._scores import Score
 from ._settings import Settings
 from ._skorch import SkorchCallbacks, freeze_parameters
 from ._state import TrainingState
-from ._steps import GradientStep, make_backprop
+from ._steps import Backprop, GradientStep, make_backprop
 from ._training import CheckpointProtocol, Training
 from .solvers import LearningRate, make_optimizer
 
@@ -45,16 +46,28 @@ def make_training(
 ) -> Training:
     """Return the training of a module on its device, with step, optimizer and learning rate."""
     statistics = RunningStatistics(module)
-    backprop = make_backprop(
-        module,
-        loss,
-        settings.compute_dtype,
-        n_outputs=n_outputs,
-        statistics=statistics,
-        needs_autograd=settings.solver_name == "custom"
+    needs_autograd = (
+        settings.solver_name == "custom"
         or state.is_parted(settings.solver_name)
-        or freeze_parameters(callbacks),
+        or freeze_parameters(callbacks)
     )
+    compiled = (
+        not needs_autograd
+        and augment is None
+        and is_compiled(module, loss, settings, train, validation)
+    )
+    backprop: Backprop
+    if compiled:
+        backprop = DenseBackprop(module, loss)  # type: ignore[arg-type]
+    else:
+        backprop = make_backprop(
+            module,
+            loss,
+            settings.compute_dtype,
+            n_outputs=n_outputs,
+            statistics=statistics,
+            needs_autograd=needs_autograd,
+        )
     if not backprop.parameters:
         raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
     optimizer = None
@@ -64,7 +77,9 @@ def make_training(
     training = Training(
         module=module,
         loss=loss,
-        step=GradientStep(module, loss, backprop, optimizer, settings),
+        step=(CompiledStep if compiled else GradientStep)(
+            module, loss, backprop, optimizer, settings
+        ),
         learning_rate=LearningRate(settings, optimizer, state),
         settings=settings,
         state=state,
@@ -86,7 +101,11 @@ def make_training(
 
 def train(training: Training) -> None:
     """Train until something ends it; raise Interrupted where `training.should_stop` says so."""
-    loop = LBFGSLoop if training.settings.solver == "lbfgs" else Loop
+    loop: type[Loop] = Loop
+    if training.settings.solver == "lbfgs":
+        loop = LBFGSLoop
+    elif isinstance(training.step, CompiledStep):
+        loop = CompiledLoop
     with _surroundings(training):
         loop(training).run()
 

@@ -61,6 +61,9 @@ class EpochSums:
     loss_sum: Any = 0.0  # a tensor () after the first batch; penalties included
     weight_sum: float = 0.0
     decisions: Tensor | None = None  # for all answers; those that are not reached are zero
+    # in place of decisions, if compiled functions train: rows that are right, and for each output
+    # the sum of squared errors
+    tally: np.ndarray | None = None
     begun: float = field(default_factory=time.perf_counter)
 
     @property

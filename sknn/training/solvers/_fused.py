@@ -71,6 +71,9 @@ class FusedOptimizer(torch.optim.Optimizer):
     def count_step(self) -> None:
         """Do what comes before a step."""
 
+    def recount(self) -> None:
+        """Take note that somebody else has changed the states."""
+
     def settings(self) -> Settings:
         """Return the numbers that decide what a step does to a gradient."""
         raise NotImplementedError
@@ -244,6 +247,10 @@ class Adam(_AdamBase):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a stored state."""
         super().load_state_dict(state_dict)
+        self.recount()
+
+    def recount(self) -> None:
+        """Forget the number of steps, which the states have."""
         self._n_steps = None
 
     def count_step(self) -> None:

@@ -103,6 +103,12 @@ class LearningRate:
             progress = min(self.state.n_steps / (steps_per_epoch * self.horizon), 1.0)
             self._set(self.initial * HORIZON_SCHEDULES[self.schedule](progress))
 
+    def rates(self, steps_per_epoch: int, n_steps: int) -> list[float]:
+        """Return the rates of the next steps of a schedule with a horizon."""
+        schedule, most = HORIZON_SCHEDULES[self.schedule], steps_per_epoch * self.horizon
+        steps = range(self.state.n_steps, self.state.n_steps + n_steps)
+        return [self.initial * schedule(min(step / most, 1.0)) for step in steps]
+
     def after_epoch(self) -> None:
         """Follow "invscaling"."""
         if self.schedule == "invscaling":
