@@ -222,7 +222,8 @@ class CompiledStep(GradientStep):
             self._n_updates.fill_(int(self.counters[self.kernels.UPDATES]))
         self.fused.param_groups[0]["lr"] = float(self.sums[self.kernels.RATE])
         self.fused.recount()
-        self.fused._opt_called = True  # torch's schedulers want to see that it has stepped
+        # torch's schedulers want to see that it has stepped
+        self.fused._opt_called = True  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------------------ one batch
 
