@@ -34,7 +34,7 @@ def assert_same_outcome(estimator, grid, *data, fit_params=None, error_score=np.
     else:
         assert isinstance(actual, dict), actual
         for name, column in expected.items():
-            np.testing.assert_allclose(actual[name], column, err_msg=name)
+            np.testing.assert_array_equal(actual[name], column, err_msg=name)
     return expected
 
 

@@ -58,11 +58,11 @@ def assert_same(actual, expected):
         assert list(actual) == list(expected)
         for name, value in expected.items():
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                np.testing.assert_allclose(actual[name], value, rtol=1e-9, err_msg=name)
+                np.testing.assert_array_equal(actual[name], value, err_msg=name)
             else:
                 np.testing.assert_equal(actual[name], value, err_msg=name)
     elif isinstance(expected, np.ndarray):
-        np.testing.assert_allclose(actual, expected, rtol=1e-9)
+        np.testing.assert_array_equal(actual, expected)
     else:
         assert actual == expected
 
@@ -179,7 +179,7 @@ def test_ranges_everywhere(tools, n_jobs, is_pipeline):
         with ours.stacked_fits() if stacked else warnings.catch_warnings():
             curves += [reference.learning_curve(estimator, X, Y, cv=cv, train_sizes=[20, 40])]
     for actual, expected in zip(*curves, strict=True):
-        np.testing.assert_allclose(actual, expected)
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.slow

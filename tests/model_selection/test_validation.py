@@ -41,12 +41,12 @@ def test_the_estimators_of_cross_validate(wine, tools, n_jobs):
     actual = ours.cross_validate(estimator, X, y, n_jobs=n_jobs, **options)["estimator"]
     expected = reference.cross_validate(estimator, X, y, **options)["estimator"]
     for one, other in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), rtol=1e-6)
+        np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
         assert not {"fit", "set_params"} & vars(one).keys()
     # each has steps of its own
     assert len({id(step) for one in actual for _, step in one.steps}) == 6
     actual[0].fit(X, 1 - y)
-    np.testing.assert_allclose(actual[1].predict_proba(X), expected[1].predict_proba(X), rtol=1e-6)
+    np.testing.assert_array_equal(actual[1].predict_proba(X), expected[1].predict_proba(X))
 
 
 @pytest.mark.parametrize("cv", [3, KFold(4, shuffle=True, random_state=0), ShuffleSplit(3)])
@@ -55,7 +55,9 @@ def test_cross_val_score(wine, tools, cv):
     if isinstance(cv, ShuffleSplit):
         cv = list(cv.split(X))
     actual = ours.cross_val_score(tools.classifier(), X, y, cv=cv)
-    np.testing.assert_allclose(actual, reference.cross_val_score(tools.classifier(), X, y, cv=cv))
+    np.testing.assert_array_equal(
+        actual, reference.cross_val_score(tools.classifier(), X, y, cv=cv)
+    )
 
 
 def test_cross_val_score_of_groups_and_weights(diabetes, tools):
@@ -68,7 +70,7 @@ def test_cross_val_score_of_groups_and_weights(diabetes, tools):
     }
     actual = ours.cross_val_score(tools.regressor(), X, y, n_jobs=2, **options)
     expected = reference.cross_val_score(tools.regressor(), X, y, **options)
-    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_metadata_that_are_routed(wine, tools, trained):
@@ -83,7 +85,7 @@ def test_metadata_that_are_routed(wine, tools, trained):
         options = {"cv": GroupKFold(3), "params": params}
         actual = ours.cross_val_score(network, X, y, n_jobs=2, **options)
         expected = reference.cross_val_score(network, X, y, **options)
-    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    np.testing.assert_array_equal(actual, expected)
     assert sum(map(len, trained)) == 3
 
 
@@ -101,7 +103,7 @@ def test_cross_val_predict(wine, tools, trained, method, is_pipeline):
     if method == "predict":
         np.testing.assert_array_equal(actual, expected)
     else:
-        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+        np.testing.assert_array_equal(actual, expected)
     assert sum(map(len, trained)) == 4
 
 
@@ -109,7 +111,7 @@ def test_cross_val_predict_of_a_regressor(diabetes, tools):
     X, y = diabetes
     actual = ours.cross_val_predict(tools.regressor(), X, y)
     expected = reference.cross_val_predict(tools.regressor(), X, y)
-    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_errors_of_cross_val_predict_come_out(diabetes, tools):
