@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
@@ -33,13 +34,23 @@ def in_threads(
     Interrupted, and waits for all threads.
     """
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sknn-fits")
+    all_wait = threading.Event()
+
+    def begin(item: Any) -> T:
+        # an interrupt while the pool starts a thread would have it forget that thread: none that
+        # the work itself causes comes before all have started
+        all_wait.wait()
+        return work(item)
+
     try:
         # with a copy of the context, threads see the filters of warnings in any Python
-        futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
+        futures = [pool.submit(contextvars.copy_context().run, begin, item) for item in items]
+        all_wait.set()
         while not _is_over(futures):
             wait(futures, PATIENCE, FIRST_EXCEPTION)
     finally:
         stop()
+        all_wait.set()
         pool.shutdown(wait=True, cancel_futures=True)
     for future in futures:  # an error goes before the interruptions that have followed from it
         if not future.cancelled() and not isinstance(future.exception(), Interrupted):
