@@ -422,9 +422,10 @@ def judge(rule, z, delta, targets, weights, rows, losses, residuals):
         row = rows[i]
         weight = 1.0
         if len(weights):
-            weight = weights[row]
+            rounded = delta.dtype.type(weights[row])
+            weight = np.float64(rounded)
             for j in range(k):
-                delta[i, j] *= delta.dtype.type(weight)
+                delta[i, j] *= rounded
         total += weight * losses[i]
         if labels:
             hits = 0

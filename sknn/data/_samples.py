@@ -156,9 +156,9 @@ class Samples:
             return self._answers.targets, self._answers.sample_weight
         return self._answers.take(self._index(rows))
 
-    def all_answers(self) -> tuple[Tensor, Tensor | None]:
-        """Return targets and weights of all of X, whether they belong here or not."""
-        return self._answers.targets, self._answers.sample_weight
+    def all_answers(self) -> tuple[Tensor, np.ndarray | None]:
+        """Return targets and weights, float64, of all of X, whether they belong here or not."""
+        return self._answers.targets, self._answers.row_weight
 
     def rows_in_order(self, order: np.ndarray | None) -> np.ndarray | None:
         """Return the numbers (n,) that the rows have in all of X; None for all as they stand."""
@@ -204,10 +204,10 @@ class Samples:
         weight = self._answers.row_weight
         if weight is None:
             return np.diff(bounds).astype(float).tolist()
-        if len(bounds) == 2:
-            return [self.weight_sum]
         rows = self.rows_in_order(order)
-        return np.add.reduceat(weight if rows is None else weight[rows], bounds[:-1]).tolist()
+        batches = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+        # added up one after the other, as compiled functions do
+        return np.bincount(batches, weight if rows is None else weight[rows]).tolist()
 
     def count_batches(self, batch_size: int) -> int:
         """Return the number of batches."""
@@ -229,7 +229,7 @@ class Samples:
                 rows = self.rows.slice(0, len(self))
             else:
                 rows = self.rows.take(self._index(self.subset))
-            self._whole = Batch(rows, *self.answers(), self.weight_sum)
+            self._whole = Batch(rows, *self.answers(), *self.weight_sums(len(self)))
         return self._whole
 
     def _index(self, rows: np.ndarray) -> Tensor:

@@ -117,6 +117,7 @@ class CompiledStep(GradientStep):
         assert isinstance(optimizer, FusedOptimizer)
         self.flat, self.fused = backprop, optimizer
         self.counters, self.sums = np.zeros(8, np.int64), np.zeros(8)
+        self.right = 0.0  # rows (weights) of the epoch's batches, where each is a step of its own
         self.kernels = core = kernels()
         theta = backprop.theta.detach().numpy()
         self.nothing = nothing = theta[:0]
@@ -156,13 +157,13 @@ class CompiledStep(GradientStep):
         self.batch, self.losses = np.empty(n_rows, np.int64), np.empty(n_rows)
 
     def make_data(
-        self, X: Tensor, targets: Tensor, weights: Tensor | None, rows: np.ndarray = NO_ROWS
+        self, X: Tensor, targets: Tensor, weights: Any, rows: np.ndarray = NO_ROWS
     ) -> Data:
         """Return rows, all of X (N, d) or those with some numbers, as compiled functions do."""
         core, dtype = self.kernels, self.compute_dtype
         numbers = X.to(dtype).contiguous().numpy()
         y = targets.to(dtype).contiguous().view(len(targets), -1).numpy()
-        weight = NO_NUMBERS if weights is None else weights.to(torch.float64).numpy()
+        weight = NO_NUMBERS if weights is None else np.asarray(weights, np.float64)
         chosen = rows if len(rows) else slice(None)
         of_rows = weight[chosen] if len(weight) else None
         totals = self.no_data.totals
@@ -231,9 +232,12 @@ class CompiledStep(GradientStep):
         """Write the gradients; return outputs (n, n_outputs) and the penalised loss sum ()."""
         data = self.make_data(batch.X, batch.targets, batch.sample_weight)  # type: ignore[arg-type]
         core = self.kernels
+        if len(batch.targets) > len(self.batch):
+            self.reserve(len(batch.targets), len(self.order))
         self.sums[core.WEIGHT] = batch.weight_sum
         self.perform(core.GRADIENT, data)
         n, k = len(batch.targets), len(self.residuals)
+        self.right += float(self.sums[core.RIGHT])
         place = self.net[core.PLACES, -1]
         outputs = torch.from_numpy(self.work[place : place + n * k].reshape(n, k).copy())
         return outputs, torch.tensor(self.sums[core.TOTAL])
@@ -277,8 +281,9 @@ class CompiledLoop(Loop):
         rows = samples.rows
         assert isinstance(rows, DenseRows)
         if whole and samples.subset is not None:  # one batch, gathered once
-            (batch,) = samples.batches(len(samples))
-            return self.step.make_data(batch.X, batch.targets, batch.sample_weight)  # type: ignore[arg-type]
+            X, (targets, weights) = rows.tensor[samples.subset], samples.all_answers()
+            weights = None if weights is None else weights[samples.subset]
+            return self.step.make_data(X, targets[samples.subset], weights)
         numbers = NO_ROWS if samples.subset is None else samples.subset
         return self.step.make_data(rows.tensor, *samples.all_answers(), numbers)
 
@@ -378,14 +383,16 @@ class CompiledLoop(Loop):
 
     def _train_rows(self, sums: EpochSums) -> tuple[float, float]:
         """Update the weights once a batch; return the epoch's mean loss and score."""
-        if self.listens_to_batches:
-            return super()._train_rows(sums)
         training, step, core = self.training, self.step, self.step.kernels
         n_batches, checkpoint = self.steps_per_epoch, training.checkpoint
         tally = np.zeros(1 + len(step.residuals)) if sums.tally is None else sums.tally
+        step.right, step.residuals[:] = tally[0], tally[1:]
+        if self.listens_to_batches:
+            loss, _ = super()._train_rows(sums)
+            assert sums.tally is not None
+            return loss, self._score(sums.tally)
         step.counters[core.BATCH] = sums.n_batches
         step.sums[: core.RIGHT + 1] = sums.loss_sum, sums.weight_sum, tally[0]
-        step.residuals[:] = tally[1:]
         if sums.order is not None:
             step.order[:] = sums.order
         while step.counters[core.BATCH] < n_batches:
@@ -412,6 +419,13 @@ class CompiledLoop(Loop):
         self.state.n_samples_seen += len(training.train)
         assert sums.tally is not None
         return sums.loss_sum / sums.weight_sum, self._score(sums.tally)
+
+    def _train_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Update the weights; return outputs (n, n_outputs) and the penalised loss sum ()."""
+        result = super()._train_batch(batch)
+        assert self.training.sums is not None
+        self.training.sums.tally = np.array([self.step.right, *self.step.residuals])
+        return result
 
     def _score(self, tally: np.ndarray) -> float:
         """Return accuracy or R2 of what the batches have come to (1 + k,)."""
