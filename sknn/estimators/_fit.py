@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sknn.data import Samples, fingerprint, resolve_device, resolve_precision
-from sknn.nn import first_parameter, moved
+from sknn.nn import first_parameter, moved, set_mode
 from sknn.training import (
     HORIZON_SCHEDULES,
     Checkpoint,
@@ -131,8 +131,7 @@ class PreparedFit:
     def conclude(self) -> None:
         """Give the estimator what the training has come to, also where it was interrupted."""
         self.is_concluded = True
-        if self.estimator.module_.training:
-            self.estimator.module_.eval()
+        set_mode(self.estimator.module_, training=False)
         self.estimator._conclude(self.training)
 
     def warn(self) -> None:
@@ -322,7 +321,7 @@ def _start(
             arguments = model._format.module_arguments() | {"n_outputs": model.n_outputs_}
             module = build_user_module(model.module, arguments)
     if not isinstance(model.module, torch.nn.Module):  # layers of an instance keep their modes
-        module.eval()
+        set_mode(module, training=False)
     if company.first is not None:
         # the members of an ensemble that has grown may have been made for other data
         weight_dtype = first_parameter(company.first.module_).dtype

@@ -25,7 +25,6 @@ from .losses import (
     make_classification_loss,
     make_regression_loss,
 )
-from .parameters import first_parameter, moved, parameters_of
 from .randomness import Generators, generator_on
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
@@ -41,3 +40,4 @@ from .series import (
 )
 from .stack import StackedBackprop
 from .tracing import LayerTrace, trace_layers
+from .walks import first_parameter, moved, parameters_of, set_mode

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn.data import Samples
-from sknn.nn import Generators, Loss
+from sknn.nn import Generators, Loss, set_mode
 
 from ._listeners import Listener
 from ._running_statistics import RunningStatistics
@@ -163,7 +163,7 @@ class Training:
     def set_mode(self, *, training: bool) -> None:
         """Switch dropout and the like on or off (which walks through the module)."""
         if self.module.training != training:
-            self.module.train(training)
+            set_mode(self.module, training=training)
 
     @contextmanager
     def predicting(self) -> Iterator[None]:

@@ -1,8 +1,11 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
-from sknn.nn import DenseNetwork, EnsembleNetwork, first_parameter, moved, parameters_of
+from sknn.nn import DenseNetwork, EnsembleNetwork, first_parameter, moved, parameters_of, set_mode
 
 
 class Tied(nn.Module):
@@ -56,3 +59,46 @@ def test_a_module_that_is_there_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     network = DenseNetwork(3, (4,), 2)
     monkeypatch.setattr(DenseNetwork, "to", None)
     assert moved(network, torch.device("cpu"), torch.float32) is network
+
+
+class Frozen(nn.Module):
+    """Keeps its normalization in evaluation mode, whatever it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+        self.dropout = nn.Dropout()
+
+    def train(self, mode: bool = True) -> "Frozen":
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+
+@pytest.mark.parametrize("kind", [*MODULES, "frozen part", "script"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_modes_are_those_that_torch_sets(kind: str, mixed: bool) -> None:
+    def make() -> nn.Module:
+        if kind == "frozen part":
+            module: nn.Module = nn.Sequential(nn.Dropout(), Frozen())
+        elif kind == "script":
+            module = nn.Sequential(nn.Dropout(), nn.Identity())
+        else:
+            module = MODULES[kind]()
+        if mixed:
+            next(reversed([*module.modules()])).eval()
+        if kind == "script":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of its age
+                return torch.jit.script(module)
+        return module
+
+    module, expected = make(), make()
+    for training in (False, True, False):
+        set_mode(module, training=training)
+        expected.train(training)
+        modes = [part.training for part in module.modules()]
+        assert modes == [part.training for part in expected.modules()]
+    x = torch.ones(5, 3)
+    if kind == "script":
+        assert_close(module(x), x)

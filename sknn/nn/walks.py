@@ -1,4 +1,4 @@
-"""Parameters and buffers of a module, found in a fifth of the time that torch's generators take."""
+"""Walks through a module, in a fifth of the time that torch's own take."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def moved(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mod
     if all(each.dtype == dtype and each.device == device for each in tensors):
         return module
     return module.to(device=device, dtype=dtype)
+
+
+def set_mode(module: nn.Module, *, training: bool) -> None:
+    """Do what `module.train(training)` does, which says so to parts that know it already."""
+    if type(module).train is not nn.Module.train:  # it may leave parts of its own as they are
+        module.train(training)
+        return
+    if module.training != training:
+        module.training = training
+    for part in module._modules.values():
+        if part is not None:
+            set_mode(part, training=training)
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:
