@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -40,6 +41,20 @@ def test_estimators_train_and_predict(estimator: Any) -> None:
 def test_solvers(solver: str) -> None:
     model = dense(solver=solver, learning_rate_init=0.05, batch_size=16, tol=0.01)
     assert model.set_params(max_iter=100, verbose="bar").fit(X, Y).score(X, Y) > 0.9
+
+
+def test_compiled_functions() -> None:
+    pytest.importorskip("numba")
+    from tests.compiled.ways import through_core, through_torch
+
+    for precision in ("float32", "float64"):
+        network = dense(precision=precision, dropout=0.2, early_stopping=True)
+        weights = [
+            way(lambda network=network: clone(network).fit(X, Y)).coefs_
+            for way in (through_core, through_torch)
+        ]
+        for mine, others in zip(*weights, strict=True):
+            np.testing.assert_allclose(mine, others, rtol=0, atol=1e-5)
 
 
 def test_searches_and_ensembles() -> None:

@@ -319,7 +319,12 @@ class CompiledLoop(Loop):
         try:
             step.perform(core.TRAIN, self.data, self.held_out, self._rates(most), log, most)
         finally:  # a signal that has come meanwhile is raised here
-            self._give_back(log, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            try:
+                self._give_back(log, seconds)
+            except KeyboardInterrupt:
+                self._give_back(log, seconds)  # all of it
+                raise
         if step.counters[core.STOP] == core.DIVERGED:
             loss = training.this_epoch["train_loss"]
             self._diverged(f"loss {loss:g} in epoch {training.n_epochs_run}")
@@ -337,6 +342,7 @@ class CompiledLoop(Loop):
         step.counters[core.SEEN] = state.n_samples_seen
         step.counters[core.STOP] = core.GOES_ON
         step.counters[core.LOGGED] = 0
+        self._n_epochs_before = len(state.history)
         step.sums[core.BEST] = plateau.best
         if self._draws:
             drawn = state.random_state.get_state(legacy=False)["state"]
@@ -345,13 +351,12 @@ class CompiledLoop(Loop):
                 step.order[:] = self.training.order
 
     def _give_back(self, log: np.ndarray, seconds: float) -> None:
-        """Bring the training's state to that of the compiled functions."""
+        """Bring the training to the state of the compiled functions; twice is as good as once."""
         core, step, state, plateau = self.step.kernels, self.step, self.state, self.state.plateau
         assert plateau is not None
-        before = self.training.learning_rate.now
+        if (rate := float(step.sums[core.RATE])) != self.training.learning_rate.now:
+            state.learning_rate = rate
         step.write_optimizer()
-        if self.training.learning_rate.now != before:
-            state.learning_rate = self.training.learning_rate.now
         self.training.n_epochs_run = int(step.counters[core.EPOCHS])
         plateau.count = int(step.counters[core.COUNT])
         plateau.best = float(step.sums[core.BEST])
@@ -363,6 +368,7 @@ class CompiledLoop(Loop):
             state.random_state.set_state(random_state)
             self.training.order = step.order
         n = int(step.counters[core.LOGGED])
+        del state.history[self._n_epochs_before :]
         for row in log[:n].tolist():
             epoch = {"batches": [], "epoch": len(state.history) + 1}
             epoch["learning_rate"] = row[core.LEARNING_RATE]

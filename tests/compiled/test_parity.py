@@ -13,7 +13,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 pytest.importorskip("numba")
-pytest.importorskip("sknn.compiled._kernels")
 
 from sknn import NeuralClassifier, NeuralRegressor
 from tests.compiled.ways import SKORCH_KEYS, through_core, through_torch

@@ -19,11 +19,10 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 pytest.importorskip("numba")
-pytest.importorskip("sknn.compiled._kernels")
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
-from tests.compiled.ways import counted, through_core, through_torch, torch_alone
+from tests.compiled.ways import SKORCH_KEYS, counted, through_core, through_torch, torch_alone
 from tests.helpers import assert_same_weights, weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -37,6 +36,7 @@ X_val, y_val = X[::3] + 0.1, labels[::3]
 SETTINGS: dict[str, dict[str, Any]] = {
     "adam": {},
     "dropout": {"dropout": [0.3, 0.1], "hidden_layer_sizes": (9, 7), "learning_rate": "cosine"},
+    "weights": {"class_weight": "balanced", "max_grad_norm": 0.1, "label_smoothing": 0.1},
     "sgd": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.05, "n_iter_no_change": 2},
     "early stopping": {"early_stopping": True, "solver": "adamw", "n_iter_no_change": 3},
     "float32": {"precision": "float32", "max_grad_norm": 0.5, "class_weight": "balanced"},
@@ -61,8 +61,8 @@ def assert_same_fit(one: Any, other: Any) -> None:
     assert one.n_iter_ == other.n_iter_ and one.t_ == other.t_
     assert one.loss_curve_ == other.loss_curve_
     for mine, others in zip(one.history_, other.history_, strict=True):
-        both = (set(mine) & set(others)) - {"dur", "batches"}
-        assert {"train_loss", "train_score"} <= both
+        both = (set(mine) & set(others)) - SKORCH_KEYS
+        assert {"learning_rate", "train_loss", "train_score"} <= both
         assert {key: mine[key] for key in both} == {key: others[key] for key in both}
 
 
