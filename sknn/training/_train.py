@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from sknn.data import Samples, threads_for
 from sknn.nn import DenseBackprop, Loss, own_defaults
 
-from ._compiled import CompiledLoop, CompiledStep, is_compiled
+from ._compiled import CompiledStep, is_compiled
+from ._compiled_loop import CompiledLoop
 from ._lbfgs import LBFGSLoop
 from ._listeners import Listener
 from ._loop import Loop

@@ -1,0 +1,58 @@
+"""Where the arrays that compiled functions share have what.
+
+Structures of several arrays take numba long to compile, so what belongs together is an array, and
+these are places in it.
+"""
+
+# What `perform` does
+TRAIN, GO_THROUGH, GRADIENT, UPDATE, EVALUATE = range(5)
+
+# Rows of `net`, int64 (8, n_layers + 1). Column i has the width of what goes into layer i, counted
+# from 0, and its place in `work`; for a hidden layer its activation, how many of 2^16 units dropout
+# drops, and in column i + 1 the place of the slopes; the first column of the others has where two
+# blocks for gradients begin, their size, and the number of weights
+WIDTHS, PLACES, ACTIVATION, DROPPED, SLOPES, SPARE, BLOCK, N_WEIGHTS = range(8)
+
+# Places in `rule`, float64: what is minimised, and how
+(
+    LOSS, ONE_OF, LABELS, LINK, NUMBER, ALPHA, DECAY, MAX_NORM, SOLVER, BETA_1, BETA_2, EPSILON,
+    MOMENTUM, NESTEROV, BATCH_SIZE, SHUFFLES, STOPS_EARLY, TOL, PATIENCE, SCHEDULE, INITIAL_RATE,
+    POWER_T, N_EPOCHS,
+) = range(23)  # fmt: skip
+
+# Places in `counters`, int64
+EPOCHS, BATCH, COUNT, STEPS, UPDATES, SEEN, STOP, LOGGED = range(8)
+# and what counters[STOP] may be
+GOES_ON, CONVERGED, DIVERGED = range(3)
+
+# Places in `sums`, float64: of the epoch's batches, and what goes on from epoch to epoch
+TOTAL, WEIGHT, RIGHT, BEST, RATE, FIRST_RATE, ALL_WEIGHT, HELD_OUT_WEIGHT = range(8)
+
+# Columns of `log`, float64
+TRAIN_LOSS, TRAIN_SCORE, VALID_LOSS, VALID_SCORE, LEARNING_RATE = range(5)
+
+SCHEDULES = ("constant", "horizon", "invscaling", "adaptive")
+CONSTANT, HORIZON, INVSCALING, ADAPTIVE = range(4)
+SOLVERS = ("sgd", "adam", "adamw")
+SGD, ADAM, ADAMW = range(3)
+
+ACTIVATIONS = (
+    "identity", "relu", "logistic", "tanh", "leaky_relu", "elu", "celu", "selu", "gelu", "silu",
+    "swish", "mish", "softplus", "softsign", "relu6", "hardtanh", "hardswish",
+)  # fmt: skip
+(
+    IDENTITY, RELU, LOGISTIC, TANH, LEAKY_RELU, ELU, CELU, SELU, GELU, SILU,
+    SWISH, MISH, SOFTPLUS, SOFTSIGN, RELU6, HARDTANH, HARDSWISH,
+) = range(17)  # fmt: skip
+
+LOSSES = (
+    "log_loss", "focal", "brier", "hinge", "squared_hinge", "squared_error", "absolute_error",
+    "huber", "log_cosh", "poisson", "gamma", "quantile", "mape", "msle", "cosine",
+)  # fmt: skip
+(
+    LOG_LOSS, FOCAL, BRIER, HINGE, SQUARED_HINGE, SQUARED_ERROR, ABSOLUTE_ERROR,
+    HUBER, LOG_COSH, POISSON, GAMMA, QUANTILE, MAPE, MSLE, COSINE,
+) = range(15)  # fmt: skip
+
+LINKS = ("identity", "exp", "expm1")
+LINEAR, EXP, EXPM1 = range(3)
