@@ -419,3 +419,15 @@ def test_copies_of_an_estimator_share_nothing() -> None:
     copied = copy.deepcopy(model)
     copied.hidden_layer_sizes.append(5)  # type: ignore[union-attr]
     assert model.hidden_layer_sizes == [4]
+
+
+def test_a_subclass_has_parameters_of_its_own() -> None:
+    class Wider(NeuralClassifier):
+        def __init__(self, width: int = 3, *, alpha: float = 0.1) -> None:
+            super().__init__((width,), alpha=alpha)
+            self.width = width
+
+    for _ in range(2):
+        assert list(NeuralClassifier().get_params()) == sorted(parameters(NeuralClassifier))
+        assert Wider(5).get_params() == {"alpha": 0.1, "width": 5}
+        assert clone(Wider(5)).width == 5

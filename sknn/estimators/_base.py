@@ -128,6 +128,13 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return what predicts: the network, or an average over changed inputs."""
         return self.module_
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Return scikit-learn's list of the parameters, which it would make anew for each clone."""
+        if "_parameter_names" not in vars(cls):
+            cls._parameter_names = super()._get_param_names()
+        return vars(cls)["_parameter_names"]
+
     def _runs_user_code(self) -> bool:
         """Say whether functions of the user's, which may draw torch's numbers, take part."""
         if self.module is not None:
