@@ -63,6 +63,10 @@ class CudaGraph:
 
     def capture(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> None:
         """Record what `work` starts on the device; other threads may go on with theirs."""
+        # a graph keeps memory of its own, and nothing is given back while it is recorded
+        free, _ = torch.cuda.mem_get_info(self._device)
+        if free < torch.cuda.memory_reserved(self._device):
+            raise RuntimeError("less memory is free than the training has taken")
         present = torch.cuda.current_stream(self._device)
         stream = _capture_stream(present.device)
         with lending_nothing(), torch.cuda.stream(stream):
