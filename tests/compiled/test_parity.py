@@ -106,6 +106,8 @@ def random_case(seed: int) -> Case:
         "warm_start": bool(rng.random() < 0.5),
         "device": "cpu",
     }
+    if parameters["precision"] == "float32":  # what is left of a gradient that cancels is 1e-8
+        parameters["epsilon"] = max(parameters["epsilon"], 1e-5)
     if is_classifier:
         target = one_of("binary", "several", "names", "labels")
         y = {
@@ -154,27 +156,20 @@ def random_case(seed: int) -> Case:
     return Case(is_classifier, parameters, forms[one_of(*forms)], y, arguments, calls)
 
 
-def check(seed: int) -> bool:
-    """Compare the two ways; return whether they agree as closely as almost all cases do.
-
-    Adam divides a gradient that cancels to nothing, its rounding error, by `epsilon`.
-    """
+def check(seed: int) -> None:
     case = random_case(seed)
     core, core_warnings = through_core(case.run)
     torch, torch_warnings = through_torch(case.run)
     assert core_warnings == torch_warnings, case
     if isinstance(core, type):
         assert core is torch, case
-        return True
+        return
     close = 1e-12 if case.parameters["precision"] == "float64" else 1e-5
-    are_close = True
 
     def agree(name: str, mine: Any, other: Any) -> None:
-        nonlocal are_close
         largest = max(1.0, np.abs(other).max(initial=0.0))
         difference = np.abs(np.subtract(mine, other)).max(initial=0.0) / largest
-        assert difference < 100 * close, (name, difference, seed, case)
-        are_close &= bool(difference < close)
+        assert difference < close, (name, difference, seed, case)
 
     assert core.n_iter_ == torch.n_iter_ and core.t_ == torch.t_, case
     for mine, other in zip(weights_of(core), weights_of(torch), strict=True):
@@ -192,16 +187,16 @@ def check(seed: int) -> bool:
     assert core.module_.training == torch.module_.training
     if case.is_classifier:
         assert_array_equal(core.classes_, torch.classes_)
-    return are_close
 
 
 @pytest.mark.parametrize("first", range(0, N_QUICK, N_A_TEST))
 def test_random_cases_have_torchs_weights(first: int) -> None:
-    assert all(check(seed) for seed in range(first, first + N_A_TEST))
+    for seed in range(first, first + N_A_TEST):
+        check(seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(N_QUICK, N_ALL, 5 * N_A_TEST))
 def test_hundreds_of_random_cases_have_torchs_weights(first: int) -> None:
-    are_close = [check(seed) for seed in range(first, first + 5 * N_A_TEST)]
-    assert are_close.count(False) <= 2, first + np.flatnonzero(np.logical_not(are_close))
+    for seed in range(first, first + 5 * N_A_TEST):
+        check(seed)

@@ -263,6 +263,16 @@ def test_poisson_loss_of_a_zero_count_is_its_rate() -> None:
     assert_allclose(losses, np.exp(z[:, 0]), rtol=1e-12)
 
 
+def test_log_cosh_has_all_digits_far_away() -> None:
+    r = np.array([-15.0, -11.0, -9.0, 0.0, 9.0, 11.0, 15.0])
+    outputs = torch.from_numpy(r[:, np.newaxis]).requires_grad_()
+    losses = make_regression_loss("log_cosh")(outputs, torch.zeros(7, 1).double())
+    losses.sum().backward()
+    expected = np.logaddexp(r, -r) - np.log(2)
+    assert_allclose(losses.detach().numpy(), expected, rtol=1e-15)
+    assert_allclose(outputs.grad.numpy()[:, 0], np.tanh(r), rtol=1e-15)
+
+
 @pytest.mark.parametrize("name", ["log_cosh", "huber", "absolute_error"])
 @pytest.mark.parametrize("residual", [-1e4, 1e4])
 def test_robust_losses_are_linear_far_away(name: str, residual: float) -> None:

@@ -74,8 +74,9 @@ class LogCosh(RegressionLoss):
     """``log(cosh(r))`` of the error r: half its square near 0, its absolute value far away."""
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        # log cosh r = |r| + log(1 + exp(-2|r|)) - log 2, which cannot overflow
-        r = outputs - targets
+        # log cosh r = |r| + log(1 + exp(-2|r|)) - log 2, which cannot overflow; for positive
+        # numbers above 20, torch's softplus would leave out the exponential
+        r = (outputs - targets).abs()
         return r + F.softplus(-2 * r) - math.log(2)
 
 
