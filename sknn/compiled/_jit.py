@@ -51,9 +51,9 @@ class _Cache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         # of all files here: a function goes with those that it calls
-        folder = Path(__file__).parent
-        files = [path.stat() for path in sorted(folder.glob("*.py"))]
-        stamp = self._impl.locator.get_source_stamp(), *((f.st_mtime, f.st_size) for f in files)
+        files = sorted(Path(__file__).parent.glob("*.py"))
+        contents = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        stamp = self._impl.locator.get_source_stamp(), contents
         self._cache_file = _CacheFile(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:

@@ -1,6 +1,7 @@
 """Compiled functions on the disk, and what happens where they cannot be there."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,21 @@ def test_a_new_source_is_compiled_anew(functions: Functions) -> None:
     functions.load().outer(THREE)
     functions.write(factor=2)
     assert functions.load().outer(THREE) == 6.0  # `outer` itself has not changed
+
+
+def test_another_file_of_the_room_compiles_anew(
+    functions: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "called.py"
+    monkeypatch.setattr(_jit, "__file__", str(tmp_path / "_jit.py"))
+    hits = []
+    for content in ("value = 1", "value = 1", "value = 2"):  # of the same size and time
+        other.write_text(content)
+        os.utime(other, (0, 0))
+        module = functions.load()
+        module.total(THREE)
+        hits.append(n_hits(module.total))
+    assert hits == [0, 1, 0]
 
 
 def test_another_version_of_numba_compiles_anew(
