@@ -356,7 +356,7 @@ def test_weights_and_validation_data_are_taken_up(
         return model.fit(X, y, sample_weight_val=None, **arguments)
 
     model, n_kills = fit_in_pieces(writes, fit, [3, 9, 4])
-    assert n_kills == 3
+    assert n_kills >= 1
     assert_same_fit(model, expected)
     assert model.best_validation_score_ == expected.best_validation_score_
 
