@@ -127,7 +127,9 @@ class CompiledStep(GradientStep):
         self.no_data = Data(
             nothing.reshape(0, d), nothing.reshape(0, 1), NO_NUMBERS, NO_ROWS, 0.0, self.residuals
         )
-        self.reserve(settings.batch_size, 0)
+        # until `reserve` makes room
+        self.work, self.order, self.permutation = nothing, NO_ROWS, NO_ROWS
+        self.batch, self.losses = NO_ROWS, NO_NUMBERS
 
     def reserve(self, n_rows: int, n_ordered: int) -> None:
         """Make room for batches of so many rows, and for the order of so many."""

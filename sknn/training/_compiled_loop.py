@@ -45,11 +45,10 @@ class CompiledLoop(Loop):
         self.batches_at_once = max(int(SEGMENT_SECONDS / seconds), 1)
         # a generator of another kind is left to NumPy
         self._draws = step.order.size > 0
-        kind = self.state.random_state.get_state(legacy=False)["bit_generator"]
         self.is_heard = bool(
             training.listeners
             or training.checkpoint is not None
-            or (self._draws and kind != "MT19937")
+            or (self._draws and _kind_of(self.state.random_state) != "MT19937")
         )
 
     def _read(self, samples: Samples, *, whole: bool = False) -> Data:
@@ -224,3 +223,8 @@ class CompiledLoop(Loop):
         step = self.step
         step.perform(at.EVALUATE, step.no_data, self.held_out)
         return float(step.sums[at.TOTAL]), float(step.sums[at.RIGHT])
+
+
+def _kind_of(random_state: np.random.RandomState) -> str:
+    """Return the name of what draws a generator's bits."""
+    return random_state.get_state(legacy=False)["bit_generator"]
