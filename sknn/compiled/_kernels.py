@@ -211,6 +211,9 @@ def change_rate(first, sums, rate):
 def follow_plateau(rule, theta, first, best, counters, sums, value):
     """Take in an epoch's loss or score: keep the best weights, lower the rate, or end training."""
     if rule[at.STOPS_EARLY]:
+        for i in range(len(theta) if value > sums[at.BEST] else 0):
+            if not math.isfinite(theta[i]):
+                value = np.nan  # labels have a score, whatever they are decided from
         reached, better = value >= sums[at.BEST] + rule[at.TOL], value > sums[at.BEST]
     else:
         reached, better = value <= sums[at.BEST] - rule[at.TOL], value < sums[at.BEST]

@@ -160,8 +160,9 @@ class CompiledStep(GradientStep):
         totals = self.no_data.totals
         if not self.rule[at.LABELS]:
             values = y[chosen].astype(np.float64)
-            deviations = (values - np.average(values, axis=0, weights=of_rows)) ** 2
-            totals = deviations.sum(0) if of_rows is None else of_rows @ deviations
+            with np.errstate(all="ignore"):  # the loss of targets that overflow says so
+                deviations = (values - np.average(values, axis=0, weights=of_rows)) ** 2
+                totals = deviations.sum(0) if of_rows is None else of_rows @ deviations
         weight_sum = float(len(y[chosen]) if of_rows is None else of_rows.sum())
         return Data(numbers, y, weight, rows, weight_sum, totals)
 

@@ -213,7 +213,8 @@ class CompiledLoop(Loop):
             return float(tally[0] / self.data.weight_sum)
         residuals, totals = tally[1:], self.data.totals
         constant = totals == 0
-        scores = 1 - residuals / np.where(constant, 1, totals)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = 1 - residuals / np.where(constant, 1, totals)
         scores[constant] = residuals[constant] == 0
         scores[~np.isfinite(residuals)] = np.nan
         return float(scores.mean())

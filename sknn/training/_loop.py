@@ -6,6 +6,7 @@ batches only if one of them wants to.
 
 from __future__ import annotations
 
+import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -42,6 +43,7 @@ class Loop:
         self.rows_at_once = rows_at_once(work.layer_size, device, training=True)
         self._rows_in_order: np.ndarray | None = None  # of the last epoch
         self._captured: CapturedEpochs | None = None
+        self._bests: dict[str, float] = {}  # of the history's columns, losses negated
 
     # ------------------------------------------------------------------------------------- run
 
@@ -147,12 +149,16 @@ class Loop:
         """Record what skorch's callbacks look for: a batch at least, and what is best so far."""
         if not epoch["batches"]:
             epoch["batches"].append({"train_loss": epoch["train_loss"]})
-        *earlier, _ = list(self.state.history)
         for name in ("train_loss", "valid_loss", "train_score", "valid_score"):
             if name in epoch:
                 sign = -1 if name.endswith("loss") else 1
-                values = (sign * row[name] for row in earlier if name in row)
-                epoch[f"{name}_best"] = sign * epoch[name] > max(values, default=-np.inf)
+                if name not in self._bests:  # the epochs of earlier calls count as well
+                    *earlier, _ = list(self.state.history)
+                    values = (sign * row[name] for row in earlier if name in row)
+                    self._bests[name] = max(values, default=-math.inf)
+                value = sign * epoch[name]
+                epoch[f"{name}_best"] = value > self._bests[name]
+                self._bests[name] = max(self._bests[name], value)
 
     def end_epoch(self) -> None:
         """Count the epoch, decide whether training ends, notify, and keep what has come of it."""
@@ -173,6 +179,8 @@ class Loop:
         learning_rate = training.learning_rate
         assert state.plateau is not None
         value = epoch["valid_score" if settings.early_stopping else "train_loss"]
+        if settings.early_stopping and value > state.plateau.best and not self._is_finite():
+            value = math.nan  # labels have a score, whatever they are decided from
         improved = state.plateau.update(value, settings.tol)
         if improved and settings.early_stopping:
             state.best = self._snapshot()
@@ -300,9 +308,12 @@ class Loop:
 
     def check_weights(self) -> None:
         """Raise DivergenceError for weights that are not finite, unless there are better ones."""
-        if not all(bool(tensor.isfinite().all()) for tensor in self.step.parameters):
+        if not self._is_finite():
             n_epochs = self.training.n_epochs_run
             self._diverged(f"weights that are not finite after epoch {n_epochs}")
+
+    def _is_finite(self) -> bool:
+        return all(bool(tensor.isfinite().all()) for tensor in self.step.parameters)
 
     def _diverged(self, symptom: str) -> None:
         """Go back to the best weights if there are any, else raise."""

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 pytest.importorskip("numba")
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.training import DivergenceError
 from tests.compiled.ways import SKORCH_KEYS, counted, through_core, through_torch, torch_alone
 from tests.helpers import assert_same_weights, weights_of
 
@@ -225,6 +227,46 @@ def test_the_network_can_be_changed_between_calls() -> None:
         way(lambda model=model: model.partial_fit(X, values))
     for mine, other in zip(*map(weights_of, models), strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-13)
+
+
+# ----------------------------------------------------------------------------------- divergence
+
+# NaN outputs are decided as the first label, which most rows have.
+rare = (labels == 2).astype(int)
+DIVERGING: dict[str, Any] = {
+    "solver": "sgd", "learning_rate_init": 1e150, "early_stopping": True,
+    "validation_fraction": 0.3, "precision": "float64",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", [through_core, through_torch])
+def test_early_stopping_keeps_no_weights_that_are_not_finite(way: Any) -> None:
+    def fit() -> Any:
+        with pytest.raises(DivergenceError, match="loss nan in epoch 1"):
+            classifier(**DIVERGING).fit(X, rare)
+        return DivergenceError, None
+
+    way(fit)
+
+
+@pytest.mark.parametrize("way", [through_core, through_torch])
+def test_early_stopping_goes_back_to_the_weights_before_the_divergence(way: Any) -> None:
+    model = classifier(**DIVERGING, warm_start=True, random_state=2)
+    way(lambda: model.set_params(learning_rate_init=1e-5).fit(X, rare))
+    before, best = weights_of(model), model.best_validation_score_
+    assert best is not None and best < 0.6  # that of NaN is 0.7
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        way(lambda: model.set_params(learning_rate_init=1e150).fit(X, rare))
+    for mine, others in zip(weights_of(model), before, strict=True):
+        assert_array_equal(mine, others)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("listener", [{}, {"verbose": True}])
+def test_targets_that_overflow_are_refused_without_numpys_warnings(listener: Any) -> None:
+    model = NeuralRegressor(precision="float64", max_iter=3, random_state=0, **listener)
+    with pytest.raises(ValueError), pytest.warns(UserWarning, match="y has values beyond"):
+        model.fit(X, 1e300 * values)
 
 
 # ------------------------------------------------------------------------------ threads, memory
