@@ -27,6 +27,7 @@ from ._format import DenseFormat
 # us). From 2^18 multiplications on, OpenBLAS shares a product among threads, which may cost ms.
 FEW_FLOPS = 2 * 2**18
 
+NUMBER_KINDS = "biuf"
 NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
@@ -107,6 +108,8 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         attributes = vars(self)
         network = attributes["module_"]
         if type(network) is not DenseNetwork or type(X) is not np.ndarray:
+            return None
+        if X.dtype.kind not in NUMBER_KINDS:  # dates, of which NumPy makes numbers
             return None
         dtype = attributes["_compute_dtype"]
         numpy_type = NUMPY_TYPES.get(dtype)

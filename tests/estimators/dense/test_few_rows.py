@@ -107,6 +107,8 @@ INPUTS: dict[str, Callable[[Any], Any]] = {
     "bool": lambda _: data(4)[0] > 0,
     "complex": lambda _: data(4)[0].astype(complex),
     "object": lambda _: data(4)[0].astype(object),
+    "dates": lambda _: np.array([["2020-01-01"] * N_FEATURES], "datetime64[D]"),
+    "durations": lambda _: np.ones((2, N_FEATURES), "timedelta64[s]"),
     "strings": lambda _: np.array([["a", "b", "c"]]),
     "Fortran order": lambda _: np.asfortranarray(data(4)[0]),
     "every other row": lambda _: data(8)[0][::2],
