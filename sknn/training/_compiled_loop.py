@@ -41,7 +41,11 @@ class CompiledLoop(Loop):
         )
         self.data = self._read(train, whole=self.steps_per_epoch == 1)
         self.held_out = None if held_out is None else self._read(held_out)
-        seconds = settings.batch_size * settings.work.flops / OPERATIONS_A_SECOND + STEP_SECONDS
+        work, n_held_out = settings.work, 0 if held_out is None else len(held_out)
+        # of a batch, with its share of the validation after the epoch
+        n_operations = settings.batch_size * work.flops
+        n_operations += n_held_out * work.forward_flops / self.steps_per_epoch
+        seconds = n_operations / OPERATIONS_A_SECOND + STEP_SECONDS
         self.batches_at_once = max(int(SEGMENT_SECONDS / seconds), 1)
         # a generator of another kind is left to NumPy
         self._draws = step.order.size > 0

@@ -331,6 +331,17 @@ def test_ctrl_c_ends_a_fit_and_leaves_it_fitted(n_samples: int) -> None:
     assert not model.module_.training
 
 
+def test_a_call_does_fewer_epochs_where_each_validates_many_rows() -> None:
+    # signals are taken between the calls
+    many = rng.normal(size=(30_000, 4))
+    model = classifier(max_iter=60, hidden_layer_sizes=(100,), n_iter_no_change=np.inf)
+    with counted() as alone:
+        model.fit(X, labels)
+    with counted() as beside:
+        model.fit(X, labels, X_val=many, y_val=labels[np.arange(len(many)) % 90])
+    assert len(alone) < 3 <= 5 < len(beside)
+
+
 def test_an_interrupted_fit_is_the_first_part_of_a_whole_one(interrupt_at: Any) -> None:
     interrupt_at(5, "epoch")
     model = classifier(callbacks=[Interrupting()])
