@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy import sparse
 
 from sknn.nn.sparse import transposed_csr
 
 
-def test_the_transpose_is_scipys():
+@pytest.mark.filterwarnings("ignore:Sparse CSR")  # torch says once that it is new
+def test_the_transpose_is_scipys() -> None:
     rng = np.random.default_rng(0)
     dense = rng.normal(size=(7, 11)) * (rng.random((7, 11)) < 0.3)
     dense[2] = dense[:, 4] = 0  # an empty row and an empty column
