@@ -35,7 +35,7 @@ class _BlasLimit:
             self._users += 1
             for library, number in zip(self._libraries, before, strict=True):
                 if number != 1:
-                    library.set_num_threads(1)
+                    _set_threads(library, 1)
             return before
 
     def leave(self, before: Sequence[int]) -> None:
@@ -47,7 +47,7 @@ class _BlasLimit:
             for library, own, common in zip(libraries, before, self._before, strict=True):
                 number = own if _is_per_thread(library) else common if self._users == 0 else 1
                 if number != 1 and library.get_num_threads() == 1:
-                    library.set_num_threads(number)
+                    _set_threads(library, number)
 
     def reset(self) -> None:
         """Forget the threads that a fork has left behind; their number stays 1 in the child."""
@@ -67,6 +67,13 @@ def _find_libraries() -> list[Any]:
     found = ThreadpoolController().select(user_api="blas").lib_controllers
     of_scipy = [each for each in found if "scipy.libs" in each.filepath.replace(os.sep, "/")]
     return of_scipy or found
+
+
+def _set_threads(library: Any, number: int) -> None:
+    """Set a library's number of threads, whichever thread asks."""
+    # threadpoolctl from 3.8 on lets only the first thread that has set OpenBLAS's do so again
+    set_number = getattr(library, "_real_set_num_threads", library.set_num_threads)
+    set_number(number)
 
 
 def _is_per_thread(library: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,3 +146,22 @@ def test_the_real_library_and_a_real_fork() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("needs fork")
     assert run_python(code).strip() == "restored"
+
+
+def test_every_thread_can_set_the_real_library() -> None:
+    libraries = _blas._find_libraries()
+    assert libraries
+
+    def numbers_within() -> list[int]:
+        with one_blas_thread():
+            return [library.get_num_threads() for library in libraries]
+
+    before = [library.get_num_threads() for library in libraries]
+    for library in libraries:  # from now on threadpoolctl obeys this thread alone
+        library.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(numbers_within).result() == [1] * len(libraries)
+    finally:
+        for library, number in zip(libraries, before, strict=True):
+            library.set_num_threads(number)
