@@ -71,23 +71,35 @@ def forward(net, theta, work, x, masks, learns):
 
 
 @inner
+def add_rows(a, total):
+    """Write the sum (width,) of the rows (n, width)."""
+    n, width = a.shape
+    for j in range(width):
+        total[j] = a[0, j]
+    # four rows at a time: the sum stays in the cache, but not in registers
+    for i in range(1, n - 3, 4):
+        for j in range(width):
+            total[j] += (a[i, j] + a[i + 1, j]) + (a[i + 2, j] + a[i + 3, j])
+    for i in range(1 + 4 * ((n - 1) // 4), n):
+        for j in range(width):
+            total[j] += a[i, j]
+
+
+@inner
 def backward(net, theta, gradient, work, x, delta):
     """Write the gradients, from those of the outputs, delta (n, k)."""
     n, last, zero = len(x), net.shape[1] - 2, theta.dtype.type(0)
+    _, bias_start = place_layer(net, last)
+    k = net[at.WIDTHS, -1]
+    add_rows(delta, gradient[bias_start : bias_start + k])
     for i in range(last, -1, -1):
-        start, bias_start = place_layer(net, i)
+        start, _ = place_layer(net, i)
         fan_in, width = net[at.WIDTHS, i], net[at.WIDTHS, i + 1]
         place = net[at.PLACES, i]
         h = x
         if i > 0:
             h = work[place : place + n * fan_in].reshape(n, fan_in)
         multiply(delta.T, h, gradient[start : start + fan_in * width].reshape(width, fan_in))
-        bias = gradient[bias_start : bias_start + width]
-        for j in range(width):
-            bias[j] = zero
-        for row in range(n):
-            for j in range(width):
-                bias[j] += delta[row, j]
         if i == 0:
             break
         spare = net[at.SPARE, 0] + ((last - i + 1) % 2) * net[at.BLOCK, 0]
@@ -103,6 +115,8 @@ def backward(net, theta, gradient, work, x, delta):
             for row in range(n):
                 for j in range(fan_in):
                     before[row, j] *= slopes[row, j]
+        _, bias_start = place_layer(net, i - 1)
+        add_rows(before, gradient[bias_start : bias_start + fan_in])
         delta = before
 
 
@@ -181,9 +195,10 @@ def update(rule, theta, g, first, second, m, n_updates, rate):
     beta_1, beta_2 = number(rule[at.BETA_1]), number(rule[at.BETA_2])
     rest_1, rest_2 = number(1 - rule[at.BETA_1]), number(1 - rule[at.BETA_2])
     for i in range(n):
-        first[i] = beta_1 * first[i] + rest_1 * g[i]
-        second[i] = beta_2 * second[i] + rest_2 * (g[i] * g[i])
-        theta[i] -= lr * first[i] / (np.sqrt(second[i]) + epsilon)
+        m1 = beta_1 * first[i] + rest_1 * g[i]
+        m2 = beta_2 * second[i] + rest_2 * (g[i] * g[i])
+        first[i], second[i] = m1, m2
+        theta[i] -= lr * m1 / (np.sqrt(m2) + epsilon)
 
 
 # ------------------------------------------------------------------------------- epochs and more

@@ -125,52 +125,62 @@ def sign(r):
 
 
 @inner
-def cross_entropy(smoothing, z, delta, targets, rows, losses):
-    """Write the losses (n,) of one of k labels a row, and gradients (n, k)."""
+def cross_entropy(smoothing, z, delta, targets, weights, rows, largest):
+    """Return what `judge` does, of one of k labels a row; `largest` (n,) is to work in."""
     n, k = z.shape
     for i in range(n):
-        losses[i] = z[i, argmax(z[i])]
+        place = argmax(z[i])
+        largest[i] = place
         for j in range(k):
-            delta[i, j] = z[i, j] - z.dtype.type(losses[i])
+            delta[i, j] = z[i, j] - z[i, place]
     flat = delta.reshape(n * k)
     for i in range(n * k):
         flat[i] = exponential(flat[i])
+    total, right, spread = 0.0, 0.0, delta.dtype.type(smoothing / k)
+    kept = delta.dtype.type(1 - smoothing)
     for i in range(n):
-        weight, mean = 0.0, 0.0
+        row, place, sum_of_row = rows[i], int(largest[i]), 0.0
         for j in range(k):
-            weight += delta[i, j]
-        label, log_weight = int(targets[rows[i], 0]), math.log(weight) + losses[i]
-        losses[i] = (1 - smoothing) * (log_weight - z[i, label])
+            sum_of_row += delta[i, j]
+        label, log_sum = int(targets[row, 0]), math.log(sum_of_row) + z[i, place]
+        loss = (1 - smoothing) * (log_sum - z[i, label])
         if smoothing:
+            mean = 0.0
             for j in range(k):
-                mean += (z[i, j] - log_weight) / k
-            losses[i] -= smoothing * mean
-        share = delta.dtype.type(1 / weight)
+                mean += (z[i, j] - log_sum) / k
+            loss -= smoothing * mean
+        share = delta.dtype.type(1 / sum_of_row)
         for j in range(k):
-            delta[i, j] = delta[i, j] * share - delta.dtype.type(smoothing / k)
-        delta[i, label] -= delta.dtype.type(1 - smoothing)
-
-
-@inner
-def judge(rule, z, delta, targets, weights, rows, losses, residuals):
-    """Return loss sum and rows (weights) that are right; gradients of the loss sum to (n, k)."""
-    n, k = z.shape
-    total, right = 0.0, 0.0
-    one_of, labels, link = rule[at.ONE_OF] != 0, rule[at.LABELS] != 0, rule[at.LINK]
-    if one_of and rule[at.LOSS] == at.LOG_LOSS:
-        cross_entropy(rule[at.NUMBER], z, delta, targets, rows, losses)
-    else:
-        for i in range(n):
-            losses[i] = row_loss(rule, z[i], delta[i], targets[rows[i]])
-    for i in range(n):
-        row = rows[i]
+            delta[i, j] = delta[i, j] * share - spread
+        delta[i, label] -= kept
         weight = 1.0
         if len(weights):
             rounded = delta.dtype.type(weights[row])
             weight = np.float64(rounded)
             for j in range(k):
                 delta[i, j] *= rounded
-        total += weight * losses[i]
+        total += weight * loss
+        right += weight if place == label else 0.0
+    return total, right
+
+
+@inner
+def judge(rule, z, delta, targets, weights, rows, losses, residuals):
+    """Return loss sum and rows (weights) that are right; gradients of the loss sum to (n, k)."""
+    n, k = z.shape
+    one_of, labels, link = rule[at.ONE_OF] != 0, rule[at.LABELS] != 0, rule[at.LINK]
+    if one_of and rule[at.LOSS] == at.LOG_LOSS:
+        return cross_entropy(rule[at.NUMBER], z, delta, targets, weights, rows, losses)
+    total, right = 0.0, 0.0
+    for i in range(n):
+        row, weight = rows[i], 1.0
+        loss = row_loss(rule, z[i], delta[i], targets[row])
+        if len(weights):
+            rounded = delta.dtype.type(weights[row])
+            weight = np.float64(rounded)
+            for j in range(k):
+                delta[i, j] *= rounded
+        total += weight * loss
         if labels:
             hits = 0
             if one_of:
