@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import torch
 from sklearn import config_context, get_config
 from sklearn.utils.validation import _num_features, _num_samples
 
 from sknn._hints import require_call
+from sknn.compiled import places
+from sknn.data import resolve_device
 from sknn.nn import ACTIVATIONS
-from sknn.training import raise_if, train_all
+from sknn.training import raise_if, stacks_networks, train_all
 
 from ._base import NeuralEstimator
 from ._fit import FitArguments, PreparedFit, join_validation, prepare
@@ -52,7 +55,10 @@ T = TypeVar("T", bound=FitTask)
 
 
 def stacking_key(estimator: Any) -> Hashable | None:
-    """Return a key of the parameters; with equal ones, not None, networks may share a stack."""
+    """Return a key of the parameters; with equal ones, not None, networks may share a stack.
+
+    None stands for what is best fitted by itself, in a process of its own.
+    """
     if not getattr(estimator, "_can_share_stacks", False) or (
         type(estimator).fit is not NeuralEstimator.fit
     ):
@@ -72,13 +78,16 @@ def stacking_key(estimator: Any) -> Hashable | None:
         or estimator.solver == "lbfgs"
         or not isinstance(estimator.solver, str)
         or not isinstance(estimator.loss, str)
-        or not all(isinstance(name, str) and _has_derivative(name) for name in names)
+        or not all(isinstance(name, str) and name in ACTIVATIONS for name in names)
         or getattr(estimator, "_skl_callbacks", None)
     ):
         return None
     try:
         sizes = tuple(positive_integers("hidden_layer_sizes", estimator.hidden_layer_sizes))
+        known = _known_activations(resolve_device(estimator.device))
     except (TypeError, ValueError):  # `fit` says what is wrong
+        return None
+    if not known.issuperset(names):
         return None
     return (
         type(estimator),
@@ -91,8 +100,11 @@ def stacking_key(estimator: Any) -> Hashable | None:
     )
 
 
-def _has_derivative(name: str) -> bool:
-    return name in ACTIVATIONS and ACTIVATIONS[name].backward is not None
+def _known_activations(device: torch.device) -> set[str]:
+    """Return the names of those that need no autograd where networks are trained on a device."""
+    if not stacks_networks(device):
+        return set(places.ACTIVATIONS)
+    return {name for name, each in ACTIVATIONS.items() if each.backward is not None}
 
 
 def bytes_per_fit(estimator: Any, X: Any, y: Any) -> int:

@@ -17,7 +17,8 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.estimators import FitTask, bytes_per_fit, fit_together, stacking_key
 from sknn.estimators.dense._format import DenseFormat
-from sknn.training import Interrupted
+from sknn.nn import ACTIVATIONS
+from sknn.training import Interrupted, _engine
 from tests.helpers import assert_equal_up_to_rounding, representatives
 
 pytestmark = [
@@ -334,6 +335,15 @@ class Overridden(NeuralClassifier):
 )
 def test_what_is_always_fitted_alone_has_no_key(estimator: Any) -> None:
     assert stacking_key(estimator) is None
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_on_a_cpu_all_activations_without_parameters_have_a_key(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "UNSTACKED_DEVICES", {"cpu"})
+    key = stacking_key(NeuralClassifier(activation=["relu", name], device="cpu"))
+    assert (key is None) == (name == "prelu")
 
 
 # ------------------------------------------------------------------------------- errors and ends
