@@ -93,10 +93,12 @@ class DenseBackprop:
     @staticmethod
     def binds(module: nn.Module) -> bool:
         """Say whether a module's parameters can be one tensor: those of a plain DenseNetwork."""
-        return (
-            type(module) is DenseNetwork
-            and module.is_plain
-            and all(parameter.requires_grad for parameter in module.parameters())
+        if type(module) is not DenseNetwork or not module.is_plain:
+            return False
+        parameters = list(module.parameters())
+        # a layer that is pruned or normalized has others, of which it makes its weights
+        return {id(each) for each in parameters} == {id(each) for each in flat_order(module)} and (
+            all(parameter.requires_grad for parameter in parameters)
         )
 
     @classmethod

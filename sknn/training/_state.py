@@ -72,7 +72,11 @@ class TrainingState:
         if len(states) == 1 and isinstance(module, DenseNetwork):
             # of one flat tensor
             parts = flat_order(module)
-            return keys_of(parts, module), parted_state(states[0], parts)
+            own = {id(parameter) for parameter in module.parameters()}
+            pairs = zip(parts, parted_state(states[0], parts), strict=True)
+            # a weight that a layer has since been told to make of others is no parameter any more
+            known = [(part, state) for part, state in pairs if id(part) in own]
+            return keys_of([part for part, _ in known], module), [state for _, state in known]
         # from a file that names no parameters
         everything = keys_of(module.parameters(), module)
         candidates = (names for names in (everything, keys) if len(names) == len(states))

@@ -18,6 +18,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
+from torch.nn.utils import prune
+from torch.nn.utils.parametrizations import weight_norm
 
 pytest.importorskip("numba")
 
@@ -227,6 +229,23 @@ def test_the_network_can_be_changed_between_calls() -> None:
         way(lambda model=model: model.partial_fit(X, values))
     for mine, other in zip(*map(weights_of, models), strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-13)
+
+
+def test_layers_with_weights_of_their_own_making_are_left_to_torch() -> None:
+    model = classifier(warm_start=True, hidden_layer_sizes=(9, 9)).fit(X, labels)
+    pruned, normalized, _ = model.module_.linear_layers
+    prune.random_unstructured(pruned, "weight", 0.5)
+    weight_norm(normalized)
+    before = model.predict_proba(X)
+    through_torch(lambda: model.partial_fit(X, labels))
+    after = [model.predict_proba(X), model.predict_proba(X[:1])]
+    assert np.abs(after[0] - before).max() > 1e-3
+    np.testing.assert_allclose(after[1], after[0][:1], rtol=1e-4)
+    with counted() as calls:
+        model.partial_fit(X, labels)
+    assert not calls
+    assert (pruned.weight_mask == 0).sum() == 18
+    assert ((pruned.weight == 0) == (pruned.weight_mask == 0)).all()
 
 
 # ----------------------------------------------------------------------------------- divergence

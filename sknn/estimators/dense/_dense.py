@@ -116,16 +116,14 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         n_flops = X.shape[0] * attributes["_work"].forward_flops
         if n_flops > FEW_FLOPS or numpy_type is None:
             return None
-        rows = X
-        if X.dtype != numpy_type:
-            with np.errstate(over="ignore"):
-                rows = X.astype(numpy_type)
         # X is refused, if it has to be, on the usual way; so are outputs that are not finite
-        if not math.isfinite(np.vdot(rows, rows)):
-            return None
-        outputs = network.few_outputs(rows, dtype)
-        if outputs is None or not math.isfinite(np.vdot(outputs, outputs)):
-            return None
+        with np.errstate(all="ignore"):
+            rows = X.astype(numpy_type, copy=False)
+            if not math.isfinite(np.vdot(rows, rows)):
+                return None
+            outputs = network.few_outputs(rows, dtype)
+            if outputs is None or not math.isfinite(np.vdot(outputs, outputs)):
+                return None
         return torch.from_numpy(outputs)
 
     # ------------------------------------------------------------------------ fitted attributes

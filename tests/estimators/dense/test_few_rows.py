@@ -351,3 +351,18 @@ def test_torchs_settings_change_nothing() -> None:
         assert_array_equal(model.decision_function(X), before)
     with np.errstate(all="raise"):
         assert_array_equal(model.decision_function(X), before)
+
+
+@pytest.mark.parametrize("factor", [1e-40, 1e30])
+def test_numpys_settings_and_warnings_of_errors_are_not_those_of_a_network(factor: float) -> None:
+    model = fitted(precision="float32")
+    with torch.no_grad():
+        for parameter in model.module_.parameters():
+            parameter.mul_(factor)
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        if factor < 1:
+            assert np.isfinite(model.predict_proba(factor * data(4)[0])).all()
+        else:
+            with pytest.raises(ValueError, match="not finite"):
+                model.predict(data(4)[0])
