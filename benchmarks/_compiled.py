@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import sklearn.model_selection as reference
@@ -16,6 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import sknn.model_selection as ours
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.training import _compiled
 
 from ._data import Data, small_classification, small_regression
 from ._measure import Options, interleave, quiet, report
@@ -307,6 +309,42 @@ def _compare_first_fits(rounds: int) -> list[Row]:
     return rows
 
 
+# --------------------------------------------------------------------------------------- rule
+
+# columns and hidden layers on both sides of the limit of a step
+SIZES = ((64, (100,)), (100, (200,)), (200, (200,)), (300, (300,)), (500, (400,)))
+
+
+def _compare_ways(rounds: int) -> list[Row]:
+    """Fit networks by compiled functions and by torch, whatever the limit of a step says."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 2000)
+    rows = []
+    for n_columns, hidden in SIZES:
+        X = rng.normal(size=(2000, n_columns))
+        for precision in ("float32", "float64"):
+
+            def fit(limit: float, X: Any = X, hidden: Any = hidden, kind: str = precision) -> None:
+                network = NeuralClassifier(
+                    hidden, max_iter=5, random_state=0, device="cpu", precision=kind
+                )
+                with mock.patch.object(_compiled, "LARGEST_STEP", limit):
+                    network.fit(X, y)
+
+            actions = {
+                "torch": lambda _, fit=fit: fit(0.0),
+                "compiled": lambda _, fit=fit: fit(np.inf),
+            }
+            task = f"{n_columns} columns, hidden {hidden}, {precision}"
+            with quiet():
+                timed = interleave(actions, rounds + 1, task)  # the first one warms up
+            seconds = {name: [each for each, _ in runs[1:]] for name, runs in timed.items()}
+            ratio = median(seconds["torch"]) / median(seconds["compiled"])
+            row = Row(task, "compiled", seconds=seconds["compiled"], score=f"{ratio:.2f} x torch")
+            rows.append(report(row))
+    return rows
+
+
 def run_compiled(options: Options) -> list[Row]:
     """Whole fits, searches, many small steps, ensembles and first fits of small networks.
 
@@ -318,4 +356,4 @@ def run_compiled(options: Options) -> list[Row]:
     rows = _compare_fits(options, rounds) + _compare_steps(rounds)
     rows += _compare_searches(options, rounds)
     rows += _compare_ensembles(options, rounds)
-    return rows + _compare_first_fits(rounds)
+    return rows + _compare_first_fits(rounds) + _compare_ways(rounds)
