@@ -10,7 +10,7 @@ from scipy import sparse
 from sknn.nn.sparse import transposed_csr
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CSR")  # torch says once that it is new
+@pytest.mark.filterwarnings("ignore:Sparse")  # torch says once that they are new, and unchecked
 def test_the_transpose_is_scipys() -> None:
     rng = np.random.default_rng(0)
     dense = rng.normal(size=(7, 11)) * (rng.random((7, 11)) < 0.3)
