@@ -141,10 +141,8 @@ class PreparedFit:
             self.estimator._warn_if_useless(self.training.train)
 
 
-def prepare(
-    estimator: Any, arguments: FitArguments, shared: SharedData | None = None
-) -> PreparedFit:
-    """Do everything that comes before the training, or refuse and change nothing."""
+def prepare(estimator: Any, arguments: FitArguments, shared: SharedData | None = None) -> Any:
+    """Return a PreparedFit, all done that comes before training; or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
         with Draft(estimator, goes_on=estimator._goes_on(arguments.incremental)) as draft:
@@ -493,11 +491,9 @@ def _resolve_schedule(model: Any, *, incremental: bool) -> str:
 
 def _make_listeners(model: Any, company: Company) -> list[Listener]:
     """Return what prints."""
-    listeners: list[Listener] = []
-    if model.verbose:
-        score_name = "R2" if is_regressor(model) else "accuracy"
-        if model.verbose == "bar":
-            listeners.append(MoveBar(company.bar, score_name))
-        else:
-            listeners.append(PrintEpochs(score_name, company.name))
-    return listeners
+    if not model.verbose:
+        return []
+    score_name = "R2" if is_regressor(model) else "accuracy"
+    if model.verbose == "bar":
+        return [MoveBar(company.bar, score_name)]
+    return [PrintEpochs(score_name, company.name)]
