@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import joblib
 import pytest
@@ -43,3 +44,19 @@ def stacks_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from sknn.training import _engine
 
     monkeypatch.setattr(_engine, "UNSTACKED_DEVICES", set())
+
+
+@pytest.fixture
+def training_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the threads in which networks are trained, one a training."""
+    from sknn.training import _engine
+
+    seen: list[str] = []
+    train = _engine.train
+
+    def spy(training: object) -> None:
+        seen.append(threading.current_thread().name)
+        train(training)
+
+    monkeypatch.setattr(_engine, "train", spy)
+    return seen

@@ -125,6 +125,17 @@ def sign(r):
 
 
 @inner
+def weigh(delta, weights, row):
+    """Multiply a row's gradient (k,) by its weight, in the gradient's type; return the weight."""
+    if not len(weights):
+        return 1.0
+    weight = delta.dtype.type(weights[row])
+    for j in range(len(delta)):
+        delta[j] *= weight
+    return np.float64(weight)
+
+
+@inner
 def cross_entropy(smoothing, z, delta, targets, weights, rows, largest):
     """Return what `judge` does, of one of k labels a row; `largest` (n,) is to work in."""
     n, k = z.shape
@@ -153,12 +164,7 @@ def cross_entropy(smoothing, z, delta, targets, weights, rows, largest):
         for j in range(k):
             delta[i, j] = delta[i, j] * share - spread
         delta[i, label] -= kept
-        weight = 1.0
-        if len(weights):
-            rounded = delta.dtype.type(weights[row])
-            weight = np.float64(rounded)
-            for j in range(k):
-                delta[i, j] *= rounded
+        weight = weigh(delta[i], weights, row)
         total += weight * loss
         right += weight if place == label else 0.0
     return total, right
@@ -173,13 +179,9 @@ def judge(rule, z, delta, targets, weights, rows, losses, residuals):
         return cross_entropy(rule[at.NUMBER], z, delta, targets, weights, rows, losses)
     total, right = 0.0, 0.0
     for i in range(n):
-        row, weight = rows[i], 1.0
+        row = rows[i]
         loss = row_loss(rule, z[i], delta[i], targets[row])
-        if len(weights):
-            rounded = delta.dtype.type(weights[row])
-            weight = np.float64(rounded)
-            for j in range(k):
-                delta[i, j] *= rounded
+        weight = weigh(delta[i], weights, row)
         total += weight * loss
         if labels:
             hits = 0

@@ -46,8 +46,7 @@ from ._modules import build_user_module
 from ._shared import SharedData, SharedRows, examine
 from ._validation import RowMemory, check_weight_sum, split_rows
 
-# On how many training rows a module of the user's is tried.
-TRIED_ROWS = 8
+TRIED_ROWS = 8  # of the training rows, on which a module of the user's is tried
 
 VALIDATION = "X_val, y_val"
 
@@ -141,8 +140,10 @@ class PreparedFit:
             self.estimator._warn_if_useless(self.training.train)
 
 
-def prepare(estimator: Any, arguments: FitArguments, shared: SharedData | None = None) -> Any:
-    """Return a PreparedFit, all done that comes before training; or refuse and change nothing."""
+def prepare(
+    estimator: Any, arguments: FitArguments, shared: SharedData | None = None
+) -> PreparedFit:
+    """Do everything that comes before the training, or refuse and change nothing."""
     with estimator._own_defaults():
         device = resolve_device(estimator.device)
         with Draft(estimator, goes_on=estimator._goes_on(arguments.incremental)) as draft:

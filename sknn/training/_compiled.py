@@ -85,7 +85,7 @@ class Data(NamedTuple):
     weights: np.ndarray  # float64 (N,), or (0,) if all are 1
     rows: np.ndarray  # int64 (n,): which belong here, or (0,) for all
     weight_sum: float
-    totals: np.ndarray  # float64 (k,): the targets' sums of squares about their means
+    totals: np.ndarray  # float64 (k,): the targets' sums of squares about their means, for R2
 
 
 class CompiledStep(GradientStep):
@@ -107,7 +107,7 @@ class CompiledStep(GradientStep):
         self.flat, self.fused = backprop, optimizer
         self.counters, self.sums = np.zeros(8, np.int64), np.zeros(8)
         self.right = 0.0  # rows (weights) of the epoch's batches, where each is a step of its own
-        self._perform = kernels().perform
+        self._perform, self._score = kernels().perform, kernels().score.py_func
         theta = backprop.theta.detach().numpy()
         self.nothing = nothing = theta[:0]
         self.best = np.empty_like(theta) if settings.early_stopping else nothing
@@ -156,15 +156,25 @@ class CompiledStep(GradientStep):
         y = targets.to(dtype).contiguous().view(len(targets), -1).numpy()
         weight = NO_NUMBERS if weights is None else np.asarray(weights, np.float64)
         chosen = rows if len(rows) else slice(None)
-        of_rows = weight[chosen] if len(weight) else None
-        totals = self.no_data.totals
-        if not self.rule[at.LABELS]:
-            values = y[chosen].astype(np.float64)
-            with np.errstate(all="ignore"):  # the loss of targets that overflow says so
-                deviations = (values - np.average(values, axis=0, weights=of_rows)) ** 2
-                totals = deviations.sum(0) if of_rows is None else of_rows @ deviations
-        weight_sum = float(len(y[chosen]) if of_rows is None else of_rows.sum())
-        return Data(numbers, y, weight, rows, weight_sum, totals)
+        weight_sum = float(weight[chosen].sum() if len(weight) else len(y[chosen]))
+        return Data(numbers, y, weight, rows, weight_sum, self.no_data.totals)
+
+    def with_totals(self, data: Data) -> Data:
+        """Return data that R2 can be computed of."""
+        if self.rule[at.LABELS]:
+            return data
+        chosen = data.rows if len(data.rows) else slice(None)
+        weights = data.weights[chosen] if len(data.weights) else None
+        values = data.targets[chosen].astype(np.float64)
+        with np.errstate(all="ignore"):  # the loss of targets that overflow says so
+            deviations = (values - np.average(values, axis=0, weights=weights)) ** 2
+            totals = deviations.sum(0) if weights is None else weights @ deviations
+        return data._replace(totals=totals)
+
+    def score(self, data: Data, right: float, residuals: np.ndarray) -> float:
+        """Return accuracy or R2 of what the batches of an epoch have come to."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self._score(self.rule, right, data.weight_sum, residuals, data.totals))
 
     def perform(
         self,
@@ -247,7 +257,6 @@ def _make_rule(loss: Loss, settings: Settings) -> np.ndarray:
     schedule = "horizon" if settings.schedule in HORIZON_SCHEDULES else settings.schedule
     decays = settings.solver == "adamw"
     max_norm = settings.max_grad_norm
-    rule = np.zeros(23)
     values = {
         at.LOSS: at.LOSSES.index(LOSSES[type(loss)]),
         at.ONE_OF: labels and loss.task == "multiclass",  # type: ignore[attr-defined]
@@ -273,9 +282,7 @@ def _make_rule(loss: Loss, settings: Settings) -> np.ndarray:
         at.POWER_T: settings.power_t,
         at.N_EPOCHS: settings.max_epochs,
     }
-    for place, value in values.items():
-        rule[place] = value
-    return rule
+    return np.array([float(values[place]) for place in range(len(values))])
 
 
 def _read_words(state: np.ndarray, words: np.ndarray) -> None:

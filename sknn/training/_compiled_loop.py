@@ -61,9 +61,10 @@ class CompiledLoop(Loop):
         if whole and samples.subset is not None:  # one batch, gathered once
             X, (targets, weights) = rows.tensor[samples.subset], samples.all_answers()
             weights = None if weights is None else weights[samples.subset]
-            return self.step.make_data(X, targets[samples.subset], weights)
+            return self.step.with_totals(self.step.make_data(X, targets[samples.subset], weights))
         numbers = NO_ROWS if samples.subset is None else samples.subset
-        return self.step.make_data(rows.tensor, *samples.all_answers(), numbers)
+        data = self.step.make_data(rows.tensor, *samples.all_answers(), numbers)
+        return self.step.with_totals(data)
 
     def run(self) -> None:
         """Train; whatever ends it, an interrupt included, the state holds what has been reached."""
@@ -174,7 +175,7 @@ class CompiledLoop(Loop):
         if self.listens_to_batches:
             loss, _ = super()._train_rows(sums)
             assert sums.tally is not None
-            return loss, self._score(sums.tally)
+            return loss, step.score(self.data, sums.tally[0], sums.tally[1:])
         step.counters[at.BATCH] = sums.n_batches
         step.sums[: at.RIGHT + 1] = sums.loss_sum, sums.weight_sum, tally[0]
         if sums.order is not None:
@@ -202,7 +203,7 @@ class CompiledLoop(Loop):
                 checkpoint.write(training)
         self.state.n_samples_seen += len(training.train)
         assert sums.tally is not None
-        return sums.loss_sum / sums.weight_sum, self._score(sums.tally)
+        return sums.loss_sum / sums.weight_sum, step.score(self.data, sums.tally[0], sums.tally[1:])
 
     def _train_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Update the weights; return outputs (n, n_outputs) and the penalised loss sum ()."""
@@ -210,18 +211,6 @@ class CompiledLoop(Loop):
         assert self.training.sums is not None
         self.training.sums.tally = np.array([self.step.right, *self.step.residuals])
         return result
-
-    def _score(self, tally: np.ndarray) -> float:
-        """Return accuracy or R2 of what the batches have come to (1 + k,)."""
-        if self.step.rule[at.LABELS]:
-            return float(tally[0] / self.data.weight_sum)
-        residuals, totals = tally[1:], self.data.totals
-        constant = totals == 0
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores = 1 - residuals / np.where(constant, 1, totals)
-        scores[constant] = residuals[constant] == 0
-        scores[~np.isfinite(residuals)] = np.nan
-        return float(scores.mean())
 
     def evaluate(self, samples: Samples) -> tuple[float, float]:
         """Return loss (without penalty) and score of held-out samples."""

@@ -207,19 +207,11 @@ def test_one_network_is_as_before() -> None:
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def threads(training_threads: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The thread that trained each network; three are to be had, for networks of any size."""
-    seen: list[str] = []
-    train = _engine.train
-
-    def spy(training: Any) -> None:
-        seen.append(threading.current_thread().name)
-        train(training)
-
-    monkeypatch.setattr(_engine, "train", spy)
     monkeypatch.setattr(_engine, "THREADED_FLOPS", 1)
     monkeypatch.setattr(ensemble_module, "count_threads", lambda: 3)
-    return seen
+    return training_threads
 
 
 def test_members_are_the_same_on_several_threads(threads: list[str]) -> None:

@@ -58,17 +58,9 @@ def test_equal_networks_make_a_stack_and_each_is_concluded(stacks: Any) -> None:
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def threads(training_threads: list[str]) -> list[str]:
     """The thread that trained each network."""
-    seen: list[str] = []
-    train = _engine.train
-
-    def spy(training: Any) -> None:
-        seen.append(threading.current_thread().name)
-        train(training)
-
-    monkeypatch.setattr(_engine, "train", spy)
-    return seen
+    return training_threads
 
 
 HERE = threading.main_thread().name
