@@ -1,0 +1,78 @@
+"""Edges and scales of weighted values, against NumPy and by hand."""
+
+import numpy as np
+import pytest
+
+from sknn.preprocessing import bin_edges, robust_scale
+
+RNG = np.random.default_rng(0)
+SKEWED = np.round(np.exp(RNG.normal(size=301)), 2)
+MOSTLY_ZERO = np.where(RNG.random(400) < 0.9, 0.0, np.round(RNG.normal(size=400), 3))
+
+
+def test_few_distinct_values_are_all_edges():
+    values = np.array([3.0, 1, 1, np.nan, 7, 1])
+    np.testing.assert_array_equal(bin_edges(values, 2), [1, 3, 7])
+    np.testing.assert_array_equal(bin_edges(values, 8), [1, 3, 7])
+
+
+def test_one_bin_is_the_range():
+    np.testing.assert_array_equal(bin_edges(SKEWED, 1), [SKEWED.min(), SKEWED.max()])
+
+
+def test_edges_are_quantiles_of_values_and_of_distinct_values():
+    method = {"method": "inverted_cdf"}
+    for values in (SKEWED, MOSTLY_ZERO):
+        expected = np.unique(
+            [
+                *np.quantile(values, [0, 0.25, 0.5, 0.75, 1], **method),
+                *np.quantile(np.unique(values), [1 / 3, 2 / 3], **method),
+            ]
+        )
+        np.testing.assert_array_equal(bin_edges(values, 6), expected)
+
+
+def test_a_frequent_value_leaves_edges_to_the_others():
+    # by mass alone, all edges but two were 0
+    edges = bin_edges(MOSTLY_ZERO, 16)
+    assert 9 <= len(edges) <= 17
+    assert (np.diff(edges) > 0).all()
+
+
+@pytest.mark.parametrize("n_bins", [1, 2, 3, 4, 5, 16, 47])
+@pytest.mark.parametrize("values", [SKEWED, MOSTLY_ZERO])
+def test_weights_are_repetitions(values, n_bins):
+    weights = RNG.integers(0, 4, len(values))
+    repeated = np.repeat(values, weights)
+    np.testing.assert_array_equal(bin_edges(values, n_bins, weights), bin_edges(repeated, n_bins))
+    assert robust_scale(values, weights) == robust_scale(repeated)
+    assert len(bin_edges(values, n_bins)) <= n_bins + 1
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, np.nan], [1.0]])
+def test_without_values(values):
+    values, weights = np.array(values), np.zeros(len(values))
+    assert bin_edges(values, 4, weights).shape == (0,)
+    assert robust_scale(values, weights) == (0, 0)
+
+
+def test_robust_scale():
+    # the quartiles of 1 to 8 are 2, 4 and 6
+    values = np.array([8.0, 1, 2, 3, np.nan, 7, 6, 5, 4])
+    assert robust_scale(values) == (4, 1 / 4)
+    assert robust_scale(np.array([0.0] * 9 + [4])) == (0, 1 / 2)  # half the range
+    assert robust_scale(np.full(5, 3.0)) == (3, 0)
+    low, median, high = np.quantile(SKEWED, [0.25, 0.5, 0.75], method="inverted_cdf")
+    assert robust_scale(SKEWED) == (median, 1 / (high - low))
+
+
+def test_ranges_that_have_no_inverse():
+    assert robust_scale(np.array([0, 0, 1e-320, 1e-320])) == (0, 0)
+    largest = np.finfo(np.float64).max
+    median, scale = robust_scale(np.array([-largest] * 3 + [0, 0] + [largest] * 3))
+    assert (median, scale) == (0, 1 / largest)
+
+
+def test_the_type_of_floats_is_kept():
+    assert bin_edges(SKEWED.astype(np.float32), 8).dtype == np.float32
+    np.testing.assert_array_equal(bin_edges(np.array([2, 1]), 8), [1.0, 2.0])
