@@ -103,6 +103,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     _targets_kind: ClassVar[type[Targets]]
     _takes: ClassVar[tuple[str, ...]] = ()  # what X may be besides, in scikit-learn's tags
 
+    # whether the loss is given values in the units that it names (`Loss.target_unit`), and whether
+    # predicted values stay in the range of the training targets
+    _scales_targets: ClassVar[bool] = False
+    _clips_predictions: ClassVar[bool] = False
+
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
 

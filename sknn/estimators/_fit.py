@@ -184,6 +184,12 @@ def check_data(
         check_weight_sum(weights)
     model._loss = targets.make_loss(model, weighted=weights is not None)
     model.out_activation_ = model._loss.out_activation
+    if not goes_on:
+        scales, clips = model._scales_targets, model._clips_predictions
+        adapted = targets.adapted(encoded, weights, model._loss, scales=scales, clips=clips)
+        if adapted is not targets:
+            model._targets = targets = adapted
+            encoded = targets.encode(y)
     targets.check_loss(model._loss, encoded)
     if not goes_on and not arguments.incremental:
         model._warn_of_scales(X, encoded)

@@ -96,5 +96,5 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         """
         fitted, outputs, dtype = self._predict_outputs(X)
         targets: Targets = fitted._targets
-        values = targets.decide(outputs, fitted._loss).cpu().numpy().astype(dtype, copy=False)
-        return targets.by_sample(targets.decode(values), X)
+        values = targets.decode(targets.decide(outputs, fitted._loss).cpu().numpy())
+        return targets.by_sample(values.astype(dtype, copy=False), X)

@@ -68,9 +68,13 @@ class DeployedRegressor(Deployed):
 
     output_names = ("prediction",)
 
+    def __init__(self, model: FittedModel) -> None:
+        super().__init__(model)
+        self.answer = model.parts.targets.output_module(model.parts.loss)
+
     def forward(self, X: Tensor) -> Tensor:
         """Return values of shape (batch,) or (batch, n_outputs)."""
-        values = self.loss.activate(self.outputs(X))
+        values = self.answer(self.outputs(X))
         return values[:, 0] if values.shape[1] == 1 else values
 
 

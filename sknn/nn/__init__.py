@@ -2,6 +2,7 @@
 
 from .activations import ACTIVATIONS, Activation, describe_activations, find_activation
 from .airbench import AirbenchNetwork, WhiteningConv
+from .answers import ValueLayer
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, describe_augmentations, make_augmentation
 from .backprop import DenseBackprop, cut, flat_order

@@ -77,7 +77,11 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         if self.module is None:
             warn_of_inputs(X)
         # links such as the exponential reach large numbers soon, directions have no length
-        if isinstance(self._targets, ValueTargets) and self._loss.is_in_units_of_targets:
+        if (
+            isinstance(self._targets, ValueTargets)
+            and self._targets.unit is None
+            and self._loss.is_in_units_of_targets
+        ):
             warn_of_targets(targets)
 
     def _build_network(

@@ -61,9 +61,10 @@ class StepEstimator(RecurrentLayers):
             weights = repeat_for_steps(series, weights)
         fitted, outputs, dtype = self._predict_outputs(X)
         decisions = fitted._targets.decide(outputs, fitted._loss).cpu().numpy()
-        if decisions.dtype.kind == "f":
-            decisions = decisions.astype(dtype, copy=False)
-        return true.values, fitted._targets.decode(decisions), weights
+        answers = fitted._targets.decode(decisions)
+        if isinstance(fitted._targets, StepValues):
+            answers = answers.astype(dtype, copy=False)
+        return true.values, answers, weights
 
 
 @declares_parameters

@@ -72,6 +72,21 @@ class Targets(ABC):
         """Return the targets of a warm start with another y, or refuse it."""
         return self
 
+    def adapted(
+        self,
+        encoded: Any,
+        sample_weight: np.ndarray | None,
+        loss: Loss,
+        *,
+        scales: bool,
+        clips: bool,
+    ) -> Targets:
+        """Return the targets that a loss is given of a new fit; weights are those of `encoded`.
+
+        `scales` and `clips` are the family's `_scales_targets` and `_clips_predictions`.
+        """
+        return self
+
     def check_loss(self, loss: Loss, encoded: Any) -> None:
         """Refuse encoded targets that a loss is not defined for."""
         return
@@ -97,6 +112,10 @@ class Targets(ABC):
     def scales_outputs(self, loss: Loss) -> bool:
         """Say whether a network's last layer may scale its outputs to the targets."""
         return False
+
+    def output_module(self, loss: Loss) -> nn.Module:
+        """Return a module from outputs to values of y, (n, n_columns); only values have one."""
+        raise NotImplementedError
 
     def check_outputs(
         self, outputs: Any, n_answers: int, module: nn.Module, loss: Loss, parameters: Any

@@ -69,6 +69,21 @@ class StepTargets(Targets):
         """Return the loss of a step."""
         return self.of_steps.make_loss(parameters, weighted=weighted)
 
+    def adapted(
+        self,
+        encoded: Ragged,
+        sample_weight: np.ndarray | None,
+        loss: Loss,
+        *,
+        scales: bool,
+        clips: bool,
+    ) -> StepTargets:
+        """Adapt the targets of the steps."""
+        of_steps = self.of_steps.adapted(
+            encoded.values, sample_weight, loss, scales=scales, clips=clips
+        )
+        return self if of_steps is self.of_steps else replace(self, of_steps=of_steps)
+
     def check_loss(self, loss: Loss, encoded: Ragged) -> None:
         """Refuse targets that the loss is not defined for."""
         self.of_steps.check_loss(loss, encoded.values)
@@ -95,6 +110,10 @@ class StepTargets(Targets):
     def scales_outputs(self, loss: Loss) -> bool:
         """Say whether the steps' targets do."""
         return self.of_steps.scales_outputs(loss)
+
+    def output_module(self, loss: Loss) -> nn.Module:
+        """Return that of the steps' targets."""
+        return self.of_steps.output_module(loss)
 
     def check_outputs(
         self, outputs: Any, n_answers: int, module: nn.Module, loss: Loss, parameters: Any
@@ -175,7 +194,7 @@ class CurveTargets(ValueTargets):
 
     def decode(self, decisions: np.ndarray) -> np.ndarray:
         """Return values in the shape of y."""
-        return decisions.reshape(len(decisions), *self.shape)
+        return self.restored(decisions).reshape(len(decisions), *self.shape)
 
 
 class TokenTargets(Targets):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from sknn.data import narrowed
-from sknn.nn import CallableLoss, Loss, RegressionLoss, make_regression_loss
+from sknn.nn import CallableLoss, Loss, RegressionLoss, ValueLayer, make_regression_loss
 from sknn.training import r2
 
 from ._base import Targets
@@ -18,9 +18,18 @@ from ._labels import check_columns
 
 @dataclass
 class ValueTargets(Targets):
-    """Values of one or several columns, encoded as floats of shape (n, n_columns)."""
+    """Values of one or several columns, encoded as floats of shape (n, n_columns).
+
+    In a family that scales its targets, what the network and the loss see is ``(y - location) /
+    scale``.
+    """
 
     n_columns: int
+    # for each column, float64 (n_columns,); None is 0 and 1
+    location: np.ndarray | None = field(default=None, kw_only=True)
+    scale: np.ndarray | None = field(default=None, kw_only=True)
+    # between which predictions stay, (n_columns,) each; None is anywhere
+    bounds: tuple[np.ndarray, np.ndarray] | None = field(default=None, kw_only=True)
 
     score = staticmethod(r2)
     task = "regression"
@@ -45,6 +54,38 @@ class ValueTargets(Targets):
         """Number of network outputs."""
         return self.n_columns
 
+    @property
+    def unit(self) -> str | None:
+        """How targets are scaled, as the losses name it."""
+        if self.scale is None:
+            return None
+        return "mean" if self.location is None else "deviation"
+
+    def adapted(
+        self,
+        encoded: np.ndarray,
+        sample_weight: np.ndarray | None,
+        loss: Loss,
+        *,
+        scales: bool,
+        clips: bool,
+    ) -> ValueTargets:
+        """Return targets in the loss's units, of encoded training targets (n, n_columns)."""
+        unit = loss.target_unit if scales else None
+        clips = clips and loss.predicts_targets
+        if unit is None and not clips:
+            return self
+        values = encoded.astype(np.float64, copy=False)
+        if sample_weight is not None:  # a weight of 0 is no row
+            counted = sample_weight > 0
+            values, sample_weight = values[counted], sample_weight[counted]
+        changes: dict[str, Any] = {}
+        if unit is not None:
+            changes["location"], changes["scale"] = units_of(values, sample_weight, unit)
+        if clips:
+            changes["bounds"] = values.min(0), values.max(0)
+        return replace(self, **changes)
+
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return floats (n, n_columns)."""
         targets = y.reshape(-1, 1) if y.ndim == 1 else y
@@ -56,7 +97,12 @@ class ValueTargets(Targets):
                 f"y has {targets.shape[1]} target(s), but the regressor was fitted with "
                 f"{self.n_columns}."
             )
-        return targets
+        if self.scale is None:
+            return targets
+        with np.errstate(over="ignore"):  # the loss of what overflows says so
+            if self.location is not None:
+                targets = np.subtract(targets, self.location, dtype=np.float64)
+            return np.divide(targets, self.scale, dtype=np.float64)
 
     def make_loss(self, parameters: Any, *, weighted: bool) -> Loss:
         """Return the regression loss that the parameters name."""
@@ -65,18 +111,60 @@ class ValueTargets(Targets):
         )
 
     def check_loss(self, loss: Loss, encoded: np.ndarray) -> None:
-        """Refuse targets that the loss is not defined for."""
+        """Refuse targets that the loss is not defined for, and another loss in other units."""
+        if self.unit not in (None, loss.target_unit):
+            raise ValueError(
+                "loss sees y in other units than that of the fit with which warm_start goes on; "
+                "set warm_start=False to fit anew."
+            )
         if isinstance(loss, RegressionLoss):
             loss.check_targets(encoded)
 
     def decide(self, outputs: Tensor, loss: Loss) -> Tensor:
-        """Return values (n, n_columns)."""
+        """Return values (n, n_columns), scaled as the targets."""
         return loss.activate(outputs)
 
     def decode(self, decisions: np.ndarray) -> np.ndarray:
-        """Return values (n,) of one column, else (n, n_columns)."""
-        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
+        """Return values (n,) of one column, else (n, n_columns); float64 where they were scaled."""
+        values = self.restored(decisions)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Undo the scaling of values (n, n_columns), and keep them within their bounds."""
+        if self.scale is not None:
+            values = np.multiply(values, self.scale, dtype=np.float64)
+            if self.location is not None:
+                values += self.location
+        return values if self.bounds is None else np.clip(values, *self.bounds)
+
+    def output_module(self, loss: Loss) -> nn.Module:
+        """Return a module that does what :meth:`decide` and :meth:`restored` do."""
+        return ValueLayer(loss, self.location, self.scale, self.bounds)
 
     def scales_outputs(self, loss: Loss) -> bool:
         """Say whether outputs are in the unit of y; what a callable does is unknown."""
-        return loss.is_in_units_of_targets and not isinstance(loss, CallableLoss)
+        return (
+            self.scale is None
+            and loss.is_in_units_of_targets
+            and not isinstance(loss, CallableLoss)
+        )
+
+
+def units_of(
+    values: np.ndarray, sample_weight: np.ndarray | None, unit: str
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return location and scale of the columns of float64 values (n, n_columns), in a unit."""
+    # about 1, by a power of two, so that neither squares nor sums leave the range of floats
+    exponents = np.frexp(np.abs(values).max(0))[1]
+    values = np.ldexp(values, -exponents)
+    if sample_weight is not None:
+        sample_weight = sample_weight / sample_weight.max()
+    if unit == "mean":
+        magnitude = np.average(np.abs(values), axis=0, weights=sample_weight)
+        return None, np.ldexp(np.where(magnitude > 0, magnitude, 1.0), exponents)
+    shifted = values - values[0]  # exactly 0 where a column is constant
+    mean = np.average(shifted, axis=0, weights=sample_weight)
+    variance = np.average((shifted - mean) ** 2, axis=0, weights=sample_weight)
+    deviation = np.sqrt(variance)
+    scale = np.where(deviation > 0, np.ldexp(deviation, exponents), 1.0)
+    return np.ldexp(values[0] + mean, exponents), scale

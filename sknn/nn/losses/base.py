@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,10 @@ class Loss:
 
     out_activation: str = "identity"  # key of OUTPUT_ACTIVATIONS
     defines_probabilities: bool = False  # whether a classifier has `predict_proba`
+    # In what units an estimator that scales y gives it to the loss: "deviation", as many standard
+    # deviations from the mean, "mean", as a multiple of the mean magnitude, None, as it is.
+    target_unit: ClassVar[str | None] = None
+    predicts_targets: ClassVar[bool] = False  # whether `activate` gives predictions of y itself
 
     @property
     def is_in_units_of_targets(self) -> bool:

@@ -27,6 +27,8 @@ class RegressionLoss(Loss):
 
     # the targets that the loss is defined for: what users are told, and a test; None is all
     domain: ClassVar[tuple[str, Callable[[Any], Any]] | None] = None
+    target_unit: ClassVar[str | None] = "deviation"
+    predicts_targets = True
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each output, (n, n_outputs) -> (n, n_outputs)."""
@@ -84,6 +86,7 @@ class PoissonLoss(RegressionLoss):
     """Half the Poisson deviance, with an exponential output; y >= 0."""
 
     domain = "y >= 0", lambda y: (y >= 0).all()
+    target_unit = "mean"  # of c y and c p, the deviance is c times that of y and p
     out_activation = "exp"
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -99,6 +102,7 @@ class GammaLoss(RegressionLoss):
     """Half the gamma deviance, with an exponential output; y > 0."""
 
     domain = "y > 0", lambda y: (y > 0).all()
+    target_unit = "mean"  # of c y and c p, the deviance is that of y and p
     out_activation = "exp"
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -121,6 +125,7 @@ class MeanAbsolutePercentageError(RegressionLoss):
     """Absolute error as a share of y, which is not 0."""
 
     domain = "y different from 0", lambda y: (y != 0).all()
+    target_unit = "mean"  # shares are relative to 0, which has to stay where it is
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).abs() / targets.abs()
@@ -130,6 +135,7 @@ class MeanSquaredLogarithmicError(RegressionLoss):
     """Half the squared error of ``log(1 + y)``, with an output ``exp(z) - 1``; y > -1."""
 
     domain = "y > -1", lambda y: (y > -1).all()
+    target_unit = None  # the 1 of log(1 + y) is in the units of y
     out_activation = "expm1"  # so that predictions are above -1 and the gradient never vanishes
 
     def elementwise(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -141,7 +147,8 @@ class CosineLoss(RegressionLoss):
 
     # a single target has no direction but a sign
     domain = "two or more targets a row", lambda y: y.shape[1] > 1
-    is_in_units_of_targets = False  # it compares directions alone
+    is_in_units_of_targets = predicts_targets = False  # it compares directions alone
+    target_unit = None  # a factor for each column would turn them
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return 1 - F.cosine_similarity(outputs, targets, dim=1)
