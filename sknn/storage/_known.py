@@ -43,6 +43,8 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.SeriesFormat": {},
     "sknn.estimators.StepLabels": {"of_steps": "data"},
     "sknn.estimators.StepValues": {"of_steps": "data"},
+    "sknn.estimators.TableColumn": {},
+    "sknn.estimators.TableFormat": {"columns": "many data"},
     "sknn.estimators.ValueTargets": {},
     "sknn.estimators.WindowFormat": {},
     "sknn.estimators.WrittenLabels": {},
