@@ -40,6 +40,7 @@ from sknn.training import (
 )
 
 from ._fit import CheckedData, FitArguments, join_validation, prepare
+from ._folds import Fold
 from ._format import Format
 from ._inputs import array_like
 from ._modules import portable_copy, working_copy
@@ -111,6 +112,12 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
 
+    # how training stops: by the validation loss or score, and also before a schedule is over
+    _watches_loss: ClassVar[bool] = False
+    _ends_schedules: ClassVar[bool] = False
+    # the part of the rows that a member of an ensemble holds out; None draws it anew
+    _fold: ClassVar[Fold | None] = None
+
     @abstractmethod
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
@@ -161,6 +168,18 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _resolve_max_iter(self, n_samples: int) -> int:
         """Return the largest number of epochs with so many training samples."""
         return self.max_iter
+
+    def _resolve_patience(self, max_iter: int) -> float:
+        """Return the epochs without an improvement that end a training of at most so many."""
+        return self.n_iter_no_change
+
+    def _resolve_learning_rate(self) -> float:
+        """Return the first learning rate, or the peak of the schedule."""
+        return self.learning_rate_init
+
+    def _holds_out(self, n_rows: int) -> bool:
+        """Return whether early stopping holds out some of the rows."""
+        return self.early_stopping
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         """Return the number of rows that "auto" stands for."""

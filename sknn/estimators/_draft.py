@@ -13,6 +13,7 @@ import numpy as np
 LEARNED = frozenset(
     {
         "_compute_dtype",
+        "_fold",
         "_format",
         "_given_parameters",
         "_loss",
@@ -28,6 +29,7 @@ LEARNED = frozenset(
         "n_iter_",
         "n_outputs_",
         "n_tokens_",
+        "oof_predictions_",
         "out_activation_",
     }
 )

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
 from sknn._parameters import declares_parameters, parameter
 from sknn._validation import POSITIVE_INTEGER
@@ -45,6 +46,7 @@ from ._fit import (
     check_data,
     prepare_checked,
 )
+from ._folds import Fold
 from ._shared import SharedRows
 
 # What the data are found to be, which members take from the ensemble instead of finding it anew.
@@ -125,13 +127,14 @@ class EnsembleEstimator(NeuralEstimator):
         goes_on = self._goes_on(arguments.incremental)
         members = self._members if goes_on else None
         n_earlier = int(goes_on) if members is None else len(members)
-        if n_earlier > self.n_estimators:
+        n_members = self._count_members(count_rows(arguments.X))
+        if n_earlier > n_members:
             raise ValueError(
-                f"n_estimators={self.n_estimators} is less than the {n_earlier} networks of the "
+                f"n_estimators={n_members} is less than the {n_earlier} networks of the "
                 "last fit, with which warm_start and partial_fit go on."
             )
-        if self.n_estimators > 1 or members is not None:
-            return self._fit_ensemble(arguments)
+        if n_members > 1 or members is not None:
+            return self._fit_ensemble(arguments, n_members)
         if not arguments.incremental:
             self._refuse_folder(member_folder("", 0), "of an ensemble")
         return super()._fit(arguments)
@@ -145,9 +148,17 @@ class EnsembleEstimator(NeuralEstimator):
                 "this one to train anew."
             )
 
-    def _fit_ensemble(self, arguments: FitArguments) -> Any:
+    def _count_members(self, n_rows: int) -> int:
+        """Return the number of networks that so many rows get."""
+        return self.n_estimators
+
+    def _count_folds(self, n_rows: int, n_members: int) -> int:
+        """Return into how many folds the rows are dealt; 1 if each network holds out its own."""
+        return 1
+
+    def _fit_ensemble(self, arguments: FitArguments, n_members: int) -> Any:
         with self._own_defaults(), ExitStack() as drafts:
-            fits, given = self._prepare_ensemble(arguments, drafts)
+            fits, given = self._prepare_ensemble(arguments, n_members, drafts)
         context = self._open_context(given, fits)
         try:
             train_members(fits)
@@ -162,10 +173,14 @@ class EnsembleEstimator(NeuralEstimator):
             if unconverged:
                 warn_if_not_converged(unconverged[0].training)  # once for all
             fits[0].estimator._warn_if_useless(fits[0].training.train)
+        self._conclude_ensemble(fits)
         return self
 
+    def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
+        """Learn from what all networks have come to, if they were not interrupted."""
+
     def _prepare_ensemble(
-        self, arguments: FitArguments, stack: ExitStack
+        self, arguments: FitArguments, n_members: int, stack: ExitStack
     ) -> tuple[list[PreparedFit], dict[str, Any]]:
         """Return the prepared fits of the members, and what scikit-learn's callbacks are given."""
         device = resolve_device(self.device)
@@ -174,7 +189,7 @@ class EnsembleEstimator(NeuralEstimator):
         folder = None if arguments.incremental else folder_named(self.checkpoint)
         if folder is not None:
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
-        drafts = self._draft_members(draft, data, folder)
+        drafts = self._draft_members(draft, data, folder, n_members)
         rows: SharedRows = {}
         bar = EpochBar(len(drafts))
         fits = []
@@ -222,7 +237,9 @@ class EnsembleEstimator(NeuralEstimator):
 
     # --------------------------------------------------------------------------------- members
 
-    def _draft_members(self, draft: Draft, data: CheckedData, folder: Path | None) -> list[Draft]:
+    def _draft_members(
+        self, draft: Draft, data: CheckedData, folder: Path | None, n_members: int
+    ) -> list[Draft]:
         """Return drafts of the members that are to be fitted, those of the last fit first."""
         parameters = self.get_params(deep=False)
         for name in ("n_estimators", "random_state", "checkpoint"):
@@ -242,11 +259,15 @@ class EnsembleEstimator(NeuralEstimator):
             )
             for member in (self._earlier_members() if draft.goes_on else [])
         ]
-        for seed in self._draw_seeds(draft, len(drafts), folder):
+        seeds = self._draw_seeds(draft, len(drafts), folder, n_members)
+        n_folds = self._count_folds(data.X.shape[0], n_members)
+        for number in range(len(drafts), n_members):
             # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
             copies = copy.deepcopy(parameters)
-            member = type(self)(**copies, n_estimators=1, random_state=seed)
+            member = type(self)(**copies, n_estimators=1, random_state=seeds[number])
             drafts.append(Draft(member, goes_on=False))
+            if n_folds > 1:
+                drafts[-1].fitted._fold = Fold(number % n_folds, n_folds, seeds[0])
         for each in drafts:
             attributes = vars(each.fitted)
             for name in FROM_DATA:
@@ -257,19 +278,21 @@ class EnsembleEstimator(NeuralEstimator):
             attributes["_loss"] = draft.fitted._targets.make_loss(each.fitted, weighted=is_weighted)
         return drafts
 
-    def _draw_seeds(self, draft: Draft, n_members: int, folder: Path | None) -> list[int]:
-        """Return the seeds of further members."""
-        if n_members == self.n_estimators:  # the user's generator stays where it is
+    def _draw_seeds(
+        self, draft: Draft, n_earlier: int, folder: Path | None, n_members: int
+    ) -> list[int]:
+        """Return the seeds of all members, if there are further ones than before."""
+        if n_earlier == n_members:  # the user's generator stays where it is
             return []
         # one call, of which a larger ensemble gets more numbers: the first ones are the same
         random_state: np.random.RandomState = check_random_state(self.random_state)
         draft.draws_from(random_state)
         begun_with = copy.deepcopy(random_state)
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_estimators)
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=n_members)
         if self.random_state is None and folder is not None:
             begun_with = recorded_generator(folder, begun_with)
-            seeds = begun_with.randint(np.iinfo(np.int32).max, size=self.n_estimators)
-        return seeds[n_members:].tolist()
+            seeds = begun_with.randint(np.iinfo(np.int32).max, size=n_members)
+        return seeds.tolist()
 
     def _earlier_members(self) -> list[Any]:
         """Return the members of the last fit; a network that was alone becomes one."""
@@ -293,6 +316,14 @@ class EnsembleEstimator(NeuralEstimator):
         super().__setstate__(state)
         if self._members is not None:
             self.module_ = average_network(self._members)
+
+
+def count_rows(X: Any) -> int:
+    """Return the number of rows; 0 of what has none, which is refused later."""
+    try:
+        return _num_samples(X)
+    except TypeError:
+        return 0
 
 
 def average_network(members: Sequence[Any]) -> EnsembleNetwork:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -74,6 +74,13 @@ class CheckedData:
     sample_weight: np.ndarray | None  # those of the classes multiplied in
     validation: tuple[Any, Any, Any, Any] | None  # X, y, targets and weights
     incremental: bool
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what is made of the data once for all networks of an ensemble."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     @cached_property
     def fingerprints(self) -> dict[str, str | None]:
@@ -375,7 +382,11 @@ def _make_samples(
         return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
 
     training = data.X, data.y, data.targets, data.sample_weight
-    splits = model.early_stopping and model.solver != "lbfgs" and data.validation is None
+    splits = (
+        model._holds_out(data.X.shape[0])
+        and model.solver != "lbfgs"
+        and data.validation is None
+    )
     memory = _remember_rows(model, data.X, splits=splits)
     if data.validation is not None:
         train = make(*training)
@@ -383,15 +394,19 @@ def _make_samples(
             return train, make(*data.validation)
     if not splits:
         return make(*training), None
-    if draft.goes_on:
-        draft.draws_from(model._state.random_state)
-    train_rows, held_out_rows = split_rows(
-        data.X,
-        model.validation_fraction,
-        stratify=model._targets.stratification(data.y),
-        random_state=model._state.random_state,
-        memory=memory,
-    )
+    labels = model._targets.stratification(data.y)
+    if model._fold is not None:
+        train_rows, held_out_rows = model._fold.split(data.X, labels, memory)
+    else:
+        if draft.goes_on:
+            draft.draws_from(model._state.random_state)
+        train_rows, held_out_rows = split_rows(
+            data.X,
+            model.validation_fraction,
+            stratify=labels,
+            random_state=model._state.random_state,
+            memory=memory,
+        )
     train = make(*training, subset=train_rows)
     held_out = make(*training, subset=held_out_rows)
     if not (train.weight_sum and held_out.weight_sum):
@@ -458,7 +473,13 @@ def _make_training(
         horizon=max_iter,
         max_epochs=1 if data.incremental else max_iter,
         batch_size=model._resolve_batch_size(len(train)),
-        early_stopping=model.early_stopping and model.solver != "lbfgs",
+        early_stopping=(
+            model.early_stopping and model.solver != "lbfgs" and held_out is not None
+        ),
+        watches_loss=model._watches_loss,
+        ends_schedules=model._ends_schedules,
+        learning_rate_init=model._resolve_learning_rate(),
+        n_iter_no_change=model._resolve_patience(max_iter),
         verbose="bar" if model.verbose == "bar" else bool(model.verbose),
         compute_dtype=model._compute_dtype,
         work=model._work,

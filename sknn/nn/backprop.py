@@ -9,11 +9,13 @@ weights are one operation each.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .dense import DenseNetwork
+from .features import FeatureEncoder
 from .layers import dropout_factors
 from .losses import Loss
 from .sparse import transposed_csr
@@ -40,12 +42,14 @@ class DenseBackprop:
         self, network: DenseNetwork, loss: Loss, compute_dtype: torch.dtype | None = None
     ) -> None:
         self.loss = loss
+        self.encoder = network.encoder
         self.activations = network.activations
         self.dropout_rates = network.dropout_rates
         linear_layers = network.linear_layers
         self._tensors = flat_order(network)
         self.n_layers = len(linear_layers)
-        self.n_weights = sum(layer.weight.numel() for layer in linear_layers)
+        self.n_weights = sum(tensor.numel() for tensor in self._tensors if tensor.ndim >= 2)
+        self._encoder_parameters = [] if self.encoder is None else [*self.encoder.parameters()]
         theta = torch.cat([tensor.detach().reshape(-1) for tensor in self._tensors])
         # A Parameter, because a torch optimiser takes nothing else.
         self.theta = nn.Parameter(theta)
@@ -67,9 +71,9 @@ class DenseBackprop:
         ):
             parameter.data = value
             parameter.grad = parameter_gradient
-        n_layers = self.n_layers
-        self._layer_weights, self._layer_biases = values[:n_layers], values[n_layers:]
-        self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
+        weights, biases = self.places_of_layers
+        self._layer_weights, self._layer_biases = values[weights], values[biases]
+        self._weight_gradients, self._bias_gradients = gradients[weights], gradients[biases]
         self.theta.data = theta
         self.theta.grad = gradient
         self.gradients[:] = [gradient]
@@ -78,7 +82,24 @@ class DenseBackprop:
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         """Cut a flat tensor into views with the shapes of the network's parameters."""
-        return cut(flat, [tuple(tensor.shape) for tensor in self._tensors])
+        return cut(flat, self.shapes)
+
+    @property
+    def places_of_layers(self) -> tuple[slice, slice]:
+        """Return where weights and biases of the layers are among the parameters."""
+        first_bias = sum(tensor.ndim >= 2 for tensor in self._tensors)
+        return slice(self.n_layers), slice(first_bias, first_bias + self.n_layers)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of all parameters, in the order of the flat tensor."""
+        return [tuple(tensor.shape) for tensor in self._tensors]
+
+    @property
+    def places_of_encoder(self) -> list[int]:
+        """Return where the encoder's parameters are among all, in its own order."""
+        places = {id(tensor): i for i, tensor in enumerate(self._tensors)}
+        return [places[id(tensor)] for tensor in self._encoder_parameters]
 
     @property
     def layer_shapes(self) -> list[tuple[int, int]]:
@@ -117,6 +138,10 @@ class DenseBackprop:
         Call it under :func:`torch.no_grad`. The gradients are divided by `weight_sum`, which is
         the batch's length where there are no weights.
         """
+        encoded = None
+        if self.encoder is not None:
+            encoded = Encoded(self.encoder, X.unsqueeze(0), self._stacked_encoder_parameters())
+            X = encoded.values.squeeze(0)
         weights, biases = self._cast_layers()
         last = len(weights) - 1
         is_sparse = X.layout == torch.sparse_csr
@@ -160,7 +185,18 @@ class DenseBackprop:
                 delta = self.activations[i - 1].backward(  # type: ignore[misc]
                     delta, activated[i - 1]
                 )
+        if encoded is not None and encoded.is_learned:
+            delta = delta.float() if self._is_mixed else delta
+            learned = self._layer_weights[0][:, : self.encoder.n_learned]
+            encoded.write_gradients((delta @ learned).unsqueeze(0), self._encoder_gradients)
         return outputs, losses.sum()
+
+    def _stacked_encoder_parameters(self) -> list[Tensor]:
+        return [parameter.detach().unsqueeze(0) for parameter in self._encoder_parameters]
+
+    @property
+    def _encoder_gradients(self) -> list[Tensor]:
+        return [parameter.grad.unsqueeze(0) for parameter in self._encoder_parameters]  # type: ignore[union-attr]
 
     def _cast_layers(self) -> tuple[list[Tensor], list[Tensor]]:
         if not self._is_mixed:
@@ -183,10 +219,43 @@ class DenseBackprop:
         torch.sum(delta, 0, dtype=bias_gradient.dtype, out=bias_gradient)
 
 
+class Encoded:
+    """What an encoder makes of a batch for k networks, and the gradients of its parameters.
+
+    Shapes
+    ------
+    X : (k, n, n_columns), parameters : (k, ...) each -> values : (k, n, width)
+    """
+
+    def __init__(self, encoder: FeatureEncoder, X: Tensor, parameters: Sequence[Tensor]) -> None:
+        k, n = X.shape[:2]
+        scaled, fixed = encoder.encode_fixed(X.flatten(0, 1))
+        self.values = fixed.view(k, n, -1)
+        self.is_learned = bool(encoder.n_learned)
+        if self.is_learned:
+            # autograd does these few operations; the layers behind need none
+            with torch.enable_grad():
+                self._parameters = [parameter.requires_grad_() for parameter in parameters]
+                self._learned = encoder.encode_learned(X, scaled.view(k, n, -1), self._parameters)
+            self.values = torch.cat([self._learned.detach(), self.values], 2)
+
+    def write_gradients(self, delta: Tensor, gradients: Sequence[Tensor]) -> None:
+        """Write the parameters' gradients (k, ...), given those of the learned values (k, n, l)."""
+        own = torch.autograd.grad(self._learned, self._parameters, delta)
+        for gradient, each in zip(gradients, own, strict=True):
+            gradient.copy_(each)
+
+
 def flat_order(network: DenseNetwork) -> list[Tensor]:
-    """Return a network's parameters in the order of the flat tensor: weights, then biases."""
+    """Return a network's parameters in the order of the flat tensor: matrices, then vectors."""
     layers = network.linear_layers
-    return [layer.weight for layer in layers] + [layer.bias for layer in layers]
+    others = [] if network.encoder is None else [*network.encoder.parameters()]
+    return [
+        *(layer.weight for layer in layers),
+        *(parameter for parameter in others if parameter.ndim >= 2),
+        *(layer.bias for layer in layers),
+        *(parameter for parameter in others if parameter.ndim < 2),
+    ]
 
 
 def cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from .activations import NUMPY_FORMS, Activation, find_activation
+from .features import FeatureEncoder
 from .layers import Dropout, Linear, normalization_1d, per_layer
 
 
@@ -21,27 +22,31 @@ class DenseNetwork(nn.Module):
 
     A hidden layer computes ``dropout(activation(normalization(x @ W.T + b)))``; the output layer
     is linear: links such as softmax belong to the loss. Without a `random_state`, the initial
-    weights are torch's own.
+    weights are torch's own. An `encoder` comes before the first layer, which takes its width.
 
     Shapes
     ------
     X : (n, n_features) -> (n, n_outputs)
-        X may be sparse CSR.
+        X may be sparse CSR, unless there is an encoder.
     """
 
     def __init__(
         self,
-        n_features: int,
+        n_features: int,  # of the first layer
         hidden_layer_sizes: Sequence[int],
         n_outputs: int,
         *,
+        encoder: FeatureEncoder | None = None,
         activation: Any = "relu",
         dropout: float | Sequence[float] = 0.0,
         normalization: str | None = None,
         random_state: np.random.RandomState | None = None,
+        initialization: str = "glorot",
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if encoder is not None:
+            self.add_module("encoder", encoder)
         n_hidden = len(hidden_layer_sizes)
         names = per_layer("activation", activation, n_hidden)
         self.activation_names = names
@@ -72,14 +77,21 @@ class DenseNetwork(nn.Module):
         self.dropout_rates = rates
         self.is_plain = normalization is None
         if random_state is not None:
-            self.initialize(random_state)
+            if encoder is not None:
+                encoder.initialize(random_state)
+            getattr(self, f"initialize_{initialization}")(random_state)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "encoder" and name not in self._modules:
+            return None  # files of earlier versions have none either
+        return super().__getattr__(name)
 
     @property
     def activations(self) -> list[Activation]:
         """Return the activation of each hidden layer; looked up, as functions do not pickle."""
         return [find_activation(name) for name in self.activation_names]
 
-    def initialize(self, random_state: np.random.RandomState) -> None:
+    def initialize_glorot(self, random_state: np.random.RandomState) -> None:
         """Draw weights and biases as scikit-learn's MLPClassifier does, in its order.
 
         Both are uniform in plus or minus ``sqrt(factor / (fan_in + fan_out))``, where the factor
@@ -94,6 +106,20 @@ class DenseNetwork(nn.Module):
                 linear.weight.copy_(torch.from_numpy(weight.T))
                 linear.bias.copy_(torch.from_numpy(bias))
 
+    @torch.no_grad()
+    def initialize_he(self, random_state: np.random.RandomState) -> None:
+        """Draw normal weights of variance 2 / fan_in (He et al., 2015), 1 / fan_in in the first layer.
+
+        The outputs' are of variance 0.1 / fan_in, so that training begins near their mean, as all
+        biases are zero.
+        """
+        last = len(self.linear_layers) - 1
+        for i, linear in enumerate(self.linear_layers):
+            variance = 0.1 if i == last else 2.0 if i else 1.0
+            weight = random_state.normal(0, math.sqrt(variance / linear.in_features), linear.weight.shape)
+            linear.weight.copy_(torch.from_numpy(weight))
+            linear.bias.zero_()
+
     def few_outputs(self, X: np.ndarray, dtype: torch.dtype) -> np.ndarray | None:
         """Return the outputs (n, n_outputs) of few rows, by NumPy, whose calls cost less.
 
@@ -101,7 +127,7 @@ class DenseNetwork(nn.Module):
         or where somebody listens to one of them.
         """
         layers: Any = self._modules["layers"]
-        if is_heard(self) or is_heard(layers):
+        if is_heard(self) or is_heard(layers) or self.encoder is not None:
             return None
         Z = X
         for layer in layers._modules.values():
@@ -121,6 +147,8 @@ class DenseNetwork(nn.Module):
         return Z
 
     def forward(self, X: Tensor) -> Tensor:
+        if self.encoder is not None:
+            X = self.encoder(X)
         if X.layout != torch.sparse_csr:
             return self.layers(X)
         # torch has sparse products in float32 and float64 only

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .backprop import DenseBackprop, cut
+from .backprop import DenseBackprop, Encoded, cut
 from .layers import dropout_factors
 from .losses import Loss
 
@@ -58,6 +58,7 @@ class StackedBackprop:
     ) -> None:
         self.steps = list(steps)
         self.generators = list(generators)
+        self.encoder = steps[0].encoder  # what is fixed of it is that of all
         self.activations = steps[0].activations
         self.shapes = steps[0].layer_shapes
         self._take_over()
@@ -74,12 +75,15 @@ class StackedBackprop:
         for i, step in enumerate(self.steps):
             theta[i, :n] = step.theta.detach()
             step.bind(theta[i, :n], gradient[i, :n])
-        vectors: list[tuple[int, ...]] = [(1, fan_out) for fan_out, _ in self.shapes]
-        values = cut(theta[:, :n], [*self.shapes, *vectors])
-        gradients = cut(gradient[:, :n], [*self.shapes, *vectors])
-        n_layers = len(self.shapes)
-        self._weights, self._biases = values[:n_layers], values[n_layers:]
-        self._weight_gradients, self._bias_gradients = gradients[:n_layers], gradients[n_layers:]
+        values = cut(theta[:, :n], self.steps[0].shapes)
+        gradients = cut(gradient[:, :n], self.steps[0].shapes)
+        weights, biases = self.steps[0].places_of_layers
+        self._weights, self._weight_gradients = values[weights], gradients[weights]
+        self._biases = [each.unsqueeze(1) for each in values[biases]]
+        self._bias_gradients = [each.unsqueeze(1) for each in gradients[biases]]
+        places = self.steps[0].places_of_encoder
+        self._encoder_values = [values[place] for place in places]
+        self._encoder_gradients = [gradients[place] for place in places]
         n_weights = self.steps[0].n_weights
         self._all_weights, self._all_weight_gradients = (
             theta[:, :n_weights],
@@ -112,6 +116,10 @@ class StackedBackprop:
         k, batch = X.shape[:2]
         part = slice(start, start + k)
         last = len(self.shapes) - 1
+        encoded = None
+        if self.encoder is not None:
+            encoded = Encoded(self.encoder, X, [each[part].detach() for each in self._encoder_values])
+            X = encoded.values
         # of each layer: its input; of the hidden ones: what they return, and what dropout
         # multiplies that by
         layer_inputs, activated = [X], []
@@ -149,6 +157,10 @@ class StackedBackprop:
                 delta = self.activations[i - 1].backward(  # type: ignore[misc]
                     slab, activated[i - 1]
                 )
+        if encoded is not None and encoded.is_learned:
+            learned = self._weights[0][part][:, :, : self.encoder.n_learned]
+            gradients = [each[part] for each in self._encoder_gradients]
+            encoded.write_gradients(delta @ learned, gradients)
         return outputs, losses.sum(1)
 
     def add_penalty(self, start: int, losses: Tensor, alpha: float, weight_sum: float) -> None:

@@ -122,6 +122,7 @@ def can_be_captured(training: Training, n_networks: int = 1) -> bool:
     return (
         isinstance(step, GradientStep)
         and isinstance(step.backprop, DenseBackprop)
+        and step.backprop.encoder is None  # part of whose gradients autograd computes
         and step.backprop.theta.dtype == torch.float32
         and has_closed_form(training.loss)
         and isinstance(step.optimizer, FusedOptimizer)

@@ -1,4 +1,7 @@
-"""The engine that trains many: on a GPU as one program, on a CPU each by itself, in threads."""
+"""The engine that trains many: equal networks as one program, others each by itself, in threads.
+
+On a CPU, the program is for networks that compiled functions do not train, and each core has one.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,15 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from sknn.data import threads_for
-from sknn.nn import DenseNetwork
+from sknn.nn import DenseBackprop, DenseNetwork
 
 from ._stack import stack_key, train_stack
 from ._threads import Interrupted, in_threads, raise_if
 from ._train import train
 from ._training import Training
 
-# Devices on which equal networks are no program: a core trains one faster than its share of many.
+# Devices on which equal dense networks are no program: a core trains one faster than its share of
+# many.
 UNSTACKED_DEVICES = {"cpu"}
 
 # From this number of floating point operations a step, threads wait for Python only now and then,
@@ -63,16 +67,45 @@ def train_all(
     groups: dict[Hashable, list[F]] = {}
     for number, fit in enumerate(fits):
         if fit not in threaded:
-            key = stack_key(fit.training) if stacks_networks(fit.training.train.device) else None
+            key = stack_key(fit.training) if _stacks(fit.training) else None
             groups.setdefault((number,) if key is None else key, []).append(fit)
     if threaded:
-        _train_in_threads(threaded, n_threads, on_done, should_stop)
+        _train_in_threads([[fit] for fit in threaded], n_threads, on_done, should_stop)
     for group in groups.values():
         raise_if(should_stop)
-        if len(group) == 1:
-            _train_alone(group[0], on_done, should_stop)
+        parts = _parts(group, n_threads)
+        if len(parts) == 1:
+            _train_group(group, on_done, should_stop)
         else:
-            _train_together(group, on_done, should_stop)
+            _train_in_threads(parts, n_threads, on_done, should_stop)
+
+
+def _stacks(training: Training) -> bool:
+    """Return whether networks like this one are trained as one program."""
+    if stacks_networks(training.train.device):
+        return True
+    backprop = getattr(training.step, "backprop", None)
+    return isinstance(backprop, DenseBackprop) and backprop.encoder is not None
+
+
+def _parts(group: list[F], n_threads: int) -> list[list[F]]:
+    """Part a stack on a CPU among threads, each of which trains a smaller one."""
+    if group[0].training.train.device.type != "cpu" or any(
+        listener.runs_user_code for fit in group for listener in fit.training.listeners
+    ):
+        return [group]
+    n_parts = min(n_threads, len(group))
+    return [group[i::n_parts] for i in range(n_parts)]
+
+
+def _train_group(
+    group: Sequence[F], on_done: Callable[[F], Any], should_stop: Callable[[], bool]
+) -> None:
+    """Train and conclude one fit, or several that are one program."""
+    if len(group) == 1:
+        _train_alone(group[0], on_done, should_stop)
+    else:
+        _train_together(group, on_done, should_stop)
 
 
 def _gains_from_threads(training: Training, n_fits: int, n_threads: int) -> bool:
@@ -110,23 +143,23 @@ def _train_alone(fit: F, on_done: Callable[[F], Any], should_stop: Callable[[], 
 
 
 def _train_in_threads(
-    fits: Sequence[F],
+    groups: Sequence[Sequence[F]],
     n_threads: int,
     on_done: Callable[[F], Any],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Train and conclude fits on a CPU, several at a time with one thread of torch's each."""
+    """Train and conclude groups on a CPU, several at a time with one thread of torch's each."""
     is_over = threading.Event()
 
     def stops() -> bool:
         return is_over.is_set() or should_stop()
 
-    def work(fit: F) -> None:
+    def work(group: Sequence[F]) -> None:
         raise_if(stops)
-        with threads_for(0, fit.training.train.device):
-            _train_alone(fit, on_done, stops)
+        with threads_for(0, group[0].training.train.device):
+            _train_group(group, on_done, stops)
 
-    in_threads(work, fits, min(n_threads, len(fits)), is_over.set)
+    in_threads(work, groups, min(n_threads, len(groups)), is_over.set)
 
 
 def _train_together(

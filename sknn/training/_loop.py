@@ -178,16 +178,20 @@ class Loop:
         training, settings, state = self.training, self.settings, self.state
         learning_rate = training.learning_rate
         assert state.plateau is not None
-        value = epoch["valid_score" if settings.early_stopping else "train_loss"]
+        value = self._watched(epoch)
         if settings.early_stopping and value > state.plateau.best and not self._is_finite():
             value = math.nan  # labels have a score, whatever they are decided from
         improved = state.plateau.update(value, settings.tol)
         if improved and settings.early_stopping:
             state.best = self._snapshot()
         learning_rate.after_epoch()
-        if learning_rate.has_horizon or state.plateau.count <= settings.n_iter_no_change:
+        if state.plateau.count <= settings.n_iter_no_change or (
+            learning_rate.has_horizon and not settings.ends_schedules
+        ):
             return None
-        watched = "Validation score" if settings.early_stopping else "Training loss"
+        watched = "Training loss"
+        if settings.early_stopping:
+            watched = "Validation loss" if settings.watches_loss else "Validation score"
         reason = (
             f"{watched} did not improve more than tol={settings.tol:f} for "
             f"{settings.n_iter_no_change} consecutive epochs."
@@ -197,6 +201,12 @@ class Loop:
             return f"{reason} Setting learning rate to {learning_rate.now:f}"
         training.converged = training.stop_training = True
         return f"{reason} Stopping."
+
+    def _watched(self, epoch: dict[str, Any]) -> float:
+        """Return what the stopping rule follows; early stopping maximises it."""
+        if not self.settings.early_stopping:
+            return epoch["train_loss"]
+        return -epoch["valid_loss"] if self.settings.watches_loss else epoch["valid_score"]
 
     # ----------------------------------------------------------------------------------- batch
 

@@ -59,6 +59,8 @@ class Settings:
     tol: float
     n_iter_no_change: float
     early_stopping: bool
+    watches_loss: bool  # early stopping watches the validation loss, not the score
+    ends_schedules: bool  # a schedule with an end is left early where nothing improves
     verbose: bool | str  # "bar" prints above a progress bar
     # the network's
     compute_dtype: torch.dtype

@@ -56,6 +56,7 @@ def stack_key(training: Training) -> Hashable | None:
         step.backprop.theta.dtype,
         tuple(step.backprop.layer_shapes),
         tuple(step.backprop.activations),
+        None if step.backprop.encoder is None else step.backprop.encoder.fixed_key(),
         type(training.loss),
         training.loss.out_activation,
         targets.dtype,

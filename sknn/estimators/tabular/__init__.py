@@ -1,3 +1,3 @@
-"""Tables: numbers, categories, strings and dates, with gaps."""
+"""Tables: columns of numbers and categories, with gaps."""
 
-from ._format import TableFormat
+from ._tabular import TabularClassifier, TabularRegressor

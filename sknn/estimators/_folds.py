@@ -1,0 +1,51 @@
+"""Folds: each member of an ensemble holds out another part of the training rows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._validation import RowMemory, row_keys
+
+
+class Fold(NamedTuple):
+    """One of the parts into which the rows are dealt, the same for all who have the seed."""
+
+    number: int
+    n_folds: int
+    seed: int
+
+    def split(
+        self, X: Any, labels: np.ndarray | None, memory: RowMemory | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the rows to train on, and of those that are held out.
+
+        Each fold has the shares of the labels, up to a row. A warm start never holds out rows that
+        were trained on.
+        """
+        is_held_out = self.of_rows(X.shape[0], labels) == self.number
+        if memory is not None:
+            keys = row_keys(X)
+            # equal rows stay on one side
+            is_held_out &= ~np.isin(keys, keys[~is_held_out])
+            is_held_out &= ~np.isin(keys, memory.trained)
+            memory.trained = np.union1d(memory.trained, keys[~is_held_out])
+            memory.held_out = np.union1d(memory.held_out, keys[is_held_out])
+        train, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+        if not len(train) or not len(held_out):
+            raise ValueError(
+                f"validation='folds' leaves {len(train)} rows to train on and {len(held_out)} to "
+                f"hold out in fold {self.number + 1} of {self.n_folds}. Pass more (new) rows, or "
+                "X_val and y_val."
+            )
+        return train, held_out
+
+    def of_rows(self, n_rows: int, labels: np.ndarray | None) -> np.ndarray:
+        """Return the number of the fold (n_rows,) that each row is dealt to."""
+        order = np.random.RandomState(self.seed).permutation(n_rows)
+        if labels is not None:  # rows of equal labels are dealt one after the other
+            order = order[np.argsort(labels[order], kind="stable")]
+        folds = np.empty(n_rows, np.int64)
+        folds[order] = np.arange(n_rows) % self.n_folds
+        return folds
