@@ -46,7 +46,7 @@ class DenseNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if encoder is not None:
-            self.add_module("encoder", encoder)
+            self.encoder = encoder
         n_hidden = len(hidden_layer_sizes)
         names = per_layer("activation", activation, n_hidden)
         self.activation_names = names
