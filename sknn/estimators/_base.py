@@ -29,6 +29,7 @@ from sknn.data import Samples, in_parts, prediction_device, threads_for
 from sknn.nn import first_parameter, own_defaults, parameters_of
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
+    Listener,
     ScikitLearnCallbacks,
     Training,
     TrainingState,
@@ -135,6 +136,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     def _make_augmentation(self) -> Callable[[Tensor], Tensor] | None:
         """Return what changes the inputs of training batches at random."""
         return None
+
+    def _make_listeners(self) -> list[Listener]:
+        """Return who is told how training goes, beside what prints and the user's callbacks."""
+        return []
 
     def _prediction_module(self) -> torch.nn.Module:
         """Return what predicts: the network, or an average over changed inputs."""
@@ -345,7 +350,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             X = self._format.check(array_like(X, "X"), self)
             few = self._few_outputs(X)
             if few is not None:
-                return few, answer_type(X)
+                return few, self._answer_type(X)
             parameter = first_parameter(self.module_)
             device, dtype = parameter.device, parameter.dtype
             chunk_rows = rows_at_once(self._work.layer_size, device)
@@ -357,7 +362,11 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
                     parts.append(predict_outputs(module, rows, self._compute_dtype, chunk_rows))
             outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
         self._refuse_overflow(outputs)
-        return outputs, answer_type(X)
+        return outputs, self._answer_type(X)
+
+    def _answer_type(self, X: Any) -> np.dtype:
+        """Return the float type in which answers to a validated X come back."""
+        return answer_type(X)
 
     def _few_outputs(self, X: Any) -> Tensor | None:
         """Return the outputs of a few valid rows, if there is a shorter way than torch's."""

@@ -518,10 +518,11 @@ def _resolve_schedule(model: Any, *, incremental: bool) -> str:
 
 
 def _make_listeners(model: Any, company: Company) -> list[Listener]:
-    """Return what prints."""
-    if not model.verbose:
-        return []
+    """Return what the family listens with, and what prints."""
+    listeners = model._make_listeners()
     score_name = "R2" if is_regressor(model) else "accuracy"
     if model.verbose == "bar":
-        return [MoveBar(company.bar, score_name)]
-    return [PrintEpochs(score_name, company.name)]
+        listeners.append(MoveBar(company.bar, score_name))
+    elif model.verbose:
+        listeners.append(PrintEpochs(score_name, company.name))
+    return listeners

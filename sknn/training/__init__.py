@@ -3,7 +3,15 @@
 from ._engine import stacks_networks, train_all
 from ._inference import predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
-from ._listeners import BAR, EpochBar, Listener, MoveBar, PrintEpochs, ScikitLearnCallbacks
+from ._listeners import (
+    BAR,
+    EpochBar,
+    Listener,
+    MoveBar,
+    PrintEpochs,
+    ScikitLearnCallbacks,
+    TimeLimit,
+)
 from ._loop import warn_if_not_converged
 from ._randomness import isolated_torch_rng
 from ._scores import accuracy, decide_labels, decide_multiclass, r2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,18 @@ class Listener:
         """Take note of epochs that were run before an interruption."""
 
 
+class TimeLimit(Listener):
+    """Ends a training after the epoch in which its time is over; several may share one."""
+
+    def __init__(self, seconds: float) -> None:
+        self.end = time.monotonic() + seconds
+
+    def on_epoch_end(self, training: Any) -> None:
+        """End a training whose time is over."""
+        if time.monotonic() >= self.end:
+            training.converged = training.stop_training = True
+
+
 class PrintEpochs(Listener):
     """Prints a line an epoch: its number, losses, scores and time."""
 
@@ -60,14 +73,14 @@ class PrintEpochs(Listener):
         if max_epochs == 1:  # partial_fit, which does not know how many will come
             number = str(epoch["epoch"])
         seconds = epoch["dur"]
-        time = f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+        duration = f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
         figures = "; ".join(
             f"{part} {', '.join(values)}"
             for part, values in _figures(epoch, self.score_name).items()
         )
         prefix = f"{self.name}: " if self.name else ""
         # the word of MLPClassifier, whose users look for it
-        print(f"{prefix}Iteration {number}: {figures} ({time})", flush=True)
+        print(f"{prefix}Iteration {number}: {figures} ({duration})", flush=True)
 
 
 class EpochBar:

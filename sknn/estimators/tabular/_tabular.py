@@ -21,7 +21,7 @@ from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.nn import DenseNetwork, FeatureEncoder
-from sknn.training import Work
+from sknn.training import Listener, TimeLimit, Work
 
 from ._encoding import NUMERICAL_EMBEDDINGS, automatic_bins, embedding_names, make_encoder
 from ._format import TableFormat
@@ -164,6 +164,14 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
     )
     tol: float = inherited(LayerParameters, "tol", default=1e-5)
 
+    time_limit: float | None = parameter(
+        default=None,
+        constraints=[POSITIVE, None],
+        doc="""float or None
+        Seconds after which no further epoch begins. What is trained by then depends on the clock;
+        None leaves it to `max_iter` and early stopping.""",
+    )
+
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
             Number of columns.
@@ -216,10 +224,31 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
     def _holds_out(self, n_rows: int) -> bool:
         return self.early_stopping and n_rows >= FEWEST_ROWS
 
+    def _make_listeners(self) -> list[Listener]:
+        return [] if self.time_limit is None else [TimeLimit(self.time_limit)]
+
+    def _answer_type(self, X: Any) -> np.dtype:
+        return FLOAT64  # the columns of a table are of many types
+
     def _count_folds(self, n_rows: int, n_members: int) -> int:
         if self.validation != "folds" or not self._holds_out(n_rows):
             return 1
         return min(n_members, MOST_FOLDS)
+
+    # ----------------------------------------------------------------------------- out of fold
+
+    def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
+        """Have each row answered by the networks that held it out."""
+        if any(fit.estimator._fold is None or fit.training.validation is None for fit in fits):
+            return
+        n_rows, places = len(fits[0].training.train.rows), []
+        held_out = []
+        for fit in fits:
+            samples = fit.training.validation
+            places.append(samples.subset)
+            held_out.append(samples_outputs(fit.training))
+        outputs = torch.cat(held_out)
+        self._take_held_out(n_rows, np.concatenate(places), outputs)
 
     # -------------------------------------------------------------------------------- network
 
