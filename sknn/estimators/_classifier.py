@@ -193,11 +193,14 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             probability of each label.
         """
         fitted, outputs, dtype = self._predict_outputs(X)
-        targets: ClassTargets | StepLabels = fitted._targets
-        probabilities = fitted._loss.activate(_in_type(outputs, dtype)).numpy()
-        if targets.task == "binary":
+        return fitted._targets.by_sample(fitted._probabilities(outputs, dtype), X)
+
+    def _probabilities(self, outputs: Tensor, dtype: np.dtype) -> np.ndarray:
+        """Return the probabilities (n, n_classes) of outputs (n, n_outputs)."""
+        probabilities = self._loss.activate(_in_type(outputs, dtype)).numpy()
+        if self._targets.task == "binary":
             probabilities = np.hstack([1 - probabilities, probabilities])
-        return targets.by_sample(probabilities, X)
+        return probabilities
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; for multilabel problems, the share of samples without a mistake.

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from sknn.data import Ragged, Rows, step_positions, with_lengths
-from sknn.nn import LabelDecoder
+from sknn.nn import LabelDecoder, own_defaults
 from sknn.nn.host import remember, send
 
 from ._steps import autocast_for, forward
+from ._training import Training
 
 # Rows that go through a network at once, at most. Each chunk waits for all threads several times,
 # which is dear where other work has the cores, so predictions go in large ones; scoring in
@@ -49,6 +50,17 @@ def predict_outputs(
         for start in range(0, n, chunk_rows)
     ]
     return torch.cat(chunks)
+
+
+@torch.inference_mode()
+def held_out_outputs(training: Training) -> Tensor:
+    """Return a trained network's outputs (n, n_outputs) for the validation samples, in order."""
+    samples, dtype = training.validation, training.settings.compute_dtype
+    assert samples is not None
+    n_rows = rows_at_once(training.settings.work.layer_size, samples.device, training=True)
+    with own_defaults(keeps_float64=training.settings.runs_user_code):
+        outputs = [forward(training.module, batch.X, dtype) for batch in samples.batches(n_rows)]
+    return torch.cat(outputs)
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar
@@ -15,13 +16,13 @@ from torch import Tensor
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE, POSITIVE_INTEGER
-from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
 from sknn.estimators._ensemble import EnsembleEstimator
-from sknn.estimators._fit import CheckedData
+from sknn.estimators._fit import CheckedData, PreparedFit
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.nn import DenseNetwork, FeatureEncoder
-from sknn.training import Listener, TimeLimit, Work
+from sknn.training import Listener, TimeLimit, Work, held_out_outputs
 
 from ._encoding import NUMERICAL_EMBEDDINGS, automatic_bins, embedding_names, make_encoder
 from ._format import TableFormat
@@ -237,18 +238,25 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
 
     # ----------------------------------------------------------------------------- out of fold
 
+    @abstractmethod
+    def _answers(self, outputs: Tensor) -> np.ndarray:
+        """Return what `oof_predictions_` has of outputs (n, n_outputs)."""
+
     def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
-        """Have each row answered by the networks that held it out."""
+        """Keep for each row what the networks answer that held it out."""
         if any(fit.estimator._fold is None or fit.training.validation is None for fit in fits):
             return
-        n_rows, places = len(fits[0].training.train.rows), []
-        held_out = []
+        counts = np.zeros(len(fits[0].training.train.rows))
+        sums: Any = 0.0
         for fit in fits:
-            samples = fit.training.validation
-            places.append(samples.subset)
-            held_out.append(samples_outputs(fit.training))
-        outputs = torch.cat(held_out)
-        self._take_held_out(n_rows, np.concatenate(places), outputs)
+            answers = self._answers(held_out_outputs(fit.training))
+            if not np.ndim(sums):
+                sums = np.zeros((len(counts), *answers.shape[1:]))
+            rows = fit.training.validation.subset
+            sums[rows] += answers
+            counts[rows] += 1
+        with np.errstate(invalid="ignore"):  # NaN where a warm start has no row held out
+            self.oof_predictions_ = sums / counts.reshape(-1, *[1] * (sums.ndim - 1))
 
     # -------------------------------------------------------------------------------- network
 
@@ -310,6 +318,11 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
         The labels; for multilabel problems the numbers of the labels.
     """
 
+    def _answers(self, outputs: Tensor) -> np.ndarray:
+        if not has_probabilities(self):
+            return outputs.double().cpu().numpy()
+        return self._probabilities(outputs, FLOAT64)
+
 
 @declares_parameters
 class TabularRegressor(TabularEstimator, NeuralRegressorBase):
@@ -323,3 +336,9 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     ----------
     {attributes}
     """
+
+    _scales_targets = True
+    _clips_predictions = True
+
+    def _answers(self, outputs: Tensor) -> np.ndarray:
+        return self._targets.decode(self._targets.decide(outputs, self._loss).cpu().numpy())
