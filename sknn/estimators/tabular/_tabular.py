@@ -29,6 +29,7 @@ from ._format import TableFormat
 
 # The defaults that follow the number of rows.
 STEPS = 2500
+BATCH_SIZE = 128
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 200
 N_MEMBERS, MOST_FOLDS = 8, 8
 # Of fewer rows none is held out.
@@ -140,7 +141,7 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         default="auto",
         constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
-        Rows a batch. "auto" is 128.""",
+        Rows a batch. "auto" is about 128, so that all batches are of nearly equal size.""",
     )
     max_iter: Any = parameter(
         default="auto",
@@ -206,7 +207,8 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         return N_MEMBERS if self.n_estimators == "auto" else int(self.n_estimators)
 
     def _automatic_batch_size(self, n_samples: int) -> int:
-        return min(128, n_samples)
+        # batches of nearly equal size: a last one of a few rows would be a step of noise
+        return math.ceil(n_samples / max(round(n_samples / BATCH_SIZE), 1))
 
     def _resolve_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
