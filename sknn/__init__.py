@@ -13,6 +13,8 @@ from .estimators import (
     NeuralRegressor,
     RecurrentClassifier,
     RecurrentRegressor,
+    TabularClassifier,
+    TabularRegressor,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = [
     "NeuralRegressor",
     "RecurrentClassifier",
     "RecurrentRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
     "export_onnx",
     "export_torch",
     "file_info",

@@ -58,3 +58,13 @@ def estimators_to_check() -> Iterator[Any]:
     yield estimators.RecurrentRegressor(**series, **checking)
     yield estimators.AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)
     yield estimators.AttentionRegressor(**series, n_heads=2, n_layers=1, **checking)
+    # statistics of the training rows are equal, but members hold out other rows
+    table: dict[str, Any] = {
+        "n_estimators": 2,
+        "hidden_layer_sizes": (8,),
+        "learning_rate": "constant",
+        "dropout": 0.0,
+        "early_stopping": False,
+    }
+    yield estimators.TabularClassifier(**table, **checking)
+    yield estimators.TabularRegressor(**table, **checking)

@@ -16,3 +16,4 @@ from .sequences import (
     StepRegressor,
 )
 from .series import AttentionClassifier, AttentionRegressor, RecurrentClassifier, RecurrentRegressor
+from .tabular import TabularClassifier, TabularRegressor

@@ -383,9 +383,7 @@ def _make_samples(
 
     training = data.X, data.y, data.targets, data.sample_weight
     splits = (
-        model._holds_out(data.X.shape[0])
-        and model.solver != "lbfgs"
-        and data.validation is None
+        model._holds_out(data.X.shape[0]) and model.solver != "lbfgs" and data.validation is None
     )
     memory = _remember_rows(model, data.X, splits=splits)
     if data.validation is not None:
@@ -473,9 +471,7 @@ def _make_training(
         horizon=max_iter,
         max_epochs=1 if data.incremental else max_iter,
         batch_size=model._resolve_batch_size(len(train)),
-        early_stopping=(
-            model.early_stopping and model.solver != "lbfgs" and held_out is not None
-        ),
+        early_stopping=(model.early_stopping and model.solver != "lbfgs" and held_out is not None),
         watches_loss=model._watches_loss,
         ends_schedules=model._ends_schedules,
         learning_rate_init=model._resolve_learning_rate(),

@@ -42,7 +42,7 @@ class DenseBackprop:
         self, network: DenseNetwork, loss: Loss, compute_dtype: torch.dtype | None = None
     ) -> None:
         self.loss = loss
-        self.encoder = network.encoder
+        self.encoder = network.input_encoder
         self.activations = network.activations
         self.dropout_rates = network.dropout_rates
         linear_layers = network.linear_layers
@@ -185,9 +185,9 @@ class DenseBackprop:
                 delta = self.activations[i - 1].backward(  # type: ignore[misc]
                     delta, activated[i - 1]
                 )
-        if encoded is not None and encoded.is_learned:
+        if encoded is not None and encoded.n_learned:
             delta = delta.float() if self._is_mixed else delta
-            learned = self._layer_weights[0][:, : self.encoder.n_learned]
+            learned = self._layer_weights[0][:, : encoded.n_learned]
             encoded.write_gradients((delta @ learned).unsqueeze(0), self._encoder_gradients)
         return outputs, losses.sum()
 
@@ -231,8 +231,8 @@ class Encoded:
         k, n = X.shape[:2]
         scaled, fixed = encoder.encode_fixed(X.flatten(0, 1))
         self.values = fixed.view(k, n, -1)
-        self.is_learned = bool(encoder.n_learned)
-        if self.is_learned:
+        self.n_learned = encoder.n_learned
+        if self.n_learned:
             # autograd does these few operations; the layers behind need none
             with torch.enable_grad():
                 self._parameters = [parameter.requires_grad_() for parameter in parameters]
@@ -249,7 +249,7 @@ class Encoded:
 def flat_order(network: DenseNetwork) -> list[Tensor]:
     """Return a network's parameters in the order of the flat tensor: matrices, then vectors."""
     layers = network.linear_layers
-    others = [] if network.encoder is None else [*network.encoder.parameters()]
+    others = [] if network.input_encoder is None else [*network.input_encoder.parameters()]
     return [
         *(layer.weight for layer in layers),
         *(parameter for parameter in others if parameter.ndim >= 2),

@@ -79,19 +79,28 @@ class DenseNetwork(nn.Module):
         if random_state is not None:
             if encoder is not None:
                 encoder.initialize(random_state)
-            getattr(self, f"initialize_{initialization}")(random_state)
+            self.initialize(random_state, initialization)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "encoder" and name not in self._modules:
-            return None  # files of earlier versions have none either
-        return super().__getattr__(name)
+    @property
+    def input_encoder(self) -> FeatureEncoder | None:
+        """Return what comes before the first layer; networks of early files have none."""
+        return self._modules.get("encoder")  # type: ignore[return-value]
 
     @property
     def activations(self) -> list[Activation]:
         """Return the activation of each hidden layer; looked up, as functions do not pickle."""
         return [find_activation(name) for name in self.activation_names]
 
-    def initialize_glorot(self, random_state: np.random.RandomState) -> None:
+    def initialize(
+        self, random_state: np.random.RandomState, initialization: str = "glorot"
+    ) -> None:
+        """Draw weights and biases, "glorot" or "he"."""
+        if initialization == "he":
+            self._draw_he(random_state)
+        else:
+            self._draw_glorot(random_state)
+
+    def _draw_glorot(self, random_state: np.random.RandomState) -> None:
         """Draw weights and biases as scikit-learn's MLPClassifier does, in its order.
 
         Both are uniform in plus or minus ``sqrt(factor / (fan_in + fan_out))``, where the factor
@@ -107,16 +116,17 @@ class DenseNetwork(nn.Module):
                 linear.bias.copy_(torch.from_numpy(bias))
 
     @torch.no_grad()
-    def initialize_he(self, random_state: np.random.RandomState) -> None:
-        """Draw normal weights of variance 2 / fan_in (He et al., 2015), 1 / fan_in in the first layer.
+    def _draw_he(self, random_state: np.random.RandomState) -> None:
+        """Draw normal weights of variance 2 / fan_in (He et al., 2015); biases are zero.
 
-        The outputs' are of variance 0.1 / fan_in, so that training begins near their mean, as all
-        biases are zero.
+        The first layer's are of variance 1 / fan_in, no rectifier being before it. The output
+        layer's are of 0.1 / fan_in, so that training begins near the mean of the targets.
         """
         last = len(self.linear_layers) - 1
         for i, linear in enumerate(self.linear_layers):
             variance = 0.1 if i == last else 2.0 if i else 1.0
-            weight = random_state.normal(0, math.sqrt(variance / linear.in_features), linear.weight.shape)
+            deviation = math.sqrt(variance / linear.in_features)
+            weight = random_state.normal(0, deviation, linear.weight.shape)
             linear.weight.copy_(torch.from_numpy(weight))
             linear.bias.zero_()
 
@@ -127,7 +137,7 @@ class DenseNetwork(nn.Module):
         or where somebody listens to one of them.
         """
         layers: Any = self._modules["layers"]
-        if is_heard(self) or is_heard(layers) or self.encoder is not None:
+        if is_heard(self) or is_heard(layers) or self.input_encoder is not None:
             return None
         Z = X
         for layer in layers._modules.values():
@@ -147,8 +157,8 @@ class DenseNetwork(nn.Module):
         return Z
 
     def forward(self, X: Tensor) -> Tensor:
-        if self.encoder is not None:
-            X = self.encoder(X)
+        if self.input_encoder is not None:
+            X = self.input_encoder(X)
         if X.layout != torch.sparse_csr:
             return self.layers(X)
         # torch has sparse products in float32 and float64 only

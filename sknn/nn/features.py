@@ -55,6 +55,17 @@ class FeatureEncoder(nn.Module):
         seen, 1 for a missing one, then those of training.
     """
 
+    centers: Tensor
+    factors: Tensor
+    indicated: Tensor
+    bin_columns: Tensor
+    bin_offsets: Tensor
+    bin_factors: Tensor
+    hot_columns: Tensor
+    hot_codes: Tensor
+    embedded_columns: Tensor
+    table_offsets: Tensor
+
     def __init__(
         self,
         numbers: NumberEncoding,
@@ -85,7 +96,9 @@ class FeatureEncoder(nn.Module):
         few = [j for j, n in enumerate(n_levels) if n <= max_onehot]
         many = [j for j, n in enumerate(n_levels) if n > max_onehot]
         # an unknown level is all zeros
-        keep("hot_columns", [n_numbers + j for j in few for _ in range(n_levels[j] + 1)], torch.int64)
+        keep(
+            "hot_columns", [n_numbers + j for j in few for _ in range(n_levels[j] + 1)], torch.int64
+        )
         keep("hot_codes", [code + 1 for j in few for code in range(n_levels[j] + 1)])
         sizes = np.array([n_levels[j] + FIRST_LEVEL for j in many], np.int64)
         keep("embedded_columns", [n_numbers + j for j in many], torch.int64)
@@ -94,17 +107,18 @@ class FeatureEncoder(nn.Module):
         self.embedding_size = embedding_size if many else 0
         if many:
             self.table = nn.Parameter(torch.empty(int(sizes.sum()), embedding_size, dtype=dtype))
-        self.periodic = periodic if n_numbers else None
-        if self.periodic is not None:
-            p, h, d = n_numbers, self.periodic.n_frequencies, self.periodic.size
+        self.is_periodic = periodic is not None and n_numbers > 0
+        self.n_learned = len(many) * embedding_size
+        if self.is_periodic:
+            assert periodic is not None
+            p, h, d = n_numbers, periodic.n_frequencies, periodic.size
+            self.frequency_scale = periodic.scale
+            self.n_learned += p * d
             self.frequencies = nn.Parameter(torch.empty(p, h, dtype=dtype))
             self.projections = nn.Parameter(torch.empty(p, h, d, dtype=dtype))
             # vectors, which the L2 penalty leaves alone
             self.phases = nn.Parameter(torch.empty(p * h, dtype=dtype))
             self.shifts = nn.Parameter(torch.empty(p * d, dtype=dtype))
-        self.n_learned = len(many) * embedding_size
-        if self.periodic is not None:
-            self.n_learned += n_numbers * self.periodic.size
         n_fixed = n_numbers + len(numbers.indicated) + len(lefts) + len(self.hot_codes)
         self.width = self.n_learned + n_fixed
 
@@ -115,10 +129,10 @@ class FeatureEncoder(nn.Module):
         def draw(parameter: nn.Parameter, values: np.ndarray) -> None:
             parameter.copy_(torch.from_numpy(values).view_as(parameter))
 
-        if self.periodic is not None:
-            h = self.periodic.n_frequencies
-            bound = 1 / math.sqrt(h)
-            draw(self.frequencies, random_state.normal(0, self.periodic.scale, self.frequencies.shape))
+        if self.is_periodic:
+            bound = 1 / math.sqrt(self.frequencies.shape[1])
+            deviation = self.frequency_scale
+            draw(self.frequencies, random_state.normal(0, deviation, self.frequencies.shape))
             draw(self.phases, random_state.uniform(-math.pi, math.pi, self.phases.shape))
             draw(self.projections, random_state.uniform(-bound, bound, self.projections.shape))
             self.shifts.zero_()
@@ -127,14 +141,14 @@ class FeatureEncoder(nn.Module):
             draw(self.table, random_state.normal(0, scale, self.table.shape))
 
     def fresh(self) -> FeatureEncoder:
-        """Return another encoder with the same statistics, and weights that are still to be drawn."""
+        """Return another encoder with the same statistics, whose weights are still to be drawn."""
         return copy.deepcopy(self)
 
     @property
     def multiplications(self) -> int:
         """Return how many multiplications one row costs."""
         n_fixed = self.width - self.n_learned
-        if self.periodic is None:
+        if not self.is_periodic:
             return n_fixed
         # a cosine takes some ten operations
         return n_fixed + 10 * self.frequencies.numel() + self.projections.numel()
@@ -177,7 +191,7 @@ class FeatureEncoder(nn.Module):
         named = dict(zip((name for name, _ in self.named_parameters()), parameters, strict=True))
         k, n = X.shape[:2]
         parts = []
-        if self.periodic is not None:
+        if self.is_periodic:
             p, h = self.frequencies.shape
             frequencies = 2 * math.pi * named["frequencies"].reshape(k, 1, p, h)
             phases = named["phases"].reshape(k, 1, p, h)

@@ -118,7 +118,9 @@ class StackedBackprop:
         last = len(self.shapes) - 1
         encoded = None
         if self.encoder is not None:
-            encoded = Encoded(self.encoder, X, [each[part].detach() for each in self._encoder_values])
+            encoded = Encoded(
+                self.encoder, X, [each[part].detach() for each in self._encoder_values]
+            )
             X = encoded.values
         # of each layer: its input; of the hidden ones: what they return, and what dropout
         # multiplies that by
@@ -157,8 +159,8 @@ class StackedBackprop:
                 delta = self.activations[i - 1].backward(  # type: ignore[misc]
                     slab, activated[i - 1]
                 )
-        if encoded is not None and encoded.is_learned:
-            learned = self._weights[0][part][:, :, : self.encoder.n_learned]
+        if encoded is not None and encoded.n_learned:
+            learned = self._weights[0][part][:, :, : encoded.n_learned]
             gradients = [each[part] for each in self._encoder_gradients]
             encoded.write_gradients(delta @ learned, gradients)
         return outputs, losses.sum(1)

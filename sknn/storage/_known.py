@@ -37,6 +37,7 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.ClassTargets": {},
     "sknn.estimators.CurveTargets": {},
     "sknn.estimators.DenseFormat": {},
+    "sknn.estimators.Fold": {},
     "sknn.estimators.ImageFormat": {},
     "sknn.estimators.NextTokens": {},
     "sknn.estimators.RowMemory": {},

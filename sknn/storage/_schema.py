@@ -123,6 +123,7 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "module_": One("module"),
     "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1"),
     "_compute_dtype": One("torch type", "none"),
+    "_fold": One("data", "none"),
     **dict.fromkeys(("_format", "_intervals", "_model", "_recent"), Values("data", "none")),
     "_given_parameters": Settings(many=False),
     "_loss": One("loss"),

@@ -62,12 +62,16 @@ def is_compiled(
         and settings.batch_size * settings.work.flops <= LARGEST_STEP
         and type(loss) in LOSSES
         and DenseBackprop.binds(module)
-        and module.encoder is None
+        and not _has_encoder(module)
         and next(module.parameters()).dtype == settings.compute_dtype
         and all(_can_read(part, settings.compute_dtype) for part in parts)
         and all(name in at.ACTIVATIONS for name in module.activation_names)  # type: ignore[union-attr]
         and is_available()  # which imports numba
     )
+
+
+def _has_encoder(module: Any) -> bool:
+    return module.input_encoder is not None
 
 
 def _can_read(samples: Samples, dtype: torch.dtype) -> bool:

@@ -30,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "tol": 0.0,
     "n_iter_no_change": 100,
     "early_stopping": False,
+    "watches_loss": False,
+    "ends_schedules": False,
     "verbose": False,
     "compute_dtype": torch.float64,
     "work": Work(1, 10),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -246,17 +246,19 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
 
     def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
         """Keep for each row what the networks answer that held it out."""
-        if any(fit.estimator._fold is None or fit.training.validation is None for fit in fits):
+        if any(fit.estimator._fold is None for fit in fits):
             return
         counts = np.zeros(len(fits[0].training.train.rows))
         sums: Any = 0.0
         for fit in fits:
+            samples = fit.training.validation
+            if samples is None:
+                return
             answers = self._answers(held_out_outputs(fit.training))
             if not np.ndim(sums):
                 sums = np.zeros((len(counts), *answers.shape[1:]))
-            rows = fit.training.validation.subset
-            sums[rows] += answers
-            counts[rows] += 1
+            sums[samples.subset] += answers
+            counts[samples.subset] += 1
         with np.errstate(invalid="ignore"):  # NaN where a warm start has no row held out
             self.oof_predictions_ = sums / counts.reshape(-1, *[1] * (sums.ndim - 1))
 
@@ -299,10 +301,11 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
 
     def _measure_work(self) -> Work:
         network = self.module_
-        if not isinstance(network, DenseNetwork):
+        encoder = network.input_encoder if isinstance(network, DenseNetwork) else None
+        if encoder is None:
             return super()._measure_work()
-        dense = sum(layer.weight.numel() for layer in network.linear_layers)
-        return Work.of_training(dense + network.encoder.multiplications, network.encoder.width)
+        dense = sum(layer.weight.numel() for layer in network.linear_layers)  # type: ignore[union-attr]
+        return Work.of_training(dense + encoder.multiplications, encoder.width)
 
 
 @declares_parameters
