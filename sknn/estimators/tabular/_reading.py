@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import numbers
 import sys
 from collections import defaultdict
@@ -212,14 +213,14 @@ def _read_objects(values: np.ndarray, name: Any) -> Plain:
         return Plain("empty", np.full(len(values), np.nan))
     if any(issubclass(each, str) for each in types):
         return _read_texts(_in_chunks(values), name)
-    if all(issubclass(each, numbers.Real) or _is_decimal(each) for each in types):
+    if all(map(_is_number, types)):
         return _numbers(values, name)
     floats = {each for each in types if issubclass(each, float | np.floating)}
     types -= floats  # which are NaN
     kinds = {_kind_of(each) for each in types}
     if len(kinds) > 1 or None in kinds:
-        strange = sorted(each.__name__ for each in types if _kind_of(each) is None)
-        raise _refusal(name, ", ".join(strange or sorted(each.__name__ for each in types)))
+        strange = {each for each in types if not (_kind_of(each) or _is_number(each))}
+        raise _refusal(name, ", ".join(sorted(each.__name__ for each in strange or types)))
     (kind,) = kinds
     given = values.copy()
     given[_are_missing(values)] = None
@@ -242,8 +243,8 @@ def _kind_of(cls: type) -> str | None:
     return "duration" if issubclass(cls, datetime.timedelta | np.timedelta64) else None
 
 
-def _is_decimal(cls: type) -> bool:
-    return cls.__module__ in ("decimal", "_decimal") and cls.__name__ == "Decimal"
+def _is_number(cls: type) -> bool:
+    return issubclass(cls, numbers.Real | decimal.Decimal | np.bool_)
 
 
 def _numbers(values: np.ndarray, name: Any) -> Plain:
