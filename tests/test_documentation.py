@@ -13,7 +13,14 @@ from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor, _documentati
 from sknn._documentation import composed
 from sknn.estimators._training_parameters import TrainingParameters
 
-MODULES = ("sknn", "sknn.forecasting", "sknn.model_selection", "sknn.sequences", "sknn.text")
+MODULES = (
+    "sknn",
+    "sknn.forecasting",
+    "sknn.model_selection",
+    "sknn.preprocessing",
+    "sknn.sequences",
+    "sknn.text",
+)
 PAGES = {
     f"{module}.{name}": getattr(importlib.import_module(module), name)
     for module in MODULES

@@ -25,7 +25,7 @@ from torch import nn
 from sknn.nn import Loss
 
 # Rooms all of whose estimators, networks and losses can be stored.
-ROOMS = ("nn", "estimators", "forecasting", "model_selection", "text")
+ROOMS = ("nn", "estimators", "forecasting", "model_selection", "preprocessing", "text")
 
 
 # Plain data that are part of fitted estimators: dataclasses and the like, by their names in files,

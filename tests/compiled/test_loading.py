@@ -35,7 +35,7 @@ def test_numba_is_not_imported_with_the_package() -> None:
     code = """
     import sys
     import sknn, sknn.export, sknn.forecasting, sknn.inspection, sknn.model_selection
-    import sknn.sequences, sknn.text
+    import sknn.preprocessing, sknn.sequences, sknn.text
 
     print([name for name in sys.modules if name.partition(".")[0] in ("numba", "llvmlite")])
     """

@@ -80,6 +80,7 @@ import sknn
 import sknn.model_selection as ours
 from sknn import NeuralClassifier, NeuralRegressor, RecurrentClassifier
 from sknn.forecasting import DirectForecaster, RecursiveForecaster
+from sknn.preprocessing import PeriodicEncoder, PiecewiseLinearEncoder, SmoothRobustScaler
 from sknn.testing import estimators_to_check
 from sknn.text import Tokenizer
 
@@ -116,6 +117,7 @@ def forecast(model: Any) -> Callable[[], tuple[Any, Any]]:
     return lambda: (model.fit(None, SERIES), np.empty((5, 0)))
 
 
+GAPS = np.where(X < 0.3, np.nan, X)
 MIXED = np.column_stack([X.astype(object), LABELS])
 
 # name -> function that returns a fitted model and what it predicts for
@@ -124,6 +126,8 @@ HONEST: dict[str, Callable[[], tuple[Any, Any]]] = {
     "scaler": piped(StandardScaler()),
     "scalers": piped(MinMaxScaler(), RobustScaler(), PowerTransformer()),
     "quantiles": piped(QuantileTransformer(n_quantiles=10, random_state=0)),
+    "our bins": piped(PiecewiseLinearEncoder(8), inputs=GAPS),
+    "our scaler": piped(SmoothRobustScaler(), PeriodicEncoder(4, random_state=0)),
     "bins": piped(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf")),
     "dense bins": piped(
         KBinsDiscretizer(3, encode="ordinal", quantile_method="averaged_inverted_cdf")

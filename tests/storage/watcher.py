@@ -32,6 +32,7 @@ import sknn.export
 import sknn.forecasting
 import sknn.inspection
 import sknn.model_selection
+import sknn.preprocessing
 import sknn.sequences
 import sknn.text
 from sknn.storage import ModelFileError
