@@ -196,6 +196,7 @@ BAD: dict[str, Any] = {
     "label_smoothing": 1.0,
     "class_weight": "equal",
     "quantile": 1.0,
+    "quantiles": 0.9,
     "dropout": 1.0,
     "normalization": "instance",
     "filters": 0,

@@ -1,6 +1,12 @@
 """scikit-learn estimators that train torch networks."""
 
 from ._base import NeuralEstimator
+from ._calibration import (
+    Calibration,
+    fit_quantile_shift,
+    fit_temperature,
+    fit_variance_factor,
+)
 from ._fitted import FittedParts, on_the_cpu, pairs_rows, parts_of
 from ._series_arrays import as_list_of_series, join_series
 from ._shared import SharedData

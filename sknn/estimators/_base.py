@@ -40,6 +40,7 @@ from sknn.training import (
     rows_at_once,
 )
 
+from ._calibration import Calibration
 from ._fit import CheckedData, FitArguments, join_validation, prepare
 from ._folds import Fold
 from ._format import Format
@@ -93,7 +94,7 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         n_parameters_ : int
             Number of trainable parameters.
         out_activation_ : str
-            Output activation: "softmax", "logistic", "identity", "exp" or "expm1".
+            Output activation: "softmax", "logistic", "identity", "exp", "expm1" or "gaussian".
         t_ : int
             Number of samples seen in training, repetitions included.
         feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -109,6 +110,9 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
     # predicted values stay in the range of the training targets
     _scales_targets: ClassVar[bool] = False
     _clips_predictions: ClassVar[bool] = False
+
+    # what answers are corrected by; a fit that has calibrated them sets it, the next one drops it
+    _calibration: ClassVar[Calibration | None] = None
 
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
@@ -342,19 +346,25 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         object.__setattr__(present, "__dict__", self.__dict__)
         return present
 
-    def _compute_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
-        """Return the network's outputs, and the float type in which answers come back."""
+    def _compute_outputs(
+        self, X: Any, module: torch.nn.Module | None = None
+    ) -> tuple[Tensor, np.dtype]:
+        """Return the network's outputs, and the float type in which answers come back.
+
+        `module` takes the place of :meth:`_prediction_module`.
+        """
         if "module_" not in vars(self):
             check_is_fitted(self)
         with self._own_defaults():
             X = self._format.check(array_like(X, "X"), self)
-            few = self._few_outputs(X)
+            few = self._few_outputs(X) if module is None else None
             if few is not None:
                 return few, self._answer_type(X)
             parameter = first_parameter(self.module_)
             device, dtype = parameter.device, parameter.dtype
             chunk_rows = rows_at_once(self._work.layer_size, device)
-            module = self._prediction_module()
+            if module is None:
+                module = self._prediction_module()
             parts: list[Tensor] = []
             with self._prediction_threads(X.shape[0], device):
                 for part in in_parts(X, chunk_rows):  # a GPU need not hold all of X

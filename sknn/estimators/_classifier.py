@@ -159,8 +159,15 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         decisions = targets.decide(outputs, fitted._loss).cpu().numpy()
         return targets.by_sample(targets.decode(decisions), X)
 
+    def _predict_logits(self, X: Any) -> tuple[Any, Tensor, np.dtype]:
+        """Return the fitted estimator, calibrated logits, and the float type of answers."""
+        fitted, outputs, dtype = self._predict_outputs(X)
+        if fitted._calibration is not None:
+            outputs = fitted._calibration.logits(outputs)
+        return fitted, outputs, dtype
+
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return the network's outputs (logits).
+        """Return the network's outputs (logits), those of calibrated probabilities if they are.
 
         Parameters
         ----------
@@ -172,7 +179,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             For two classes, positive for ``classes_[1]``; else one column a class or label.
         """
-        fitted, outputs, dtype = self._predict_outputs(X)
+        fitted, outputs, dtype = self._predict_logits(X)
         targets: ClassTargets | StepLabels = fitted._targets
         logits = outputs.cpu().numpy().astype(dtype, copy=False)
         return targets.by_sample(logits[:, 0] if targets.task == "binary" else logits, X)
@@ -192,11 +199,11 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
             A column a class, in the order of ``classes_``; for multilabel problems the
             probability of each label.
         """
-        fitted, outputs, dtype = self._predict_outputs(X)
+        fitted, outputs, dtype = self._predict_logits(X)
         return fitted._targets.by_sample(fitted._probabilities(outputs, dtype), X)
 
     def _probabilities(self, outputs: Tensor, dtype: np.dtype) -> np.ndarray:
-        """Return the probabilities (n, n_classes) of outputs (n, n_outputs)."""
+        """Return the probabilities (n, n_classes) of logits (n, n_outputs)."""
         probabilities = self._loss.activate(_in_type(outputs, dtype)).numpy()
         if self._targets.task == "binary":
             probabilities = np.hstack([1 - probabilities, probabilities])
@@ -238,7 +245,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
         ndarray of shape (n_samples, n_classes)
             As `predict_proba`.
         """
-        fitted, outputs, dtype = self._predict_outputs(X)
+        fitted, outputs, dtype = self._predict_logits(X)
         targets: ClassTargets | StepLabels = fitted._targets
         outputs = _in_type(outputs, dtype)
         if targets.task == "binary":

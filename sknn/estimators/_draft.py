@@ -12,6 +12,7 @@ import numpy as np
 # What fits leave in an estimator. What a subclass sets is its own, whatever its name.
 LEARNED = frozenset(
     {
+        "_calibration",
         "_compute_dtype",
         "_fold",
         "_format",

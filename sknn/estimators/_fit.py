@@ -185,7 +185,6 @@ def check_data(
     weights = check_weights("sample_weight", arguments.sample_weight, X)
     targets = model._targets
     vars(model).update(targets.fitted_attributes)
-    model.n_outputs_ = targets.n_outputs
     weights = targets.class_weighted(y, targets.spread(weights, encoded), model)
     if weights is not None:
         check_weight_sum(weights)
@@ -197,6 +196,7 @@ def check_data(
         if adapted is not targets:
             model._targets = targets = adapted
             encoded = targets.encode(y)
+    model.n_outputs_ = targets.n_outputs
     targets.check_loss(model._loss, encoded)
     if not goes_on and not arguments.incremental:
         model._warn_of_scales(X, encoded)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sknn.nn import Loss
 
 from ._base import NeuralEstimator
+from ._calibration import Calibration
 from ._format import Format
 from ._inputs import array_like
 from ._modules import portable_copy
@@ -29,6 +30,7 @@ class FittedParts:
     network: nn.Module
     predictor: nn.Module  # the network, or an average over changed inputs
     compute_dtype: torch.dtype
+    calibration: Calibration | None
 
     def decide(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n, n_outputs) into decisions or values."""
@@ -61,6 +63,7 @@ def parts_of(estimator: Any) -> FittedParts:
         estimator.module_,
         estimator._prediction_module(),
         estimator._compute_dtype,
+        estimator._calibration,
     )
 
 

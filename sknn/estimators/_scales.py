@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from sknn.data import Batch, number_range
-from sknn.nn import ClassificationLoss, Loss
+from sknn.nn import ClassificationLoss, Loss, weighted_mean
 
 # Beyond these, Adam's default steps of 0.001 are too large for X, and too small for y.
 LARGE_INPUTS = 1000.0
@@ -89,7 +89,7 @@ def warn_if_useless(
     constants = constant_outputs(loss, outputs.shape[1], targets, weights)
     best = min(mean_loss(each.to(outputs).expand_as(outputs)) for each in constants)
     reached = mean_loss(outputs)
-    if reached > USELESS * best:
+    if reached - best > (USELESS - 1) * abs(best):  # likelihoods may be negative
         warnings.warn(
             "The network predicts worse than a constant would: its loss on training rows is "
             f"{reached:.3g}, that of the best constant {best:.3g}. Scale X and y, for instance "
@@ -102,29 +102,16 @@ def warn_if_useless(
 def constant_outputs(
     loss: Loss, n_outputs: int, targets: Tensor, weights: Tensor | None
 ) -> list[Tensor]:
-    """Return outputs that predict the classes' shares, or mean and median of the targets."""
+    """Return outputs that predict the classes' shares, or what a regression loss names."""
     if isinstance(loss, ClassificationLoss):
         if loss.task == "multiclass":
             counts = torch.bincount(targets, weights, minlength=n_outputs).double()
             logits = (counts / counts.sum()).clamp(min=1e-12).log()
         else:
-            shares = _mean(targets, weights).clamp(1e-12, 1 - 1e-12)
+            shares = weighted_mean(targets, weights).clamp(1e-12, 1 - 1e-12)
             logits = torch.logit(shares)
         margins = torch.where(logits == logits.max(), 1.0, -1.0)
         if loss.task != "multiclass":
             margins = logits.sign()
         return [logits, margins]
-    centres = [_mean(targets, weights), targets.double().median(0).values]
-    if loss.out_activation == "exp":
-        return [centre.clamp(min=1e-12).log() for centre in centres]
-    if loss.out_activation == "expm1":
-        return [centre.log1p() for centre in centres]
-    return centres
-
-
-def _mean(targets: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the weighted mean of each column."""
-    targets = targets.double()
-    if weights is None:
-        return targets.mean(0)
-    return (weights.double() @ targets) / weights.double().sum()
+    return loss.constants(targets, weights)  # type: ignore[attr-defined]

@@ -95,6 +95,7 @@ def stacking_key(estimator: Any) -> Hashable | None:
         tuple(names),
         str(estimator.batch_size),
         estimator.loss,
+        str(getattr(estimator, "quantiles", None)),
         estimator.precision,
         str(estimator.device),
     )

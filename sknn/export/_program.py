@@ -47,6 +47,8 @@ class DeployedClassifier(Deployed):
         super().__init__(model)
         self.task = model.parts.targets.task
         self.decide = model.parts.decide
+        calibration = model.parts.calibration
+        self.temperature = 1.0 if calibration is None else calibration.temperature
         self.has_probabilities = model.has_probabilities
         second = "probabilities" if self.has_probabilities else "decision"
         self.output_names = ("label", second)
@@ -54,6 +56,8 @@ class DeployedClassifier(Deployed):
     def forward(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Return class indices or the indicator matrix, and probabilities or decisions."""
         outputs = self.outputs(X)
+        if self.temperature != 1:
+            outputs = outputs / self.temperature
         labels = self.decide(outputs).long()
         numbers = self.loss.activate(outputs) if self.has_probabilities else outputs
         if self.task != "binary":
@@ -70,10 +74,12 @@ class DeployedRegressor(Deployed):
 
     def __init__(self, model: FittedModel) -> None:
         super().__init__(model)
-        self.answer = model.parts.targets.output_module(model.parts.loss)
+        calibration = model.parts.calibration
+        shift = None if calibration is None else calibration.quantile_shift
+        self.answer = model.parts.targets.output_module(model.parts.loss, shift)
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return values of shape (batch,) or (batch, n_outputs)."""
+        """Return values of shape (batch, ...) or (batch, n_outputs, ...)."""
         values = self.answer(self.outputs(X))
         return values[:, 0] if values.shape[1] == 1 else values
 

@@ -10,7 +10,7 @@ from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
 from .defaults import float32_everywhere, own_defaults
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
-from .ensemble import EnsembleNetwork
+from .ensemble import EnsembleNetwork, SideBySide, average_outputs
 from .features import FeatureEncoder, NumberEncoding, PeriodicEncoding
 from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import Embedding, dropped_levels, per_layer
@@ -20,12 +20,15 @@ from .losses import (
     REGRESSION_LOSSES,
     CallableLoss,
     ClassificationLoss,
+    GaussianLoss,
     Loss,
+    QuantilesLoss,
     RegressionLoss,
     declared_activation,
     describe_losses,
     make_classification_loss,
     make_regression_loss,
+    weighted_mean,
 )
 from .randomness import Generators, generator_on
 from .recurrent import CELLS, RecurrentEncoder

@@ -27,6 +27,16 @@ def logit_of_mean_probability(outputs: Tensor) -> Tensor:
     return log_yes - torch.logsumexp(F.logsigmoid(-outputs), 0)
 
 
+def mixture_of_normals(outputs: Tensor) -> Tensor:
+    """Average normal distributions: the mean, and the logarithm of the variance, of their mixture.
+
+    Its variance is the mean of the variances plus the variance of the means.
+    """
+    means, log_variances = outputs.chunk(2, 2)
+    spread = means.var(0, correction=0)
+    return torch.cat([means.mean(0), torch.log(log_variances.exp().mean(0) + spread)], 1)
+
+
 # For each output activation of the losses: from the raw outputs of all networks, of shape
 # (networks, batch, n_outputs), to raw outputs of the average, of shape (batch, n_outputs). They
 # work with logarithms, so that probabilities too small for a float still count.
@@ -36,7 +46,18 @@ AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "logistic": logit_of_mean_probability,
     "exp": log_mean_of_exponentials,
     "expm1": log_mean_of_exponentials,
+    "gaussian": mixture_of_normals,
 }
+
+
+def average_outputs(outputs: Tensor, out_activation: str) -> Tensor:
+    """Return raw outputs of the average of networks, (n_networks, n, n_outputs) -> (n, n_outputs).
+
+    The output activation makes of them the mean of what it makes of the networks' outputs.
+    """
+    if outputs.dtype == torch.bfloat16:  # too coarse for sums
+        outputs = outputs.float()
+    return AVERAGES[out_activation](outputs)
 
 
 class EnsembleNetwork(nn.Module):
@@ -62,9 +83,23 @@ class EnsembleNetwork(nn.Module):
 
     def forward(self, *inputs: Any) -> Tensor:
         outputs = torch.stack([network(*inputs) for network in self.networks])
-        if outputs.dtype == torch.bfloat16:  # too coarse for sums
-            outputs = outputs.float()
-        return AVERAGES[self.out_activation](outputs)
+        return average_outputs(outputs, self.out_activation)
 
     def extra_repr(self) -> str:
         return f"out_activation={self.out_activation!r}"
+
+
+class SideBySide(nn.Module):
+    """The outputs of several networks (they are held, not copied) in columns beside each other.
+
+    Shapes
+    ------
+    inputs : of each network -> (n, n_networks * n_outputs)
+    """
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return torch.cat([network(*inputs) for network in self.networks], 1)

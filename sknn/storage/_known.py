@@ -34,6 +34,7 @@ ROOMS = ("nn", "estimators", "forecasting", "model_selection", "preprocessing", 
 # tensors, and containers of them), the sorts of what they hold, see `sorts_of`; "many" in front
 # allows containers too. An estimator's attribute that holds one is in `OUR_FITTED` of the schema.
 DATA: dict[str, dict[str, str]] = {
+    "sknn.estimators.Calibration": {},
     "sknn.estimators.ClassTargets": {},
     "sknn.estimators.CurveTargets": {},
     "sknn.estimators.DenseFormat": {},

@@ -121,7 +121,8 @@ FITTED: dict[str, Kind] = {
 # Of our own estimators.
 OUR_FITTED: dict[str, Kind] = FITTED | {
     "module_": One("module"),
-    "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1"),
+    "out_activation_": Choice("identity", "softmax", "logistic", "exp", "expm1", "gaussian"),
+    "_calibration": One("data", "none"),
     "_compute_dtype": One("torch type", "none"),
     "_fold": One("data", "none"),
     **dict.fromkeys(("_format", "_intervals", "_model", "_recent"), Values("data", "none")),

@@ -40,7 +40,7 @@ COPIED_NUMBERS = 2**22
 # what compiled functions call the losses
 LOSSES: dict[type[Loss], str] = {
     **{cls: name for name, cls in CLASSIFICATION_LOSSES.items()},
-    **{cls: name for name, cls in REGRESSION_LOSSES.items()},
+    **{cls: name for name, cls in REGRESSION_LOSSES.items() if name in at.LOSSES},
     CLASSIFICATION_LOSSES["squared_error"]: "brier",
 }
 

@@ -59,6 +59,7 @@ def stack_key(training: Training) -> Hashable | None:
         None if step.backprop.encoder is None else step.backprop.encoder.fixed_key(),
         type(training.loss),
         training.loss.out_activation,
+        getattr(training.loss, "quantiles", None),  # which decisions are made with
         targets.dtype,
         targets.shape[1:],
         batch_size,

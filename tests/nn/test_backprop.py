@@ -133,9 +133,9 @@ def test_gradients_of_every_classification_loss_equal_autograd(
 @pytest.mark.parametrize("name", REGRESSION_LOSSES)
 def test_gradients_of_every_regression_loss_equal_autograd(name: str, n_outputs: int) -> None:
     targets = torch.linspace(0.1, 3, N_ROWS * n_outputs, dtype=torch.float64)
-    check_equal_autograd(
-        (5, 4), make_regression_loss(name), targets.reshape(N_ROWS, n_outputs), n_outputs
-    )
+    loss = make_regression_loss(name)
+    targets = targets.reshape(N_ROWS, n_outputs)
+    check_equal_autograd((5, 4), loss, targets, n_outputs * loss.outputs_per_target)
 
 
 @pytest.mark.parametrize("is_sparse", [False, True])

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import Tensor, nn
 
-from sknn.nn import EnsembleNetwork
+from sknn.nn import EnsembleNetwork, GaussianLoss, SideBySide
 from sknn.nn.ensemble import AVERAGES
 from sknn.nn.losses import OUTPUT_ACTIVATIONS
 
@@ -27,7 +27,27 @@ def average(outputs: Tensor, out_activation: str) -> Tensor:
 
 
 def test_every_output_activation_has_its_average() -> None:
-    assert set(AVERAGES) == set(OUTPUT_ACTIVATIONS)
+    assert set(AVERAGES) == {*OUTPUT_ACTIVATIONS, "gaussian"}
+
+
+@pytest.mark.parametrize("n_networks", [1, 4])
+def test_normal_distributions_have_the_moments_of_their_mixture(n_networks: int) -> None:
+    rng = np.random.default_rng(0)
+    means, s = rng.normal(size=(2, n_networks, 5, 2))
+    outputs = average(torch.from_numpy(np.concatenate([means, s], 2)), "gaussian")
+    loss = GaussianLoss()
+    variances = np.exp(s) + 1e-6
+    # E[y^2] - E[y]^2 of a mixture with equal weights
+    expected = (variances + means**2).mean(0) - means.mean(0) ** 2
+    assert_allclose(loss.activate(outputs), means.mean(0), rtol=1e-12, atol=1e-15)
+    assert_allclose(loss.variances(outputs), expected, rtol=1e-12)
+
+
+def test_networks_side_by_side() -> None:
+    networks = [nn.Linear(3, 2) for _ in range(4)]
+    X = torch.randn(5, 3)
+    expected = np.concatenate([each(X).detach() for each in networks], 1)
+    assert_allclose(SideBySide(networks)(X).detach(), expected)
 
 
 @pytest.mark.parametrize("n_networks", [1, 2, 7])

@@ -1,4 +1,5 @@
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +20,12 @@ from sklearn.metrics import (
     mean_squared_error,
     mean_squared_log_error,
 )
+from torch.distributions import Normal
 
 from sknn.nn import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
+    GaussianLoss,
     Loss,
     make_classification_loss,
     make_regression_loss,
@@ -122,7 +125,18 @@ def test_smoothed_gradients_agree_with_central_differences(
 
 @pytest.mark.parametrize(("name", "n_outputs"), REGRESSION)
 def test_regression_gradients_agree_with_central_differences(name: str, n_outputs: int) -> None:
-    check_gradients(make_regression_loss(name), make_outputs(n_outputs), make_values(n_outputs))
+    loss = make_regression_loss(name)
+    outputs = make_outputs(n_outputs * loss.outputs_per_target)
+    check_gradients(loss, outputs, make_values(n_outputs))
+
+
+@pytest.mark.parametrize("quantiles", [(0.5,), (0.1, 0.5, 0.9)])
+@pytest.mark.parametrize("n_targets", N_TARGETS)
+def test_gradients_of_several_quantiles_agree_with_central_differences(
+    n_targets: int, quantiles: tuple[float, ...]
+) -> None:
+    loss = make_regression_loss("quantile", quantiles=quantiles)
+    check_gradients(loss, make_outputs(n_targets * len(quantiles)), make_values(n_targets))
 
 
 @pytest.mark.parametrize("quantile", [0.1, 0.9])
@@ -227,7 +241,71 @@ METRICS: dict[str, tuple[float, Callable[..., float], Callable[[np.ndarray], np.
 
 
 def test_every_regression_loss_has_a_formula_here() -> None:
-    assert {*METRICS, "cosine"} == set(REGRESSION_LOSSES)
+    assert {*METRICS, "cosine", "gaussian"} == set(REGRESSION_LOSSES)
+
+
+@pytest.mark.parametrize("n_targets", N_TARGETS)
+def test_gaussian_loss_is_the_normal_log_likelihood(n_targets: int) -> None:
+    z, y = make_outputs(2 * n_targets), make_values(n_targets)
+    means, variances = z[:, :n_targets], np.exp(z[:, n_targets:]) + 1e-6
+    loss = make_regression_loss("gaussian")
+    normal = Normal(torch.from_numpy(means), torch.from_numpy(variances).sqrt())
+    likelihood = normal.log_prob(torch.from_numpy(y)).numpy()
+    expected = -(likelihood + 0.5 * math.log(2 * math.pi)).sum(1)  # without the constant
+    assert_allclose(row_losses(loss, z, y), expected, rtol=1e-12, atol=1e-13)
+    assert isinstance(loss, GaussianLoss)
+    assert_allclose(loss.activate(torch.from_numpy(z)), means)
+    assert_allclose(loss.variances(torch.from_numpy(z)), variances, rtol=1e-14)
+
+
+@pytest.mark.parametrize("s", [-1e4, -50.0, 100.0, 1e4])
+def test_gaussian_loss_is_finite_whatever_the_variance(s: float) -> None:
+    outputs = torch.tensor([[1.0, s], [3.0, s]])
+    losses, gradient = make_regression_loss("gaussian").with_gradient(outputs, torch.ones(2, 1))
+    assert losses.isfinite().all()
+    assert gradient.isfinite().all()
+    log_variance = max(s, math.log(1e-6))
+    assert_allclose(losses[0], 0.5 * log_variance, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_targets", N_TARGETS)
+def test_several_quantiles_have_the_sum_of_their_pinball_losses(n_targets: int) -> None:
+    levels = (0.05, 0.5, 0.8, 0.9)
+    z, y = make_outputs(n_targets * 4), make_values(n_targets)
+    loss = make_regression_loss("quantile", quantiles=levels)
+    by_level = z.reshape(N_ROWS, n_targets, 4)
+    expected = sum(
+        mean_pinball_loss(y[:, i], by_level[:, i, k], alpha=level)
+        for i in range(n_targets)
+        for k, level in enumerate(levels)
+    )
+    assert_allclose(row_losses(loss, z, y).mean(), expected, rtol=1e-12)
+    assert_allclose(loss.activate(torch.from_numpy(z)), np.sort(by_level, axis=2))
+    assert_allclose(loss.point(torch.from_numpy(z)), np.sort(by_level, axis=2)[:, :, 1])
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [((0.2, 0.6), 2.5), ((0.1, 0.2), 3.0), ((0.7, 0.9), 1.0), ((0.5,), 1.0), ((0.4, 0.6), 2.0)],
+)
+def test_the_median_lies_on_the_line_between_quantiles(levels: Any, expected: float) -> None:
+    outputs = torch.tensor([[1.0, 3.0][: len(levels)]])
+    point = make_regression_loss("quantile", quantiles=levels).point(outputs)
+    assert_allclose(point, [[expected]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "quantiles", [(0.9, 0.1), (0.5, 0.5), (0, 0.5), (0.5, 1.0), (), [[0.5]], (np.nan,), ("a",)]
+)
+def test_quantiles_that_are_no_increasing_levels_are_refused(quantiles: Any) -> None:
+    with pytest.raises(ValueError, match=r"quantiles=.* must be levels between 0 and 1"):
+        make_regression_loss("quantile", quantiles=quantiles)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", torch.nn.MSELoss()])
+def test_quantiles_need_their_loss(loss: Any) -> None:
+    with pytest.raises(ValueError, match='quantiles needs loss="quantile"'):
+        make_regression_loss(loss, quantiles=(0.5,))
 
 
 @pytest.mark.parametrize("n_outputs", N_TARGETS)
@@ -420,6 +498,8 @@ def test_rows_have_losses_and_gradients_of_their_own(
     generator = torch.Generator().manual_seed(0)
     outputs = 3 * torch.randn(4 * batch, n_outputs, generator=generator, dtype=dtype)
     targets = torch.rand(4 * batch, n_outputs, generator=generator, dtype=dtype) + 0.1
+    if kind == "gaussian":
+        outputs = 3 * torch.randn(4 * batch, 2 * n_outputs, generator=generator, dtype=dtype)
     if kind == "multiclass":
         targets = torch.randint(0, n_outputs, (4 * batch,), generator=generator)
     if kind in ("multiclass", "binary"):

@@ -101,12 +101,14 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
 
     # -------------------------------------------------------------------------------- predict
 
-    def _compute_outputs(self, X: Any) -> tuple[Tensor, np.dtype]:
-        if "module_" in vars(self) and self._format.has_form(X, self):
+    def _compute_outputs(
+        self, X: Any, module: torch.nn.Module | None = None
+    ) -> tuple[Tensor, np.dtype]:
+        if module is None and "module_" in vars(self) and self._format.has_form(X, self):
             outputs = self._few_outputs(X)
             if outputs is not None:
                 return outputs, answer_type(X)
-        return super()._compute_outputs(X)
+        return super()._compute_outputs(X, module)
 
     def _few_outputs(self, X: Any) -> Tensor | None:
         attributes = vars(self)

@@ -250,7 +250,7 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
             **self._network_options(data),
         )
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:  # type: ignore[override]
         """Predict a sequence of values for each series.
 
         Parameters
@@ -263,7 +263,7 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
         ndarray of shape (n_samples, horizon) or (n_samples, horizon, n_values)
             As the targets of `fit`, in the float type of X.
         """
-        return super().predict(X)
+        return super().predict(X)  # type: ignore[return-value]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2, averaged over the horizon and the values.

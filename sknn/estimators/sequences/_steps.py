@@ -243,21 +243,27 @@ class StepRegressor(StepEstimator, NeuralRegressorBase):
 
     _targets_kind = StepValues
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict a value, or several, for each step.
+    def predict(
+        self, X: Any, return_std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict a value, or several, for each step, and how far off they may be.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_steps, ...) or list of arrays
             Series, in a form that the class takes.
+        return_std : bool, default=False
+            Whether to return the standard deviations of ``loss="gaussian"`` too.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_steps[, n_outputs]), or object array of arrays
+        y_mean : ndarray of shape (n_samples, n_steps[, n_outputs]), or object array of arrays
             An object array, of an array of shape (n_steps_i[, n_outputs]) for each series, where
-            lengths differ or X is one itself.
+            lengths differ or X is one itself. With `quantiles` each has one more dimension.
+        y_std : ndarray or object array of arrays
+            The standard deviations, if `return_std`.
         """
-        return super().predict(X)
+        return super().predict(X, return_std)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 over all steps.

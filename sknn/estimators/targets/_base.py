@@ -113,8 +113,11 @@ class Targets(ABC):
         """Say whether a network's last layer may scale its outputs to the targets."""
         return False
 
-    def output_module(self, loss: Loss) -> nn.Module:
-        """Return a module from outputs to values of y, (n, n_columns); only values have one."""
+    def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
+        """Return a module from outputs to values of y; only targets that are values have one.
+
+        `shift` (n_columns, n_levels) calibrates quantiles.
+        """
         raise NotImplementedError
 
     def check_outputs(

@@ -105,15 +105,15 @@ class StepTargets(Targets):
     def decode(self, decisions: np.ndarray) -> np.ndarray:
         """Return the answers of all steps, one series after the other."""
         answers = self.of_steps.decode(decisions)
-        return answers.reshape(len(answers), *self.shape)
+        return answers.reshape(len(answers), *self.shape, *decisions.shape[2:])
 
     def scales_outputs(self, loss: Loss) -> bool:
         """Say whether the steps' targets do."""
         return self.of_steps.scales_outputs(loss)
 
-    def output_module(self, loss: Loss) -> nn.Module:
+    def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
         """Return that of the steps' targets."""
-        return self.of_steps.output_module(loss)
+        return self.of_steps.output_module(loss, shift)
 
     def check_outputs(
         self, outputs: Any, n_answers: int, module: nn.Module, loss: Loss, parameters: Any
@@ -152,6 +152,15 @@ class StepValues(StepTargets):
     task = "regression"
     score = staticmethod(ValueTargets.score)
 
+    def answer(self, outputs: Tensor, loss: Loss) -> Tensor:
+        """Return what is predicted of all steps."""
+        return self.of_steps.answer(outputs, loss)
+
+    def decode_deviations(self, deviations: np.ndarray) -> np.ndarray:
+        """Return the standard deviations of all steps, in the units of y."""
+        decoded = self.of_steps.decode_deviations(deviations)
+        return decoded.reshape(len(decoded), *self.shape)
+
 
 @dataclass
 class CurveTargets(ValueTargets):
@@ -176,6 +185,23 @@ class CurveTargets(ValueTargets):
     def of_earlier_version(cls, state: dict[str, Any]) -> CurveTargets:
         """Take the shape that was an attribute."""
         return cls(state["n_outputs_"], state.pop("_target_shape"))
+
+    def adapted(
+        self,
+        encoded: np.ndarray,
+        sample_weight: np.ndarray | None,
+        loss: Loss,
+        *,
+        scales: bool,
+        clips: bool,
+    ) -> ValueTargets:
+        """Refuse several outputs a value, since a decoder reads the values that it writes."""
+        if loss.outputs_per_target > 1:
+            raise ValueError(
+                "loss needs several outputs for each value, of which a decoder has one; "
+                "sknn.RecurrentRegressor takes this loss."
+            )
+        return super().adapted(encoded, sample_weight, loss, scales=scales, clips=clips)
 
     @property
     def n_values(self) -> int:

@@ -25,6 +25,7 @@ class ValueTargets(Targets):
     """
 
     n_columns: int
+    outputs_each: int = field(default=1, kw_only=True)  # of the network for a column
     # for each column, float64 (n_columns,); None is 0 and 1
     location: np.ndarray | None = field(default=None, kw_only=True)
     scale: np.ndarray | None = field(default=None, kw_only=True)
@@ -52,7 +53,7 @@ class ValueTargets(Targets):
     @property
     def n_outputs(self) -> int:
         """Number of network outputs."""
-        return self.n_columns
+        return self.n_columns * self.outputs_each
 
     @property
     def unit(self) -> str | None:
@@ -71,15 +72,16 @@ class ValueTargets(Targets):
         clips: bool,
     ) -> ValueTargets:
         """Return targets in the loss's units, of encoded training targets (n, n_columns)."""
-        unit = loss.target_unit if scales else None
+        unit = loss.target_unit if scales or loss.is_scaled else None
         clips = clips and loss.predicts_targets
-        if unit is None and not clips:
+        n_each = loss.outputs_per_target
+        if unit is None and not clips and n_each == 1:
             return self
         values = encoded.astype(np.float64, copy=False)
         if sample_weight is not None:  # a weight of 0 is no row
             counted = sample_weight > 0
             values, sample_weight = values[counted], sample_weight[counted]
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"outputs_each": n_each}
         if unit is not None:
             changes["location"], changes["scale"] = units_of(values, sample_weight, unit)
         if clips:
@@ -107,39 +109,64 @@ class ValueTargets(Targets):
     def make_loss(self, parameters: Any, *, weighted: bool) -> Loss:
         """Return the regression loss that the parameters name."""
         return make_regression_loss(
-            parameters.loss, quantile=parameters.quantile, weighted=weighted
+            parameters.loss,
+            quantile=parameters.quantile,
+            quantiles=parameters.quantiles,
+            weighted=weighted,
         )
 
     def check_loss(self, loss: Loss, encoded: np.ndarray) -> None:
         """Refuse targets that the loss is not defined for, and another loss in other units."""
+        if self.outputs_each != loss.outputs_per_target:
+            raise ValueError(
+                f"loss needs {loss.outputs_per_target} output(s) for each target, but the network "
+                f"with which warm_start and partial_fit go on has {self.outputs_each}. Set "
+                "warm_start=False and call fit."
+            )
         if self.unit not in (None, loss.target_unit):
             raise ValueError(
-                "loss sees y in other units than that of the fit with which warm_start goes on; "
-                "set warm_start=False to fit anew."
+                "loss sees y in other units than that of the fit with which warm_start and "
+                "partial_fit go on. Set warm_start=False and call fit."
             )
         if isinstance(loss, RegressionLoss):
             loss.check_targets(encoded)
 
     def decide(self, outputs: Tensor, loss: Loss) -> Tensor:
         """Return values (n, n_columns), scaled as the targets."""
-        return loss.activate(outputs)
+        return loss.point(outputs)
 
     def decode(self, decisions: np.ndarray) -> np.ndarray:
-        """Return values (n,) of one column, else (n, n_columns); float64 where they were scaled."""
+        """Return values (n, ...) of one column, else (n, n_columns, ...).
+
+        They are float64 where they were scaled.
+        """
         values = self.restored(decisions)
         return values[:, 0] if values.shape[1] == 1 else values
 
     def restored(self, values: np.ndarray) -> np.ndarray:
-        """Undo the scaling of values (n, n_columns), and keep them within their bounds."""
+        """Undo the scaling of values (n, n_columns, ...), and keep them within their bounds."""
+        column = (-1, *[1] * (values.ndim - 2))
         if self.scale is not None:
-            values = np.multiply(values, self.scale, dtype=np.float64)
+            values = np.multiply(values, self.scale.reshape(column), dtype=np.float64)
             if self.location is not None:
-                values += self.location
-        return values if self.bounds is None else np.clip(values, *self.bounds)
+                values += self.location.reshape(column)
+        if self.bounds is None:
+            return values
+        return np.clip(values, *(bound.reshape(column) for bound in self.bounds))
 
-    def output_module(self, loss: Loss) -> nn.Module:
-        """Return a module that does what :meth:`decide` and :meth:`restored` do."""
-        return ValueLayer(loss, self.location, self.scale, self.bounds)
+    def answer(self, outputs: Tensor, loss: Loss) -> Tensor:
+        """Return what is predicted, (n, n_columns) or (n, n_columns, n_levels), scaled."""
+        return loss.activate(outputs)
+
+    def decode_deviations(self, deviations: np.ndarray) -> np.ndarray:
+        """Return standard deviations in the units of y, (n,) of one column, else (n, n_columns)."""
+        if self.scale is not None:
+            deviations = deviations * self.scale
+        return deviations[:, 0] if deviations.shape[1] == 1 else deviations
+
+    def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
+        """Return a module that does what :meth:`answer` and :meth:`restored` do."""
+        return ValueLayer(loss, shift, self.location, self.scale, self.bounds)
 
     def scales_outputs(self, loss: Loss) -> bool:
         """Say whether outputs are in the unit of y; what a callable does is unknown."""

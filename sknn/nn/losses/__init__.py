@@ -7,4 +7,11 @@ The first line of its docstring is what users read of it.
 from .base import OUTPUT_ACTIVATIONS, PROBABILITY_ACTIVATIONS, Loss, describe_losses
 from .callables import CallableLoss, declared_activation
 from .classification import CLASSIFICATION_LOSSES, ClassificationLoss, make_classification_loss
-from .regression import REGRESSION_LOSSES, RegressionLoss, make_regression_loss
+from .regression import (
+    REGRESSION_LOSSES,
+    GaussianLoss,
+    QuantilesLoss,
+    RegressionLoss,
+    make_regression_loss,
+    weighted_mean,
+)

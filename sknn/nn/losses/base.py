@@ -36,6 +36,8 @@ class Loss:
     # deviations from the mean, "mean", as a multiple of the mean magnitude, None, as it is.
     target_unit: ClassVar[str | None] = None
     predicts_targets: ClassVar[bool] = False  # whether `activate` gives predictions of y itself
+    outputs_per_target: int = 1
+    is_scaled: ClassVar[bool] = False  # whether every estimator gives it y in its `target_unit`
 
     @property
     def is_in_units_of_targets(self) -> bool:
@@ -57,8 +59,15 @@ class Loss:
         return losses.detach(), gradient
 
     def activate(self, outputs: Tensor) -> Tensor:
-        """Turn raw outputs into probabilities or predictions, both of shape (n, n_outputs)."""
+        """Turn raw outputs into probabilities or predictions, both of shape (n, n_outputs).
+
+        Predictions of losses with several outputs a target are (n, n_targets) or (n, n_targets, k).
+        """
         return OUTPUT_ACTIVATIONS[self.out_activation](outputs)
+
+    def point(self, outputs: Tensor) -> Tensor:
+        """Return one prediction a target, (n, n_targets), which R2 is of."""
+        return self.activate(outputs)
 
 
 def describe_losses(losses: Mapping[str, type[Loss]]) -> str:
