@@ -140,7 +140,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         if return_std:
             return fitted._predict_with_deviations(X)
         outputs, dtype = fitted._compute_outputs(X)
-        return fitted._decoded(fitted._answers(outputs), dtype, X)
+        return fitted._decoded(fitted._values(outputs), dtype, X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R2 of the predictions, averaged over targets; with `quantiles`, of the medians.
@@ -169,7 +169,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
             predictions = loss.median(by_column)
         return float(r2_score(y, predictions, sample_weight=sample_weight))
 
-    def _answers(self, outputs: Tensor) -> Tensor:
+    def _values(self, outputs: Tensor) -> Tensor:
         """Return predictions (n, n_columns, ...) in the units in which the loss sees y."""
         values = self._targets.answer(outputs, self._loss)
         return values if self._calibration is None else self._calibration.answers(values)
@@ -213,8 +213,8 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
                 )
             members, dtype = found
             outputs = average_outputs(members, loss.out_activation)
-            each = torch.stack([self._answers(member) for member in members])
+            each = torch.stack([self._values(member) for member in members])
             deviations = each.std(0, correction=0)
         decoded = self._targets.decode_deviations(deviations.cpu().numpy())
         by_sample = self._targets.by_sample(decoded.astype(dtype, copy=False), X)
-        return self._decoded(self._answers(outputs), dtype, X), by_sample
+        return self._decoded(self._values(outputs), dtype, X), by_sample

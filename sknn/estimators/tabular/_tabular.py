@@ -346,4 +346,4 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     _clips_predictions = True
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
-        return self._targets.decode(self._targets.decide(outputs, self._loss).cpu().numpy())
+        return self._targets.decode(self._values(outputs).cpu().numpy())
