@@ -16,7 +16,7 @@ UNKNOWN, MISSING, FIRST_LEVEL = 0, 1, 2
 MOST_LEVELS = 2**24 - FIRST_LEVEL
 # Ranges of the training values beyond which numbers are cut off, lest their squares overflow.
 FARTHEST = 1e15
-ROWS_AT_ONCE = 2**16
+NUMBERS_AT_ONCE = 2**15
 INTEGERS = (np.dtype(np.int64), np.dtype(np.uint64))
 
 
@@ -113,8 +113,9 @@ def write_numbers(
     values: np.ndarray, missing: np.ndarray | None, center: Any, scale: Any, out: np.ndarray
 ) -> None:
     """Write (values - center) * scale, computed in float64 part by part, into an array like it."""
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    n_rows = max(NUMBERS_AT_ONCE // max(values[0].size, 1), 1) if len(values) else 1
+    for start in range(0, len(values), n_rows):
+        rows = slice(start, start + n_rows)
         with np.errstate(over="ignore"):
             part = values[rows] - np.float64(center)
             part *= scale

@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.data import DenseRows
+from sknn.data import DenseRows, row_parts
 from sknn.nn.inputs import CastRows
 
 from ._columns import TableColumn, learn_column, write_numbers
@@ -142,6 +142,8 @@ class Table:
     def __init__(self, X: Any) -> None:
         self.X = X  # narwhals' DataFrame or an array
         self.is_frame = isinstance(X, nw.DataFrame)
+        # narwhals finds all columns as fast as one
+        self.series: list[nw.Series[Any]] = list(X.iter_columns()) if self.is_frame else []
         self.names: list[Any] = [_plain_name(each) for each in X.columns] if self.is_frame else []
 
     def __len__(self) -> int:
@@ -164,18 +166,15 @@ class Table:
     def read(self, j: int) -> Plain:
         """Read a column."""
         if self.is_frame:
-            return read_series(self.X[:, j], self.name(j))
-        return read_array(self.X[:, j], j)
+            return read_series(self.series[j], self.name(j))
+        # read several times, and in an array by rows a column is as far apart as the whole
+        return read_array(np.ascontiguousarray(self.X[:, j]), j)
 
     def refuse_infinity(self) -> None:
         """Refuse infinite numbers of an array, by their column."""
-        # a sum is finite where all numbers are
-        if self.X.dtype.kind == "f":
-            with np.errstate(all="ignore"):
-                is_fine = np.isfinite(self.X.sum())
-            if not is_fine:
-                for j in range(self.n_columns):
-                    self.read(j)
+        if self.X.dtype.kind == "f" and any(np.isinf(part).any() for part in row_parts(self.X)):
+            for _ in self:
+                pass
 
     def __iter__(self) -> Iterator[tuple[str | int, Plain]]:
         return ((self.name(j), self.read(j)) for j in range(self.n_columns))

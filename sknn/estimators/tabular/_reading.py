@@ -72,6 +72,10 @@ def read_series(series: nw.Series[Any], name: Any) -> Plain:
     if isinstance(dtype, nw.Categorical | nw.Enum):
         return _read_categories(series, name)
     if dtype == nw.String and not _is_object(series):
+        native = series.to_native()
+        if hasattr(native, "factorize"):  # pandas, which need not make Python objects of all rows
+            codes, texts = native.factorize()
+            return Plain("text", codes, levels=tuple(texts), is_category=True)
         return _read_texts(_in_chunks(series), name)
     if dtype == nw.Boolean:
         return Plain("boolean", series.cast(nw.Float64).to_numpy())

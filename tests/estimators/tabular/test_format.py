@@ -509,6 +509,11 @@ def test_names_that_are_not_strings():
 # ----------------------------------------------------------------------------------------- refusals
 
 
+def test_names_that_occur_twice_are_refused():
+    with pytest.raises(ValueError, match=r"unique column names.*\n.*'a' 2 times"):
+        learn(pd.DataFrame(np.eye(3), columns=["a", "b", "a"]))
+
+
 def refused():
     """Return columns, the error, and its message."""
     several = "Column 'x' holds values of different types, int, str"
