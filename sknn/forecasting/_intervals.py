@@ -119,6 +119,8 @@ def _quantile_settings(estimator: Any, level: float) -> dict[str, Any]:
         return {"quantile": level}
     if isinstance(estimator, GradientBoostingRegressor):
         return {"loss": "quantile", "alpha": level}
-    if {"loss", "quantile"} <= estimator.get_params(deep=False).keys():
-        return {"loss": "quantile", "quantile": level}
+    names = estimator.get_params(deep=False).keys()
+    if {"loss", "quantile"} <= names:
+        several = {"quantiles": None} if "quantiles" in names else {}
+        return {"loss": "quantile", "quantile": level} | several
     return {}

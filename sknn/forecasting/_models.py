@@ -101,6 +101,14 @@ class WindowModel:
         y = ((targets - centre) / divisor).reshape(len(targets), -1)
         tags = get_tags(estimator)
         estimator = clone(estimator)
+        if any(
+            name.rpartition("__")[2] == "quantiles" and value is not None
+            for name, value in estimator.get_params().items()
+        ):
+            raise ValueError(
+                "estimator predicts several quantiles, but a forecast is one number a step; set "
+                "quantiles=None, and ask the forecaster for an interval."
+            )
         if y.shape[1] == 1:
             y = y[:, 0]
         elif not tags.target_tags.multi_output:

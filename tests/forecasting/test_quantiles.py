@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknn import NeuralRegressor
+from sknn.forecasting import DirectForecaster, RecursiveForecaster
 from sknn.forecasting._intervals import quantile_regressor
 
 ESTIMATORS = {
@@ -54,3 +55,18 @@ def test_the_outermost_regressor_is_asked() -> None:
 def test_others_are_refused(estimator: Any) -> None:
     with pytest.raises(ValueError, match="interval needs an estimator for quantiles"):
         quantile_regressor(estimator, 0.1)
+
+
+def test_several_quantiles_give_way_to_the_bounds_of_intervals() -> None:
+    estimator = NeuralRegressor(loss="quantile", quantiles=(0.1, 0.9))
+    assert quantile_regressor(estimator, 0.3).quantiles is None
+    assert quantile_regressor(estimator, 0.3).quantile == 0.3
+
+
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: make_pipeline(each)])
+@pytest.mark.parametrize("kind", [DirectForecaster, RecursiveForecaster])
+def test_forecasts_are_no_quantiles(kind: Any, wrap: Any) -> None:
+    estimator = wrap(NeuralRegressor(loss="quantile", quantiles=(0.1, 0.9)))
+    forecaster = kind(estimator, past=3)
+    with pytest.raises(ValueError, match="estimator predicts several quantiles"):
+        forecaster.fit(None, np.arange(50.0))
