@@ -11,26 +11,37 @@ Floats = NDArray[np.floating]
 def bin_edges(values: Floats, n_bins: int, sample_weight: Floats | None = None) -> Floats:
     """Return the edges (n_edges,), increasing, of at most `n_bins` bins of values (n,).
 
-    All distinct values, if they are few; else the smallest, the largest, and between them one half
-    at equal steps of mass, one half at equal steps of the number of distinct values, which a value
-    that most rows have does not crowd out. All edges are values. NaN and rows of weight 0 are
-    ignored, and a weight of 2 is the row twice; of no values there are no edges.
+    All distinct values, if they are few. Else the smallest and the largest; each value that is
+    heavier than an average bin, with its two neighbours, so that a function that is linear in each
+    bin is free there; and the others at equal steps of the mass that remains. All edges are values.
+    NaN and rows of weight 0 are ignored, and a weight of 2 is the row twice; of no values there
+    are no edges.
     """
     values, weights = _counted(values, sample_weight)
     distinct, mass = _distinct(values, weights)
-    if len(distinct) <= n_bins + 1:
+    last = len(distinct) - 1
+    if last <= n_bins:
         return distinct
-    n_inner = n_bins - 1
-    by_mass = _steps((n_inner + 1) // 2)
-    by_count = _steps(n_inner // 2)
-    chosen = np.concatenate(
-        [
-            np.searchsorted(mass, by_mass * mass[-1]),
-            np.ceil(by_count * len(distinct)).astype(np.int64) - 1,
-            [0, len(distinct) - 1],
-        ]
-    )
-    return distinct[np.unique(chosen)]
+    masses = np.diff(mass, prepend=0.0)
+    heavy = _heavy(masses, n_bins)
+    chosen = np.unique(np.concatenate([heavy - 1, heavy, heavy + 1, [0, last]]).clip(0, last))
+    steps = _steps(n_bins + 1 - len(chosen))
+    light = np.delete(np.arange(last + 1), heavy)
+    mass = masses[light].cumsum()
+    between = light[np.searchsorted(mass, steps * mass[-1])]
+    return distinct[np.union1d(chosen, between)]
+
+
+def _heavy(masses: Floats, n_bins: int) -> NDArray[np.intp]:
+    """Return which values outweigh an average bin, heaviest first, at most a quarter of `n_bins`.
+
+    A value takes two bins, so the next one is compared with what remains of mass and bins.
+    """
+    heaviest = np.argsort(-masses, kind="stable")[: n_bins // 4]
+    candidates = masses[heaviest]
+    remaining = masses.sum() - (candidates.cumsum() - candidates)
+    outweighs = candidates * (n_bins - 2 * np.arange(len(heaviest))) > remaining
+    return heaviest[: int(np.logical_and.accumulate(outweighs).sum())]
 
 
 def robust_scale(values: Floats, sample_weight: Floats | None = None) -> tuple[float, float]:

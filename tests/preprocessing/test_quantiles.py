@@ -20,23 +20,30 @@ def test_one_bin_is_the_range():
     np.testing.assert_array_equal(bin_edges(SKEWED, 1), [SKEWED.min(), SKEWED.max()])
 
 
-def test_edges_are_quantiles_of_values_and_of_distinct_values():
-    method = {"method": "inverted_cdf"}
-    for values in (SKEWED, MOSTLY_ZERO):
-        expected = np.unique(
-            [
-                *np.quantile(values, [0, 0.25, 0.5, 0.75, 1], **method),
-                *np.quantile(np.unique(values), [1 / 3, 2 / 3], **method),
-            ]
-        )
-        np.testing.assert_array_equal(bin_edges(values, 6), expected)
+def test_edges_are_quantiles():
+    expected = np.unique(np.quantile(SKEWED, np.linspace(0, 1, 7), method="inverted_cdf"))
+    np.testing.assert_array_equal(bin_edges(SKEWED, 6), expected)
 
 
-def test_a_frequent_value_leaves_edges_to_the_others():
+def test_a_heavy_value_is_an_edge_between_its_neighbours():
     # by mass alone, all edges but two were 0
-    edges = bin_edges(MOSTLY_ZERO, 16)
-    assert 9 <= len(edges) <= 17
-    assert (np.diff(edges) > 0).all()
+    others = MOSTLY_ZERO[MOSTLY_ZERO != 0]
+    expected = [
+        *(0, others[others < 0].max(), others[others > 0].min(), others.min(), others.max()),
+        *np.quantile(others, [0.2, 0.4, 0.6, 0.8], method="inverted_cdf"),
+    ]
+    np.testing.assert_array_equal(bin_edges(MOSTLY_ZERO, 8), np.sort(expected))
+
+
+def test_heavy_values_are_compared_with_what_remains():
+    # 0 takes 900 of 1,000 rows and two of 12 bins; of the 100 others, 40 are 7: more than a tenth
+    values = np.concatenate([np.zeros(900), np.full(40, 7.0), np.arange(10, 70), [6.0, 8.0]])
+    edges = bin_edges(values, 12)
+    assert {0, 6, 7, 8, 69} <= set(edges)
+    assert len(edges) == 13
+    # of 1,000 rows 40 are less than a bin's share, and 7 is one value among many
+    values[values == 0] = np.arange(100, 1000)
+    assert 7 not in bin_edges(values, 12)
 
 
 @pytest.mark.parametrize("n_bins", [1, 2, 3, 4, 5, 16, 47])

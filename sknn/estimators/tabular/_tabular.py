@@ -69,9 +69,9 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         default="auto",
         constraints=[POSITIVE_INTEGER, AUTO],
         doc="""int or "auto"
-        Largest number of bins a column. Half of their edges lie at equal numbers of rows, half at
-        equal numbers of distinct values. "auto" is 32 for regression; for classes a bin for every
-        400 rows, at least 8 and at most 48.""",
+        Largest number of bins a column. Their edges are quantiles; a value with more rows than an
+        average bin is an edge together with its two neighbours. "auto" is 32 for
+        regression; for classes a bin for every 400 rows, at least 8 and at most 48.""",
     )
     scaling: str | None = parameter(
         default="robust",
