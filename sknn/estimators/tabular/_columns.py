@@ -10,6 +10,34 @@ from sknn.preprocessing import robust_scale
 
 from ._reading import KINDS, Plain, place_of
 
+# What stands in the docstring of each estimator for tables.
+COLUMNS = """\
+X is a table of pandas, polars or pyarrow, or an array. Each column becomes numbers or a
+category, by its type:
+
+- Integers, floats and decimals are a number.
+- Booleans are a number, 0 or 1.
+- Strings and categories (of pandas, Categorical and Enum of polars, dictionaries of Arrow) are
+  a category. Its levels are those that the training data have, in alphabetical order unless
+  theirs is declared.
+- Dates are numbers: the time, and of the day of the year (1 to 366), the weekday (Monday is 0)
+  and the hour (with minutes and seconds) those that vary in the training data. With a time
+  zone, the clock there tells day and hour.
+- Durations are a number, their seconds.
+- Python objects are what all of those in a column are.
+
+`categorical_features` makes categories of any other columns: their levels are their values, and
+1, 1.0 and True are one level. Columns that it leaves out are numbers; strings among them are
+refused.
+
+Values may be missing (NaN, None, NA, NaT, null) in every column, also where none was in the
+training data. A missing value of a category, and a level that the training data have not, are
+levels of their own. A column without any value in the training data stays missing.
+
+Refused, by the name of the column, are infinity, strings mixed with numbers, lists, bytes,
+complex numbers, periods and times without a date, and of later tables other types, dates with
+and without a time zone among them. Names and order of columns are compared as by scikit-learn."""
+
 # Codes of categories: those of the levels follow.
 UNKNOWN, MISSING, FIRST_LEVEL = 0, 1, 2
 # Codes are floats of 24 bits, see `TableFormat`.

@@ -14,6 +14,7 @@ from sklearn.base import is_classifier
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from sknn._documentation import composed
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE, POSITIVE_INTEGER
 from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
@@ -24,6 +25,7 @@ from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.nn import DenseNetwork, FeatureEncoder
 from sknn.training import Listener, TimeLimit, Work, held_out_outputs
 
+from ._columns import COLUMNS
 from ._encoding import NUMERICAL_EMBEDDINGS, automatic_bins, embedding_names, make_encoder
 from ._format import TableFormat
 
@@ -309,6 +311,7 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
 
 
 @declares_parameters
+@composed(columns=COLUMNS)
 class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     """Classifier for tables: numbers and categories, with gaps and without preprocessing.
 
@@ -321,6 +324,10 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     {attributes}
     classes_ : ndarray of shape (n_classes,)
         The labels; for multilabel problems the numbers of the labels.
+
+    Notes
+    -----
+    {columns}
     """
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
@@ -330,6 +337,7 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
 
 
 @declares_parameters
+@composed(columns=COLUMNS)
 class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     """Regressor for tables: numbers and categories, with gaps and without preprocessing.
 
@@ -340,6 +348,10 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     Attributes
     ----------
     {attributes}
+
+    Notes
+    -----
+    {columns}
     """
 
     _scales_targets = True
