@@ -68,6 +68,8 @@ N_CHECKS = {
     "RecurrentRegressor": 60,
     "AttentionClassifier": 67,
     "AttentionRegressor": 60,
+    "TabularClassifier": 66,
+    "TabularRegressor": 59,
 }
 CHECKED = list(estimators_to_check())
 PAIR = [NeuralClassifier, NeuralRegressor]
@@ -143,7 +145,13 @@ def name_of(estimator: Any) -> str:
 
 
 # A classifier of each kind of X, and a regressor.
-FIRST_CHECKED = ("NeuralClassifier", "NeuralRegressor", "ConvClassifier", "RecurrentClassifier")
+FIRST_CHECKED = (
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "ConvClassifier",
+    "RecurrentClassifier",
+    "TabularClassifier",
+)
 
 
 @parametrize_with_checks([each for each in CHECKED if type(each).__name__ in FIRST_CHECKED])

@@ -19,6 +19,8 @@ from sknn import (
     NeuralRegressor,
     RecurrentClassifier,
     RecurrentRegressor,
+    TabularClassifier,
+    TabularRegressor,
 )
 from sknn.sequences import (
     EncoderDecoderClassifier,
@@ -33,6 +35,7 @@ from tests.helpers import case_name, class_doc
 PAIRS = [(NeuralClassifier, MLPClassifier), (NeuralRegressor, MLPRegressor)]
 ESTIMATORS = [type(estimator) for estimator in estimators_to_check()]
 CONVOLUTIONAL = [ConvClassifier, ConvRegressor]
+TABULAR = [TabularClassifier, TabularRegressor]
 SERIES = [RecurrentClassifier, RecurrentRegressor, AttentionClassifier, AttentionRegressor]
 SEQUENCES = [
     StepClassifier,
@@ -113,12 +116,16 @@ def test_every_choice_of_a_string_parameter_is_documented(estimator: Any) -> Non
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_documented_attribute_exists_after_fit(estimator: Any) -> None:
     X = np.random.default_rng(0).normal(size=(20, 3))
-    model = estimator(max_iter=2).fit(X, np.arange(20) % 3)
+    y = np.arange(20) % 3
+    models = [estimator(max_iter=2).fit(X, y)]
+    if estimator in TABULAR:  # an ensemble by default
+        models.append(estimator(max_iter=2, n_estimators=1, validation_fraction=0.2).fit(X, y))
     documented = {p.name for p in class_doc(estimator)["Attributes"]}
     for name in documented - {"feature_names_in_", "estimators_"}:  # of some fits only
-        getattr(model, name)
-    public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
-    assert public <= documented
+        assert any(hasattr(model, name) for model in models), name
+    for model in models:
+        public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
+        assert public <= documented
     unfitted = estimator()
     for name in documented:
         assert not hasattr(unfitted, name), name
@@ -224,6 +231,14 @@ BAD: dict[str, Any] = {
     "window": 0,
     "checkpoint": 1.5,
     "checkpoint_minutes": 0,
+    "categorical_features": "from_names",
+    "numerical_embedding": "cosine",
+    "n_bins": 0,
+    "scaling": "minmax",
+    "frequency_scale": 0.0,
+    "max_onehot": -1,
+    "validation": "fold",
+    "time_limit": 0.0,
 }
 VALIDATED = [*ESTIMATORS, *SEQUENCES]
 
@@ -269,7 +284,7 @@ N_LAYERS = {
 
 def refuses(estimator: Any, bad: dict[str, Any], message: str) -> None:
     X = np.random.default_rng(0).normal(size=(20, 4))
-    own = {} if estimator in (NeuralClassifier, NeuralRegressor) else {"filters": (3, 3)}
+    own = {"filters": (3, 3)} if estimator in [*CONVOLUTIONAL, *SERIES] else {}
     with pytest.raises((ValueError, TypeError), match=message):
         estimator(**(LAYERS | own | bad)).fit(X, np.arange(20) % 3)
 

@@ -194,6 +194,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return the number of rows that "auto" stands for."""
         return min(200, n_samples)
 
+    def _obstacle_to_streams(self) -> str:
+        """Say why `partial_fit` cannot take rows part by part; "" if it can."""
+        return ""
+
     def __sklearn_tags__(self) -> Any:
         """Say what X may be, and leave out the checks that pair a row with one target."""
         tags = super().__sklearn_tags__()
@@ -516,8 +520,11 @@ def _(estimator: NeuralEstimator) -> dict[str, Any]:
     return estimator._stored_attributes()
 
 
-def has_batches(estimator: Any) -> bool:
-    """Raise AttributeError, which hides `partial_fit`, for the solver without batches."""
+def takes_streams(estimator: Any) -> bool:
+    """Raise AttributeError, which hides `partial_fit`, where a network needs all rows at once."""
+    obstacle = estimator._obstacle_to_streams()
+    if obstacle:
+        raise AttributeError(f"partial_fit is not available: {obstacle}")
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic solvers. lbfgs is not stochastic."

@@ -25,7 +25,7 @@ from sknn.nn import (
     describe_losses,
 )
 
-from ._base import NeuralEstimator, has_batches
+from ._base import NeuralEstimator, takes_streams
 from .targets import ClassTargets, StepLabels, Targets
 
 
@@ -100,7 +100,7 @@ class NeuralClassifierBase(ClassifierMixin, NeuralEstimator):
 
     # ------------------------------------------------------------------------------- methods
 
-    @available_if(has_batches)
+    @available_if(takes_streams)
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:

@@ -29,7 +29,7 @@ from sknn.nn import (
     describe_losses,
 )
 
-from ._base import NeuralEstimator, has_batches
+from ._base import NeuralEstimator, takes_streams
 from .targets import StepValues, Targets, ValueTargets
 
 LOSS_DOC = f"""{{{quoted(REGRESSION_LOSSES)}}} or callable
@@ -84,7 +84,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    @available_if(has_batches)
+    @available_if(takes_streams)
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:

@@ -17,7 +17,7 @@ from torch import Tensor
 from sknn._documentation import composed
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE, POSITIVE_INTEGER
-from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
+from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._fit import CheckedData, PreparedFit
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
@@ -180,9 +180,9 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         n_features_in_ : int
             Number of columns.
         oof_predictions_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Out-of-fold answers: for each training row the prediction (of a classifier, the
-            probabilities) of the networks that held it out. With ``validation="folds"`` and two
-            networks or more.
+            Out-of-fold answers: for each training row the prediction of the networks that held it
+            out; of a classifier the probabilities, or the outputs where its loss defines none. With
+            ``validation="folds"`` and two networks or more.
         estimators_ : list of estimators
             The networks, each a fitted estimator of the same class, if there are several.
             `n_iter_` is the largest of theirs then, `t_` and `n_parameters_` are sums, and
@@ -202,6 +202,12 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = False
         return tags
+
+    def _obstacle_to_streams(self) -> str:
+        return (
+            "levels, scales and bins of the columns of a table come from all of its rows. Pass "
+            "them to fit; with warm_start=True it goes on from the last weights."
+        )
 
     # -------------------------------------------------------------------------------- resolve
 
@@ -331,8 +337,9 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     """
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
-        if not has_probabilities(self):
-            return outputs.double().cpu().numpy()
+        if not hasattr(self, "predict_proba"):
+            decisions = outputs.double().cpu().numpy()
+            return decisions[:, 0] if self._targets.task == "binary" else decisions
         return self._probabilities(outputs, FLOAT64)
 
 

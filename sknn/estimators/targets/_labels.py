@@ -75,7 +75,8 @@ class ClassTargets(Targets):
         if len(classes) < 2:
             raise ValueError(
                 f"y contains only one class ({classes[0]}); a classifier needs samples of two "
-                "or more classes. Pass rows of another class, or call partial_fit with classes=."
+                "or more classes. Pass rows of another class, or classes= to partial_fit where the "
+                "estimator has it."
             )
         return cls.from_classes(classes)
 
