@@ -12,17 +12,12 @@ import numpy as np
 
 from . import _places as at
 from ._activations import activate
+from ._encoder import encode, encode_backward, multiply
 from ._jit import compiled, inner, product
 from ._losses import judge, score
 from ._randomness import drop, shuffle
 
 ADAPTIVE_DIVISOR, ADAPTIVE_MINIMUM = 5.0, 1e-6  # as in the schedules
-
-
-@product
-def multiply(a, b, out):
-    """Write the product of two matrices."""
-    np.dot(a, b, out)
 
 
 @product
@@ -42,7 +37,7 @@ def place_layer(net, i):
 
 
 @inner
-def forward(net, theta, work, x, masks, learns):
+def forward(net, plan, constants, theta, work, x, masks, learns):
     """Write what each layer makes of x (n, d), with dropout while it learns."""
     n, last = len(x), net.shape[1] - 2
     h = x
@@ -53,7 +48,12 @@ def forward(net, theta, work, x, masks, learns):
         bias = theta[bias_start : bias_start + width]
         place, slope_place = net[at.PLACES, i + 1], net[at.SLOPES, i + 1]
         z = work[place : place + n * width].reshape(n, width)
-        multiply(h, weights.T, z)
+        if plan is None:  # known when this is compiled
+            multiply(h, weights.T, z)
+        elif i == 0:
+            encode(plan, constants, theta, work, x, weights, z)
+        else:
+            multiply(h, weights.T, z)
         if i == last:
             for row in range(n):
                 for j in range(width):
@@ -86,7 +86,7 @@ def add_rows(a, total):
 
 
 @inner
-def backward(net, theta, gradient, work, x, delta):
+def backward(net, plan, constants, theta, gradient, work, x, delta):
     """Write the gradients, from those of the outputs, delta (n, k)."""
     n, last, zero = len(x), net.shape[1] - 2, theta.dtype.type(0)
     _, bias_start = place_layer(net, last)
@@ -99,7 +99,13 @@ def backward(net, theta, gradient, work, x, delta):
         h = x
         if i > 0:
             h = work[place : place + n * fan_in].reshape(n, fan_in)
-        multiply(delta.T, h, gradient[start : start + fan_in * width].reshape(width, fan_in))
+        of_weights = gradient[start : start + fan_in * width].reshape(width, fan_in)
+        if plan is None:
+            multiply(delta.T, h, of_weights)
+        elif i == 0:
+            encode_backward(plan, constants, theta, gradient, work, x, delta, of_weights)
+        else:
+            multiply(delta.T, h, of_weights)
         if i == 0:
             break
         spare = net[at.SPARE, 0] + ((last - i + 1) % 2) * net[at.BLOCK, 0]
@@ -122,8 +128,8 @@ def backward(net, theta, gradient, work, x, delta):
 
 @inner
 def run_batch(
-    net, rule, theta, gradient, work, X, targets, weights, rows, weight_sum, masks, losses,
-    residuals,
+    net, plan, constants, rule, theta, gradient, work, X, targets, weights, rows, weight_sum, masks,
+    losses, residuals,
 ):  # fmt: skip
     """Return the loss sum of a batch and the rows that are right; write the gradients of the mean.
 
@@ -141,7 +147,7 @@ def run_batch(
             row = rows[i]
             for j in range(d):
                 x[i, j] = X[row, j]
-    forward(net, theta, work, x, masks, weight_sum > 0)
+    forward(net, plan, constants, theta, work, x, masks, weight_sum > 0)
     place, spare = net[at.PLACES, -1], net[at.SPARE, 0]
     z = work[place : place + n * k].reshape(n, k)
     delta = work[spare : spare + n * k].reshape(n, k)
@@ -152,7 +158,7 @@ def run_batch(
     for i in range(n):
         for j in range(k):
             delta[i, j] /= scale
-    backward(net, theta, gradient, work, x, delta)
+    backward(net, plan, constants, theta, gradient, work, x, delta)
     if rule[at.ALPHA]:
         total += 0.5 * rule[at.ALPHA] * squares(theta[:m])
         scale = theta.dtype.type(rule[at.ALPHA] / weight_sum)
@@ -241,7 +247,9 @@ def follow_plateau(rule, theta, first, best, counters, sums, value):
         change_rate(
             first, sums, rule[at.INITIAL_RATE] / (counters[at.SEEN] + 1) ** rule[at.POWER_T]
         )
-    if rule[at.SCHEDULE] == at.HORIZON or counters[at.COUNT] <= rule[at.PATIENCE]:
+    if counters[at.COUNT] <= rule[at.PATIENCE]:
+        return
+    if rule[at.SCHEDULE] == at.HORIZON and not rule[at.ENDS_SCHEDULES]:
         return
     if rule[at.SCHEDULE] == at.ADAPTIVE and sums[at.RATE] > ADAPTIVE_MINIMUM:
         change_rate(first, sums, sums[at.RATE] / ADAPTIVE_DIVISOR)
@@ -252,7 +260,7 @@ def follow_plateau(rule, theta, first, best, counters, sums, value):
 
 @compiled
 def perform(
-    task, net, rule, theta, gradient, first, second, best, work,
+    task, net, plan, constants, rule, theta, gradient, first, second, best, work,
     X, targets, weights, rows, held_out_X, held_out_targets, held_out_weights, held_out_rows,
     totals, orders, masks, order, permutation, batch, losses,
     counters, sums, residuals, rates, log, most,
@@ -269,8 +277,8 @@ def perform(
     if task == at.GRADIENT:  # of all rows
         number_rows(rows, no_order, 0, n, batch)
         sums[at.TOTAL], sums[at.RIGHT] = run_batch(
-            net, rule, theta, gradient, work, X, targets, weights, batch[:n], sums[at.WEIGHT],
-            masks, losses, residuals,
+            net, plan, constants, rule, theta, gradient, work, X, targets, weights, batch[:n],
+            sums[at.WEIGHT], masks, losses, residuals,
         )  # fmt: skip
     elif task == at.UPDATE:
         update(
@@ -308,8 +316,8 @@ def perform(
                 if rule[at.SCHEDULE] == at.HORIZON:
                     sums[at.RATE] = rates[learned]
                 total, right = run_batch(
-                    net, rule, theta, gradient, work, X, targets, weights, batch[: stop - start],
-                    weight_sum, masks, losses, residuals,
+                    net, plan, constants, rule, theta, gradient, work, X, targets, weights,
+                    batch[: stop - start], weight_sum, masks, losses, residuals,
                 )  # fmt: skip
                 counters[at.UPDATES] += 1
                 counters[at.STEPS] += 1
@@ -347,8 +355,9 @@ def perform(
                 stop = min(start + at_once, n_held_out)
                 number_rows(held_out_rows, no_order, start, stop, batch)
                 of_batch, hits = run_batch(
-                    net, rule, theta, gradient, work, held_out_X, held_out_targets,
-                    held_out_weights, batch[: stop - start], 0.0, masks, losses, residuals,
+                    net, plan, constants, rule, theta, gradient, work, held_out_X,
+                    held_out_targets, held_out_weights, batch[: stop - start], 0.0, masks, losses,
+                    residuals,
                 )  # fmt: skip
                 total += of_batch
                 right += hits
@@ -360,7 +369,9 @@ def perform(
             log[counters[at.LOGGED] - 1, at.VALID_LOSS] = total
             log[counters[at.LOGGED] - 1, at.VALID_SCORE] = right
         last = log[counters[at.LOGGED] - 1]
-        value = last[at.VALID_SCORE] if rule[at.STOPS_EARLY] else last[at.TRAIN_LOSS]
+        value = last[at.TRAIN_LOSS]
+        if rule[at.STOPS_EARLY]:
+            value = -last[at.VALID_LOSS] if rule[at.WATCHES_LOSS] else last[at.VALID_SCORE]
         follow_plateau(rule, theta, first, best, counters, sums, value)
         if not math.isfinite(last[at.TRAIN_LOSS]):
             counters[at.STOP] = at.DIVERGED

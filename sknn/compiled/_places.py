@@ -17,8 +17,8 @@ WIDTHS, PLACES, ACTIVATION, DROPPED, SLOPES, SPARE, BLOCK, N_WEIGHTS = range(8)
 (
     LOSS, ONE_OF, LABELS, LINK, NUMBER, ALPHA, DECAY, MAX_NORM, SOLVER, BETA_1, BETA_2, EPSILON,
     MOMENTUM, NESTEROV, BATCH_SIZE, SHUFFLES, STOPS_EARLY, TOL, PATIENCE, SCHEDULE, INITIAL_RATE,
-    POWER_T, N_EPOCHS,
-) = range(23)  # fmt: skip
+    POWER_T, N_EPOCHS, WATCHES_LOSS, ENDS_SCHEDULES,
+) = range(25)  # fmt: skip
 
 # Places in `counters`, int64
 EPOCHS, BATCH, COUNT, STEPS, UPDATES, SEEN, STOP, LOGGED = range(8)
@@ -30,6 +30,24 @@ TOTAL, WEIGHT, RIGHT, BEST, RATE, FIRST_RATE, ALL_WEIGHT, HELD_OUT_WEIGHT = rang
 
 # Columns of `log`, float64
 TRAIN_LOSS, TRAIN_SCORE, VALID_LOSS, VALID_SCORE, LEARNING_RATE = range(5)
+
+# Rows of `plan`, int64: of an encoder before the first layer; None without one. Sizes; where its
+# matrices begin in `work` and its parameters in theta; of each number: its first bin, how many it
+# has, and among what the encoder returns its first bin's share and its indicator (-1 is none); of
+# each category of zeros and a one: its column, and where it begins among what the encoder returns;
+# of each embedded one: its column, and the first of its rows in the table
+(
+    SIZES, MEMORY, PARAMETERS, FIRST_BIN, BIN_COUNT, BIN_OUTPUT, INDICATOR, HOT_COLUMN, HOT_OUTPUT,
+    EMBEDDED_COLUMN, TABLE_OFFSET,
+) = range(11)  # fmt: skip
+# Columns of these rows
+(
+    N_NUMBERS, CLIPS, N_LEARNED, N_BINS, N_HOT, N_EMBEDDED, EMBEDDING, TABLE_ROWS, N_WAVES,
+    N_PERIODIC,
+) = range(10)  # fmt: skip
+LEARNED, COSINES, SINES, TRANSPOSED, RUNNING_SUMS, BACK, BACK_SUMS = range(7)
+TABLE, FREQUENCIES, PROJECTIONS, PHASES, SHIFTS = range(5)
+# `constants` has centers and factors of numbers; factors, offsets and left edges of bins
 
 SCHEDULES = ("constant", "horizon", "invscaling", "adaptive")
 CONSTANT, HORIZON, INVSCALING, ADAPTIVE = range(4)

@@ -78,6 +78,7 @@ class FeatureEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.n_numbers = n_numbers = len(numbers.centers)
+        self.n_columns = n_numbers + len(n_levels)
         self.clips = numbers.clips
 
         def keep(name: str, values: object, kind: torch.dtype = dtype) -> None:
@@ -105,6 +106,7 @@ class FeatureEncoder(nn.Module):
         keep("table_offsets", np.cumsum(sizes) - sizes, torch.int64)
 
         self.embedding_size = embedding_size if many else 0
+        self.n_levels_embedded = int(sizes.sum())
         if many:
             self.table = nn.Parameter(torch.empty(int(sizes.sum()), embedding_size, dtype=dtype))
         self.is_periodic = periodic is not None and n_numbers > 0
@@ -146,12 +148,19 @@ class FeatureEncoder(nn.Module):
 
     @property
     def multiplications(self) -> int:
-        """Return how many multiplications one row costs."""
-        n_fixed = self.width - self.n_learned
+        """Return how many multiplications it costs to encode a row."""
         if not self.is_periodic:
-            return n_fixed
+            return self.n_columns
         # a cosine takes some ten operations
-        return n_fixed + 10 * self.frequencies.numel() + self.projections.numel()
+        return self.n_columns + 10 * self.frequencies.numel() + self.projections.numel()
+
+    @property
+    def n_active(self) -> int:
+        """Return how many of the numbers that it returns have to be multiplied by weights.
+
+        Others are 0, or 1 for bins that are full.
+        """
+        return self.n_learned + 2 * self.n_numbers + self.n_columns
 
     # ------------------------------------------------------------------------------------- encode
 

@@ -27,6 +27,7 @@ from sknn.nn import (
     generator_on,
 )
 
+from ._compiled_encoder import encoder_constants, make_plan, place_memory
 from ._settings import Settings
 from ._steps import Backprop, GradientStep
 from .solvers import HORIZON_SCHEDULES, FusedOptimizer
@@ -62,16 +63,11 @@ def is_compiled(
         and settings.batch_size * settings.work.flops <= LARGEST_STEP
         and type(loss) in LOSSES
         and DenseBackprop.binds(module)
-        and not _has_encoder(module)
         and next(module.parameters()).dtype == settings.compute_dtype
         and all(_can_read(part, settings.compute_dtype) for part in parts)
         and all(name in at.ACTIVATIONS for name in module.activation_names)  # type: ignore[union-attr]
         and is_available()  # which imports numba
     )
-
-
-def _has_encoder(module: Any) -> bool:
-    return module.input_encoder is not None
 
 
 def _can_read(samples: Samples, dtype: torch.dtype) -> bool:
@@ -125,10 +121,15 @@ class CompiledStep(GradientStep):
             at.ACTIVATIONS.index(name)
             for name in module.activation_names  # type: ignore[union-attr]
         ]
+        self.plan, self.constants = None, None
+        d = shapes[0][1]
+        if backprop.encoder is not None:
+            self.plan = make_plan(backprop)
+            self.constants = encoder_constants(backprop.encoder)
+            d = backprop.encoder.n_columns
         self.net[at.DROPPED, :-2] = [dropped_levels(rate) for rate in backprop.dropout_rates]
         self.residuals = np.zeros(shapes[-1][0])
         self.orders, self.masks = np.zeros(625, np.uint32), np.zeros(625, np.uint32)
-        d = shapes[0][1]
         self.no_data = Data(
             nothing.reshape(0, d), nothing.reshape(0, 1), NO_NUMBERS, NO_ROWS, 0.0, self.residuals
         )
@@ -148,7 +149,10 @@ class CompiledStep(GradientStep):
         self.net[at.SPARE, 0] = starts[-3]
         self.net[at.BLOCK, 0] = sizes[-1]
         self.net[at.N_WEIGHTS, 0] = self.flat.n_weights
-        self.work = np.empty(starts[-1], self.nothing.dtype)
+        n_numbers = starts[-1]
+        if self.plan is not None:
+            n_numbers = place_memory(self.plan, starts[-1], n_rows, widths[:2])
+        self.work = np.empty(n_numbers, self.nothing.dtype)
         self.order, self.permutation = np.arange(n_ordered), np.empty(n_ordered, np.int64)
         self.batch, self.losses = np.empty(n_rows, np.int64), np.empty(n_rows)
 
@@ -202,7 +206,8 @@ class CompiledStep(GradientStep):
             _read_words(state.numpy(), self.masks)
         try:
             self._perform(
-                task, self.net, self.rule, *self.weights, self.work, *data[:4], *other[:4],
+                task, self.net, self.plan, self.constants, self.rule, *self.weights, self.work,
+                *data[:4], *other[:4],
                 np.stack([data.totals, other.totals]), self.orders, self.masks, self.order,
                 self.permutation, self.batch, self.losses, self.counters, self.sums,
                 self.residuals, NO_NUMBERS if rates is None else rates,
@@ -286,6 +291,8 @@ def _make_rule(loss: Loss, settings: Settings) -> np.ndarray:
         at.INITIAL_RATE: settings.learning_rate_init,
         at.POWER_T: settings.power_t,
         at.N_EPOCHS: settings.max_epochs,
+        at.WATCHES_LOSS: settings.watches_loss,
+        at.ENDS_SCHEDULES: settings.ends_schedules,
     }
     return np.array([float(values[place]) for place in range(len(values))])
 

@@ -75,11 +75,13 @@ class CompiledLoop(Loop):
         """Take over from the state; the best weights become views of the step's."""
         super().start()
         if self.settings.early_stopping and self.state.best is not None:
-            backprop, tensors = self.step.flat, self.training.tensors()
-            views = backprop.views_like(torch.from_numpy(self.step.best), tensors)
-            for view, best in zip(views, self.state.best, strict=True):
-                view.copy_(best)
-            self.state.best = views
+            parameters = list(self.training.module.parameters())
+            best = torch.from_numpy(self.step.best)
+            views = self.step.flat.views_like(best, parameters)
+            n = len(views)  # buffers follow, which do not change
+            for view, value in zip(views, self.state.best[:n], strict=True):
+                view.copy_(value)
+            self.state.best[:n] = views
 
     # ------------------------------------------------------------------------------ many epochs
 

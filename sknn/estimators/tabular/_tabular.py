@@ -312,8 +312,13 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         encoder = network.input_encoder if isinstance(network, DenseNetwork) else None
         if encoder is None:
             return super()._measure_work()
-        dense = sum(layer.weight.numel() for layer in network.linear_layers)  # type: ignore[union-attr]
-        return Work.of_training(dense + encoder.multiplications, encoder.width)
+        first, *others = network.linear_layers  # type: ignore[misc]
+        multiplications = (
+            encoder.multiplications
+            + encoder.n_active * first.out_features
+            + sum(layer.weight.numel() for layer in others)
+        )
+        return Work.of_training(multiplications, encoder.width)
 
 
 @declares_parameters
