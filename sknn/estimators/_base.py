@@ -182,10 +182,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return the epochs without an improvement that end a training of at most so many."""
         return self.n_iter_no_change
 
-    def _resolve_learning_rate(self) -> float:
-        """Return the first learning rate, or the peak of the schedule."""
-        return self.learning_rate_init
-
     def _holds_out(self, n_rows: int) -> bool:
         """Return whether early stopping holds out some of the rows."""
         return self.early_stopping

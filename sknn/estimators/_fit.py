@@ -474,7 +474,6 @@ def _make_training(
         early_stopping=(model.early_stopping and model.solver != "lbfgs" and held_out is not None),
         watches_loss=model._watches_loss,
         ends_schedules=model._ends_schedules,
-        learning_rate_init=model._resolve_learning_rate(),
         n_iter_no_change=model._resolve_patience(max_iter),
         verbose="bar" if model.verbose == "bar" else bool(model.verbose),
         compute_dtype=model._compute_dtype,

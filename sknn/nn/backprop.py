@@ -106,7 +106,7 @@ class DenseBackprop:
         """Return the shapes of the weights, (fan_out, fan_in), first layer first."""
         return [(weight.shape[0], weight.shape[1]) for weight in self._layer_weights]
 
-    def views_like(self, flat: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+    def views_like(self, flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Cut a flat tensor into views, in the order of some of the network's parameters."""
         views = {id(own): view for own, view in zip(self._tensors, self._views(flat), strict=True)}
         return [views[id(tensor)] for tensor in tensors]

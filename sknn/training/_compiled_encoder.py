@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def make_plan(backprop: DenseBackprop) -> np.ndarray:
     indicators = np.full(encoder.n_numbers, -1)
     indicators[indicated] = first_indicator + np.arange(len(indicated))
     n_waves, n_periodic = encoder.projections.shape[1:] if encoder.is_periodic else (0, 0)
-    rows = {
+    rows: dict[int, Any] = {
         at.SIZES: [
             encoder.n_numbers, encoder.clips, encoder.n_learned, n_bins, len(hot), len(embedded),
             encoder.embedding_size, encoder.n_levels_embedded, n_waves, n_periodic,

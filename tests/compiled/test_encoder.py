@@ -39,7 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "all embedded": {"max_onehot": 0, "embedding_size": 3},
     "linear": {"hidden_layer_sizes": ()},
     "penalty": {"solver": "adam", "alpha": 0.1, "max_grad_norm": 0.5},
-    "sgd": {"solver": "sgd", "learning_rate": "constant", "activation": "tanh"},
+    "sgd": {"solver": "sgd", "activation": "tanh"},
     "stops": {"n_iter_no_change": 1, "tol": 0.05, "max_iter": 30},
 }
 

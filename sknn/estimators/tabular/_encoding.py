@@ -28,7 +28,7 @@ def embedding_names(value: Any) -> tuple[str, ...]:
 
 def automatic_bins(n_rows: int, *, is_classifier: bool) -> int:
     """Return the largest number of bins a column that so many rows are good for."""
-    return min(48, max(8, n_rows // 400)) if is_classifier else 32
+    return min(48, max(16, n_rows // 200)) if is_classifier else 32
 
 
 def make_encoder(

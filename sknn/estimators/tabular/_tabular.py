@@ -129,16 +129,8 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         on with all members; if `n_estimators` has grown, further ones start from new weights.""",
     )
     solver: Any = inherited(LayerParameters, "solver", default="adamw")
-    alpha: float = inherited(LayerParameters, "alpha", default=0.03)
     beta_2: float = inherited(LayerParameters, "beta_2", default=0.99)
     learning_rate: str = inherited(LayerParameters, "learning_rate", default="warmup_cosine")
-    learning_rate_init: Any = parameter(
-        default="auto",
-        constraints=[POSITIVE, AUTO],
-        doc="""float or "auto"
-        The learning rate, or the peak of its schedule. "auto" is 0.005 for regression and 0.002
-        for classes.""",
-    )
     batch_size: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
@@ -226,11 +218,6 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
 
     def _resolve_patience(self, max_iter: int) -> float:
         return max(10, max_iter // 4) if self.n_iter_no_change == "auto" else self.n_iter_no_change
-
-    def _resolve_learning_rate(self) -> float:
-        if self.learning_rate_init != "auto":
-            return float(self.learning_rate_init)
-        return 2e-3 if is_classifier(self) else 5e-3
 
     def _holds_out(self, n_rows: int) -> bool:
         return self.early_stopping and n_rows >= FEWEST_ROWS
@@ -341,6 +328,9 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     {columns}
     """
 
+    alpha: float = inherited(TabularEstimator, "alpha", default=1.0)
+    learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.002)
+
     def _answers(self, outputs: Tensor) -> np.ndarray:
         if not hasattr(self, "predict_proba"):
             decisions = outputs.double().cpu().numpy()
@@ -365,6 +355,9 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     -----
     {columns}
     """
+
+    alpha: float = inherited(TabularEstimator, "alpha", default=0.3)
+    learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.005)
 
     _scales_targets = True
     _clips_predictions = True
