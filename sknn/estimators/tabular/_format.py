@@ -181,7 +181,7 @@ class Table:
 
 
 def _plain_name(name: Any) -> str | int:
-    return name if isinstance(name, str | int) else str(name)
+    return name if type(name) in (str, int) else str(name)
 
 
 def as_table(X: Any, estimator: Any, *, reset: bool) -> Table:

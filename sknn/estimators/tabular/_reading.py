@@ -138,10 +138,15 @@ def _read_categories(series: nw.Series[Any], name: Any) -> Plain:
     native = series.to_native()
     if hasattr(native, "cat") and hasattr(native.cat, "codes"):  # pandas
         codes = native.cat.codes.to_numpy()
-        categories = list(native.cat.categories)
+        declared = native.cat.categories
+        if len(codes) < len(declared):  # few rows need not look at all of them
+            used = np.unique(codes[codes >= 0])
+            codes = np.where(codes < 0, -1, np.searchsorted(used, codes))
+            declared = declared.take(used)
+        categories = list(declared)
         is_ordered = bool(native.cat.ordered)
     else:
-        codes, categories = _factorize(_in_chunks(series))
+        codes, categories = _factorize(_in_chunks(series), name)
         is_ordered = isinstance(series.dtype, nw.Enum)
         if is_ordered:
             declared = list(series.dtype.categories)  # type: ignore[attr-defined]
@@ -165,7 +170,7 @@ def _read_categories(series: nw.Series[Any], name: Any) -> Plain:
 
 def _read_texts(chunks: Iterable[list[Any]], name: Any) -> Plain:
     """Read texts, None or NaN where missing."""
-    codes, found = _factorize(chunks)
+    codes, found = _factorize(chunks, name)
     texts = [each for each in found if isinstance(each, str)]
     others = [each for each in found if not (isinstance(each, str) or is_missing(each))]
     if others:
@@ -183,11 +188,17 @@ def _mixture(name: Any, values: list[Any]) -> ValueError:
     )
 
 
-def _factorize(chunks: Iterable[list[Any]]) -> tuple[np.ndarray, list[Any]]:
+def _factorize(chunks: Iterable[list[Any]], name: Any) -> tuple[np.ndarray, list[Any]]:
     """Return for each of n values its place among the distinct ones, (n,), and these."""
     places: defaultdict[Any, int] = defaultdict()
     places.default_factory = places.__len__
-    codes = [np.fromiter(map(places.__getitem__, chunk), np.int32, len(chunk)) for chunk in chunks]
+    codes = []
+    for chunk in chunks:
+        try:
+            codes.append(np.fromiter(map(places.__getitem__, chunk), np.int32, len(chunk)))
+        except TypeError:  # what has no hash
+            types = {type(each) for each in chunk} - {str, type(None)}
+            raise _refusal(name, ", ".join(sorted(each.__name__ for each in types))) from None
     return np.concatenate(codes), list(places)
 
 

@@ -444,9 +444,14 @@ def test_many_levels():
     order = np.random.default_rng(0).permutation(np.repeat(np.arange(10_000), 3))
     for dtype in ("str", "object", "category"):
         table = pd.DataFrame({"x": pd.Series(names[order], dtype=dtype)})
-        _, found, matrix = learn(table)
+        reader, found, matrix = learn(table)
         assert found.n_levels == (10_000,)
         np.testing.assert_array_equal(matrix[:, 0], order + 2)
+        few = table.iloc[[5, 7, 5]].copy()
+        few.iloc[1, 0] = None
+        np.testing.assert_array_equal(
+            found.check(few, reader)[:, 0], [order[5] + 2, 1, order[5] + 2]
+        )
 
 
 def test_more_rows_than_are_read_at_once():
