@@ -197,7 +197,7 @@ def as_table(X: Any, estimator: Any, *, reset: bool) -> Table:
                     "required."
                 )
         return Table(frame)
-    if nw.dependencies.is_into_lazyframe(X):
+    if hasattr(X, "collect") and isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
         raise TypeError(f"X is a {type(X).__name__}, which is not computed yet: X.collect().")
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "US":
         X = np.array(X, object)  # numbers among strings stay numbers

@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import pickle
 import sys
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +12,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from sknn.estimators.tabular import TableFormat
+from tests.helpers import run_python
 
 pd = pytest.importorskip("pandas")
 NAN = np.nan
@@ -598,6 +600,40 @@ def test_what_is_no_table():
         learn(pd.Series([1.0, 2]))
     with pytest.raises(ValueError, match="Found array with dim 3"):
         learn(np.ones((2, 2, 2)))
+
+
+# ------------------------------------------------------------------------------------------ storage
+
+
+def test_a_format_is_plain_data():
+    # so that it can be read where there is another pandas, or none
+    table = pd.DataFrame({"number": NUMBERS, "text": TEXTS, "date": pd.Series(DATES)})
+    table["category"] = table["text"].astype("category")
+    table["cut"] = pd.cut(pd.Series([9.0, NAN, 1, 9]), 2)
+    _, found, _ = learn(table, [1, 3, 4])
+    assert b"pandas" not in pickle.dumps(found)
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_arrays_need_no_pandas():
+    code = """
+    import sys
+    sys.modules |= dict.fromkeys(["pandas", "polars", "pyarrow"])  # none can be imported
+    import numpy as np
+    from sklearn.base import BaseEstimator
+    from sknn.estimators.tabular import TableFormat
+
+    class Reader(BaseEstimator):
+        categorical_features, precision = "from_dtype", "auto"
+
+    print(TableFormat.learn(np.eye(2), Reader())[1].tolist())
+    X = np.array([[1.0, "a"], [None, None], [np.nan, "b"]], object)
+    print(TableFormat.learn(X, Reader())[1].tolist())
+    """
+    assert run_python(code).splitlines() == [
+        "[[1.0, 0.0], [0.0, 1.0]]",
+        "[[0.0, 2.0], [nan, 1.0], [nan, 3.0]]",
+    ]
 
 
 # ----------------------------------------------------------------------------------- to the network
