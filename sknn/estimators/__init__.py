@@ -3,6 +3,7 @@
 from ._base import NeuralEstimator
 from ._calibration import (
     Calibration,
+    calibrate,
     fit_quantile_shift,
     fit_temperature,
     fit_variance_factor,

@@ -15,6 +15,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, softmax
 from torch import Tensor
 
+from sknn.nn import GaussianLoss, Loss, QuantilesLoss
+
 # between which temperatures are sought
 TEMPERATURES = 0.1, 10.0
 
@@ -53,6 +55,27 @@ class Calibration:
         if self.variance_factor is None:
             return variances
         return variances * torch.from_numpy(self.variance_factor).to(variances)
+
+
+def calibrate(
+    loss: Loss, outputs: Any, targets: Any, sample_weight: Any = None
+) -> Calibration | None:
+    """Return the calibration of a loss's answers; None where there is nothing to calibrate.
+
+    Outputs are (n, n_outputs), of networks that have not learned from these rows, and targets as
+    the loss takes them.
+    """
+    if isinstance(loss, GaussianLoss | QuantilesLoss):
+        z = torch.as_tensor(np.asarray(outputs, np.float64))
+        values = loss.activate(z)
+        if isinstance(loss, GaussianLoss):
+            factor = fit_variance_factor(values, loss.variances(z), targets, sample_weight)
+            return Calibration(variance_factor=factor)
+        shift = fit_quantile_shift(values, targets, loss.quantiles, sample_weight)
+        return Calibration(quantile_shift=shift)
+    if loss.defines_probabilities:
+        return Calibration(temperature=fit_temperature(outputs, targets, sample_weight))
+    return None
 
 
 def fit_temperature(logits: Any, targets: Any, sample_weight: Any = None) -> float:
@@ -195,7 +218,8 @@ def fit_variance_factor(
     >>> fit_variance_factor(np.zeros((990, 1)), np.ones((990, 1)), errors)
     array([3.97])
     """
-    ratios = (np.asarray(targets, np.float64) - means) ** 2 / np.asarray(variances, np.float64)
+    errors = np.asarray(targets, np.float64) - np.asarray(means, np.float64)
+    ratios = errors**2 / np.asarray(variances, np.float64)
     weights = _relative_weights(sample_weight, len(ratios))
     return (weights @ ratios + PRIOR_ROWS) / (weights.sum() + PRIOR_ROWS)
 
