@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import sknn.export
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
+from sknn.estimators import Calibration
 from sknn.export import ExportError, _onnx, export_onnx, export_torch
 from sknn.testing import estimators_to_check
 
@@ -100,6 +101,27 @@ def test_losses_without_probabilities_have_decisions(
     exported = Exported(classifier, path)
     assert exported.names == ["label", "decision"]
     assert_same(exported, classifier, rows, tol=1e-10)
+
+
+@pytest.mark.parametrize("parameters", [{"loss": "gaussian"}, {"quantiles": (0.1, 0.5, 0.9)}])
+def test_losses_with_several_outputs_a_target(
+    parameters: dict[str, Any], rows: np.ndarray, path: Path
+) -> None:
+    y = 100 + np.random.default_rng(2).normal(size=(100, 2)) * [1, 1000]
+    regressor = NeuralRegressor("quantile", (5,), n_estimators=2).set_params(**parameters)
+    regressor = fit(regressor, rows, y)
+    if "quantiles" in parameters:
+        shift = np.random.default_rng(3).normal(size=(2, 3))
+        regressor._calibration = Calibration(quantile_shift=shift)
+    exported = Exported(regressor, path)
+    for n in SIZES:
+        assert_same(exported, regressor, rows[:n], tol=1e-10)
+
+
+def test_probabilities_are_calibrated(rows: np.ndarray, path: Path) -> None:
+    classifier = fit(NeuralClassifier((5,)), rows, np.arange(100) % 3)
+    classifier._calibration = Calibration(temperature=3.0)
+    assert_same(Exported(classifier, path), classifier, rows, tol=1e-10)
 
 
 @pytest.mark.slow
