@@ -156,6 +156,14 @@ class EnsembleEstimator(NeuralEstimator):
         """Return into how many folds the rows are dealt; 1 if each network holds out its own."""
         return 1
 
+    def _fold_of(self, number: int, n_folds: int, seed: int) -> Fold | None:
+        """Return what a member holds out; None draws it by its own seed."""
+        return Fold(number % n_folds, n_folds, seed) if n_folds > 1 else None
+
+    def _drawn_parameters(self, number: int, seed: int) -> dict[str, Any]:
+        """Return the parameters in which a member, or those of a round of folds, differ."""
+        return {}
+
     def _fit_ensemble(self, arguments: FitArguments, n_members: int) -> Any:
         with self._own_defaults(), ExitStack() as drafts:
             fits, given = self._prepare_ensemble(arguments, n_members, drafts)
@@ -263,11 +271,10 @@ class EnsembleEstimator(NeuralEstimator):
         n_folds = self._count_folds(data.X.shape[0], n_members)
         for number in range(len(drafts), n_members):
             # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
-            copies = copy.deepcopy(parameters)
+            copies = copy.deepcopy(parameters) | self._drawn_parameters(number // n_folds, seeds[0])
             member = type(self)(**copies, n_estimators=1, random_state=seeds[number])
             drafts.append(Draft(member, goes_on=False))
-            if n_folds > 1:
-                drafts[-1].fitted._fold = Fold(number % n_folds, n_folds, seeds[0])
+            drafts[-1].fitted._fold = self._fold_of(number, n_folds, seeds[0])
         for each in drafts:
             attributes = vars(each.fitted)
             for name in FROM_DATA:

@@ -97,6 +97,7 @@ PARAMETERS: dict[str, Kind] = {
     "device": Text(DEVICE, "device"),
     "func": One("none", "function", "trusted"),
     "input": Choice("content", "file"),  # not the names of files, which steps before may choose
+    "hyperparameters": Settings(many=True),
     "importance_getter": Text(re.compile(r"[a-z][A-Za-z0-9_]*(\.[a-z][A-Za-z0-9_]*)*"), "trusted"),
     "inverse_func": One("none", "function", "trusted"),
     "memory": NOTHING,

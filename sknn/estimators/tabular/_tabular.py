@@ -5,182 +5,68 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from sknn._documentation import composed
-from sknn._parameters import declares_parameters, inherited, parameter
-from sknn._validation import POSITIVE, POSITIVE_INTEGER
+from sknn._parameters import declares_parameters, inherited
+from sknn.estimators._calibration import (
+    Calibration,
+    fit_quantile_shift,
+    fit_temperature,
+    fit_variance_factor,
+)
 from sknn.estimators._classifier import NeuralClassifierBase
-from sknn.estimators._ensemble import EnsembleEstimator
-from sknn.estimators._fit import CheckedData, PreparedFit
-from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
+from sknn.estimators._ensemble import count_rows
+from sknn.estimators._fit import CheckedData, FitArguments, PreparedFit
+from sknn.estimators._folds import Fold
+from sknn.estimators._held_out import (
+    HeldOut,
+    answers_of_each,
+    rounds_of_folds,
+    select_greedily,
+)
+from sknn.estimators._layers import dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.nn import DenseNetwork, FeatureEncoder
-from sknn.training import Listener, TimeLimit, Work, held_out_outputs
+from sknn.nn import DenseNetwork, FeatureEncoder, GaussianLoss, QuantilesLoss, average_outputs
+from sknn.training import Listener, TimeLimit, Work
 
 from ._columns import COLUMNS
-from ._encoding import NUMERICAL_EMBEDDINGS, automatic_bins, embedding_names, make_encoder
+from ._encoding import automatic_bins, embedding_names, make_encoder
 from ._format import TableFormat
+from ._hyperparameters import check_ranges, draw
+from ._parameters import TabularParameters
 
 # The defaults that follow the number of rows.
 STEPS = 2500
 BATCH_SIZE = 128
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 200
 N_MEMBERS, MOST_FOLDS = 8, 8
+# Networks that differ in hyperparameters, and how many of their drawings are averaged at most.
+N_SEARCHED, MOST_CHOSEN = 32, 32
 # Of fewer rows none is held out.
 FEWEST_ROWS = 20
 
-AUTO = StrOptions({"auto"})
+ENCODER_PARAMETERS = (
+    *("numerical_embedding", "n_bins", "scaling", "frequency_scale", "max_onehot"),
+    "embedding_size",
+)
 
 FLOAT64 = np.dtype(np.float64)
 
 
 @declares_parameters
-class TabularEstimator(EnsembleEstimator, LayerParameters):
+class TabularEstimator(TabularParameters):
     """Input convention and networks of the estimators for tables.
 
     Parameters
     ----------
     {parameters}
     """
-
-    categorical_features: Any = parameter(
-        default="from_dtype",
-        constraints=["array-like", StrOptions({"from_dtype"}), None],
-        doc="""array-like of {bool, int, str}, "from_dtype" or None
-        Which columns are categories: a mask, column numbers or column names. "from_dtype" takes
-        columns of categories and of strings; with None every column has to be a number.""",
-    )
-    numerical_embedding: Any = parameter(
-        default=NUMERICAL_EMBEDDINGS,
-        constraints=[StrOptions(set(NUMERICAL_EMBEDDINGS)), list, tuple, None],
-        doc="""{"piecewise_linear", "periodic"}, sequence of them or None
-        What the first layer gets beside each scaled number. "piecewise_linear": the share of each
-        of `n_bins` bins that lies below it (Gorishniy et al., 2022, arXiv:2203.05556).
-        "periodic": three learned linear functions of 16 cosines of learned frequencies (PBLD of
-        Holzmueller et al., 2024, arXiv:2407.04491).""",
-    )
-    n_bins: int | str = parameter(
-        default="auto",
-        constraints=[POSITIVE_INTEGER, AUTO],
-        doc="""int or "auto"
-        Largest number of bins a column. Their edges are quantiles; a value with more rows than an
-        average bin is an edge together with its two neighbours. "auto" is 32 for
-        regression; for classes a bin for every 400 rows, at least 8 and at most 48.""",
-    )
-    scaling: str | None = parameter(
-        default="robust",
-        constraints=[StrOptions({"robust", "standard"}), None],
-        doc="""{"robust", "standard"} or None
-        How numbers are scaled. "robust" takes off the median, divides by the interquartile range
-        and clips smoothly, ``x / sqrt(1 + (x / 3)^2)``; "standard" takes off the mean and divides
-        by the standard deviation. Missing numbers become the median in any case, and an indicator
-        says so.""",
-    )
-    frequency_scale: float = parameter(
-        default=0.1,
-        constraints=[POSITIVE],
-        doc="""float
-        Standard deviation of the first frequencies of "periodic" embeddings, in oscillations an
-        interquartile range.""",
-    )
-    max_onehot: int = parameter(
-        default=9,
-        constraints=[Interval(Real, 0, None, closed="left")],
-        doc="""int
-        Categories with at most so many levels become zeros and a one, others an embedding.""",
-    )
-    embedding_size: int = parameter(
-        default=8,
-        constraints=[POSITIVE_INTEGER],
-        doc="""int
-        Learned numbers for each level of a category with many levels.""",
-    )
-    validation: str = parameter(
-        default="folds",
-        constraints=[StrOptions({"folds", "holdout"})],
-        doc="""{"folds", "holdout"}
-        What `early_stopping` watches if `fit` gets no `X_val`. "folds" deals the rows into as many
-        parts as there are networks, at most 8, and each network holds out another one: all rows
-        are trained on, and the answers of networks that have not seen them make
-        `oof_predictions_`. "holdout", and a single network, hold out `validation_fraction`. Of
-        fewer than 20 rows none is held out.""",
-    )
-
-    hidden_layer_sizes: int | Sequence[int] | None = inherited(
-        LayerParameters, "hidden_layer_sizes", default=(128, 128)
-    )
-    dropout: float | Sequence[float] = inherited(LayerParameters, "dropout", default=0.1)
-    n_estimators: Any = parameter(
-        default="auto",
-        constraints=[POSITIVE_INTEGER, AUTO],
-        doc="""int or "auto"
-        Number of networks, whose probabilities (`predict_proba`) or predictions are averaged; they
-        differ in their initial weights, orders of the rows and held-out rows, and are trained as
-        one program. "auto" is 8. Their seeds come from `random_state`, so the first networks of a
-        larger ensemble are those of a smaller one, if they have the same folds. A warm start goes
-        on with all members; if `n_estimators` has grown, further ones start from new weights.""",
-    )
-    solver: Any = inherited(LayerParameters, "solver", default="adamw")
-    beta_2: float = inherited(LayerParameters, "beta_2", default=0.99)
-    learning_rate: str = inherited(LayerParameters, "learning_rate", default="warmup_cosine")
-    batch_size: Any = parameter(
-        default="auto",
-        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
-        doc="""int, "auto" or "all"
-        Rows a batch. "auto" is about 128, so that all batches are of nearly equal size.""",
-    )
-    max_iter: Any = parameter(
-        default="auto",
-        constraints=[POSITIVE_INTEGER, AUTO],
-        doc="""int or "auto"
-        Largest number of epochs. "auto" gives 2,500 updates of the weights, in 20 to 200
-        epochs.""",
-    )
-    early_stopping: bool = parameter(
-        default=True,
-        constraints=["boolean"],
-        doc="""bool
-        Whether to watch the loss of held-out rows, or of `X_val` if `fit` gets it, to end where it
-        does not improve, whatever the schedule, and to keep the weights of the best epoch.""",
-    )
-    n_iter_no_change: Any = parameter(
-        default="auto",
-        constraints=[POSITIVE_INTEGER, AUTO],
-        doc="""int or "auto"
-        Epochs without an improvement by `tol` before training stops. "auto" is a quarter of
-        `max_iter`, at least 10.""",
-    )
-    tol: float = inherited(LayerParameters, "tol", default=1e-5)
-
-    time_limit: float | None = parameter(
-        default=None,
-        constraints=[POSITIVE, None],
-        doc="""float or None
-        Seconds after which no further epoch begins. What is trained by then depends on the clock;
-        None leaves it to `max_iter` and early stopping.""",
-    )
-
-    _family_attributes: ClassVar[str] = """
-        n_features_in_ : int
-            Number of columns.
-        oof_predictions_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Out-of-fold answers: for each training row the prediction of the networks that held it
-            out; of a classifier the probabilities, or the outputs where its loss defines none. With
-            ``validation="folds"`` and two networks or more.
-        estimators_ : list of estimators
-            The networks, each a fitted estimator of the same class, if there are several.
-            `n_iter_` is the largest of theirs then, `t_` and `n_parameters_` are sums, and
-            `module_` averages their networks. The losses, the scores and the history are those of
-            ``estimators_[i]``, and asking the ensemble for them is an AttributeError.
-        """
 
     _format_kind = TableFormat
     _format: ClassVar[TableFormat]
@@ -204,7 +90,9 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
     # -------------------------------------------------------------------------------- resolve
 
     def _count_members(self, n_rows: int) -> int:
-        return N_MEMBERS if self.n_estimators == "auto" else int(self.n_estimators)
+        if self.n_estimators != "auto":
+            return int(self.n_estimators)
+        return N_MEMBERS if self.hyperparameters is None else N_SEARCHED
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         # batches of nearly equal size: a last one of a few rows would be a step of noise
@@ -233,29 +121,75 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
             return 1
         return min(n_members, MOST_FOLDS)
 
-    # ----------------------------------------------------------------------------- out of fold
+    # ----------------------------------------------------------------------------- held-out rows
+
+    def _fold_of(self, number: int, n_folds: int, seed: int) -> Fold | None:
+        if self.hyperparameters is not None and n_folds == 1:
+            # what is compared has to hold out the same rows
+            return Fold(0, max(round(1 / self.validation_fraction), 2), seed)
+        return super()._fold_of(number, n_folds, seed)
+
+    def _drawn_parameters(self, number: int, seed: int) -> dict[str, Any]:
+        if self.hyperparameters is None:
+            return {}
+        return {"hyperparameters": None} | draw(self.hyperparameters, number, seed)
+
+    def _fit(self, arguments: FitArguments) -> Any:
+        if self.hyperparameters is not None:
+            self._check_search(count_rows(arguments.X))
+        return super()._fit(arguments)
+
+    def _check_search(self, n_rows: int) -> None:
+        """Refuse hyperparameters that nothing can be chosen by."""
+        assert self.hyperparameters is not None
+        check_ranges(self.hyperparameters, self)
+        n_members = self._count_members(n_rows)
+        n_folds = self._count_folds(n_rows, n_members)
+        if self.warm_start:
+            raise ValueError("hyperparameters are drawn anew by each fit; use warm_start=False.")
+        if not self._holds_out(n_rows):
+            raise ValueError(
+                "hyperparameters are chosen by held-out rows: they need early_stopping=True and at "
+                f"least {FEWEST_ROWS} rows; X has {n_rows}."
+            )
+        if n_members // n_folds < 2 or n_members % n_folds:
+            raise ValueError(
+                f"n_estimators={n_members} leaves no choice between hyperparameters: with "
+                f"validation={self.validation!r} it is a multiple of {n_folds}, at least "
+                f"{2 * n_folds}."
+            )
 
     @abstractmethod
     def _answers(self, outputs: Tensor) -> np.ndarray:
         """Return what `oof_predictions_` has of outputs (n, n_outputs)."""
 
+    @abstractmethod
+    def _calibrate(self, held_out: HeldOut) -> Calibration:
+        """Return the corrections that held-out rows teach."""
+
     def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
-        """Keep for each row what the networks answer that held it out."""
-        if any(fit.estimator._fold is None for fit in fits):
+        """Choose networks, calibrate, and answer each row by the networks that held it out."""
+        trainings = [fit.training for fit in fits]
+        folds = [fit.estimator._fold for fit in fits]
+        subsets = [each.validation and each.validation.subset for each in trainings]
+        if any(each.validation is None for each in trainings):
             return
-        counts = np.zeros(len(fits[0].training.train.rows))
-        sums: Any = 0.0
-        for fit in fits:
-            samples = fit.training.validation
-            if samples is None:
-                return
-            answers = self._answers(held_out_outputs(fit.training))
-            if not np.ndim(sums):
-                sums = np.zeros((len(counts), *answers.shape[1:]))
-            sums[samples.subset] += answers
-            counts[samples.subset] += 1
-        with np.errstate(invalid="ignore"):  # NaN where a warm start has no row held out
-            self.oof_predictions_ = sums / counts.reshape(-1, *[1] * (sums.ndim - 1))
+        rounds: list[HeldOut] = []
+        if not any(subset is None for subset in [*folds, *subsets]):  # X_val has none
+            rounds = rounds_of_folds(trainings, folds)
+        if self.hyperparameters is not None:
+            candidates = rounds or answers_of_each(trainings)
+            chosen = select_greedily(candidates, self._loss, MOST_CHOSEN)
+            networks = [i for number in chosen for i in candidates[number].networks]
+            self.__dict__.update(self._joined([fits[i] for i in networks]))
+            rounds = [rounds[number] for number in chosen] if rounds else []
+        if not rounds:
+            return
+        together = torch.stack([each.outputs for each in rounds])
+        held_out = rounds[0]._replace(outputs=average_outputs(together, self._loss.out_activation))
+        if self.calibration:
+            self.__dict__["_calibration"] = self._calibrate(held_out)
+        self.oof_predictions_ = self._answers(held_out.outputs)
 
     # -------------------------------------------------------------------------------- network
 
@@ -263,7 +197,10 @@ class TabularEstimator(EnsembleEstimator, LayerParameters):
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> DenseNetwork:
         sizes = positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
-        encoder: FeatureEncoder = data.once("encoder", lambda: self._make_encoder(data, dtype))
+        key = [repr(getattr(self, name)) for name in ENCODER_PARAMETERS]
+        encoder: FeatureEncoder = data.once(
+            f"encoder {key}", lambda: self._make_encoder(data, dtype)
+        )
         return DenseNetwork(
             encoder.width,
             sizes,
@@ -335,7 +272,21 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
         if not hasattr(self, "predict_proba"):
             decisions = outputs.double().cpu().numpy()
             return decisions[:, 0] if self._targets.task == "binary" else decisions
+        if self._calibration is not None:
+            outputs = self._calibration.logits(outputs)
         return self._probabilities(outputs, FLOAT64)
+
+    def _calibrate(self, held_out: HeldOut) -> Calibration:
+        if not hasattr(self, "predict_proba"):
+            return Calibration()
+        known = held_out.is_known
+        logits, targets = held_out.outputs[known], held_out.targets[known]
+        weights = held_out.sample_weight
+        return Calibration(
+            fit_temperature(
+                logits.cpu(), targets.cpu(), None if weights is None else weights[known.cpu()]
+            )
+        )
 
 
 @declares_parameters
@@ -364,3 +315,19 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
         return self._targets.decode(self._values(outputs).cpu().numpy())
+
+    def _calibrate(self, held_out: HeldOut) -> Calibration:
+        known = held_out.is_known.cpu()
+        outputs, targets = held_out.outputs.cpu()[known], held_out.targets.cpu()[known]
+        weights = held_out.sample_weight
+        weights = None if weights is None else weights[known]
+        loss = self._loss
+        if isinstance(loss, QuantilesLoss):
+            quantiles = self._targets.answer(outputs, loss)
+            shift = fit_quantile_shift(quantiles, targets, loss.quantiles, weights)
+            return Calibration(quantile_shift=shift)
+        if isinstance(loss, GaussianLoss):
+            means, variances = loss.point(outputs).numpy(), loss.variances(outputs).numpy()
+            factor = fit_variance_factor(means, variances, targets, weights)
+            return Calibration(variance_factor=factor)
+        return Calibration()
