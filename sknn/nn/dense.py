@@ -156,9 +156,9 @@ class DenseNetwork(nn.Module):
                 return None
         return Z
 
-    def forward(self, X: Tensor) -> Tensor:
+    def forward(self, X: Tensor, fixed: tuple[Tensor, Tensor] | None = None) -> Tensor:
         if self.input_encoder is not None:
-            X = self.input_encoder(X)
+            X = self.input_encoder(X, fixed)
         if X.layout != torch.sparse_csr:
             return self.layers(X)
         # torch has sparse products in float32 and float64 only

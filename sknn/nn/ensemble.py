@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -60,6 +60,23 @@ def average_outputs(outputs: Tensor, out_activation: str) -> Tensor:
     return AVERAGES[out_activation](outputs)
 
 
+def encode_alike(networks: Iterable[nn.Module]) -> bool:
+    """Return whether networks have encoders of equal statistics."""
+    encoders = [getattr(network, "input_encoder", None) for network in networks]
+    return None not in encoders and len({encoder.fixed_key() for encoder in encoders}) == 1  # type: ignore[union-attr]
+
+
+def outputs_of_each(
+    networks: Iterable[nn.Module], inputs: Sequence[Any], encode_alike: bool
+) -> list[Tensor]:
+    """Return the outputs (n, n_outputs) of networks; what their encoders share is done once."""
+    if not encode_alike:
+        return [network(*inputs) for network in networks]
+    (X,) = inputs
+    fixed = next(iter(networks)).input_encoder.encode_fixed(X)  # type: ignore[union-attr, operator]
+    return [network(X, fixed) for network in networks]
+
+
 class EnsembleNetwork(nn.Module):
     """Several networks whose probabilities or predictions are averaged (they are held, not copied).
 
@@ -80,10 +97,11 @@ class EnsembleNetwork(nn.Module):
             )
         self.networks = nn.ModuleList(networks)
         self.out_activation = out_activation
+        self._encode_alike = encode_alike(self.networks)
 
     def forward(self, *inputs: Any) -> Tensor:
-        outputs = torch.stack([network(*inputs) for network in self.networks])
-        return average_outputs(outputs, self.out_activation)
+        outputs = outputs_of_each(self.networks, inputs, self._encode_alike)
+        return average_outputs(torch.stack(outputs), self.out_activation)
 
     def extra_repr(self) -> str:
         return f"out_activation={self.out_activation!r}"
@@ -100,6 +118,7 @@ class SideBySide(nn.Module):
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self._encode_alike = encode_alike(self.networks)
 
     def forward(self, *inputs: Any) -> Tensor:
-        return torch.cat([network(*inputs) for network in self.networks], 1)
+        return torch.cat(outputs_of_each(self.networks, inputs, self._encode_alike), 1)

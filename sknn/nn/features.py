@@ -164,8 +164,8 @@ class FeatureEncoder(nn.Module):
 
     # ------------------------------------------------------------------------------------- encode
 
-    def forward(self, X: Tensor) -> Tensor:
-        scaled, fixed = self.encode_fixed(X)
+    def forward(self, X: Tensor, encoded: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        scaled, fixed = self.encode_fixed(X) if encoded is None else encoded
         if not self.n_learned:
             return fixed
         parameters = [parameter.unsqueeze(0) for parameter in self.parameters()]
