@@ -37,9 +37,7 @@ class Plain(NamedTuple):
     # the places in `levels`, -1 where missing.
     values: np.ndarray
     missing: np.ndarray | None = None  # (n,) where integers are missing
-    levels: tuple[
-        str, ...
-    ] = ()  # distinct texts, those of declared categories that have no row too
+    levels: tuple[str, ...] = ()  # the texts, and declared categories that no row has
     is_ordered: bool = False  # whether their order was declared
     is_category: bool = False  # whether its type says so
     wall: np.ndarray | None = None  # datetime64: what clocks showed where the dates are from
@@ -75,7 +73,7 @@ def read_series(series: nw.Series[Any], name: Any) -> Plain:
         native = series.to_native()
         if hasattr(native, "factorize"):  # pandas, which need not make Python objects of all rows
             codes, texts = native.factorize()
-            return Plain("text", codes, levels=tuple(texts), is_category=True)
+            return Plain("text", codes.astype(np.int32), levels=tuple(texts), is_category=True)
         return _read_texts(_in_chunks(series), name)
     if dtype == nw.Boolean:
         return Plain("boolean", series.cast(nw.Float64).to_numpy())

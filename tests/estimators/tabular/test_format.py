@@ -4,14 +4,15 @@ import datetime
 import itertools
 import pickle
 import sys
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
-from sknn.estimators.tabular import TableFormat
+from sknn.estimators.tabular import TableFormat, TabularClassifier
 from tests.helpers import run_python
 
 pd = pytest.importorskip("pandas")
@@ -634,6 +635,54 @@ def test_arrays_need_no_pandas():
         "[[1.0, 0.0], [0.0, 1.0]]",
         "[[0.0, 2.0], [nan, 1.0], [nan, 3.0]]",
     ]
+
+
+# ------------------------------------------------------------------------------------------- memory
+
+
+def test_a_matrix_is_made_with_little_more_than_its_own_memory():
+    n = 200_000
+    numbers = np.random.default_rng(0).normal(size=(n, 16)).astype(np.float32)
+    table = pd.DataFrame({f"x{j}": column for j, column in enumerate(numbers.T)})
+    for j in range(4):
+        codes = np.arange(n) % (10 ** (j + 1))
+        table[f"c{j}"] = pd.Categorical.from_codes(codes, [f"{i}" for i in range(10 ** (j + 1))])
+    for X in (table, numbers):
+        reader = Reader()
+        tracemalloc.start()
+        found, matrix = TableFormat.learn(X, reader)
+        _, learning = tracemalloc.get_traced_memory()
+        del matrix
+        tracemalloc.reset_peak()
+        matrix = found.check(X, reader)
+        _, checking = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert matrix.nbytes == n * X.shape[1] * 4
+        assert max(learning, checking) < 1.5 * matrix.nbytes
+
+
+# ------------------------------------------------------------------------------------------ whole
+
+
+def test_an_estimator_answers_alike_to_all_tables():
+    pl = pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=40), "i": pd.array([1, None] * 20, dtype="Int64")})
+    table["text"] = pd.Series(["a", "b", None, "c"] * 10)
+    table["kind"] = table["text"].astype("category")
+    table["day"] = pd.date_range("2020-01-01", periods=40, tz="Europe/Berlin")
+    y = (table["x"] > 0).to_numpy()
+    model = TabularClassifier(
+        hidden_layer_sizes=(8,), n_estimators=2, max_iter=5, early_stopping=False, random_state=0
+    )
+    expected = model.fit(table, y).predict_proba(table)
+    for other in (pl.from_pandas(table), table.astype({"text": object, "kind": object})):
+        np.testing.assert_allclose(model.predict_proba(other), expected, rtol=1e-6)
+        again = clone(model).fit(other, y)
+        np.testing.assert_allclose(again.predict_proba(table), expected, rtol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(table[:1]), expected[:1], rtol=1e-6)
+    with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+        model.predict(table[table.columns[::-1]])
 
 
 # ----------------------------------------------------------------------------------- to the network
