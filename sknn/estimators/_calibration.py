@@ -6,6 +6,7 @@ Weights (n,) are relative to each other; a row that weighs 0 is no row.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,19 @@ class Calibration:
     temperature: float = 1.0  # logits are divided by it
     quantile_shift: np.ndarray | None = None  # (n_columns, n_levels), added to quantiles
     variance_factor: np.ndarray | None = None  # (n_columns,), of a "gaussian" loss
+
+    def for_average(self) -> Calibration:
+        """Return half of the corrections, found of networks one by one, for their average.
+
+        An average is less sure of itself than its members, and its errors are smaller. Half, of
+        the logarithm where something is multiplied, is a compromise, and no estimate.
+        """
+        shift, factor = self.quantile_shift, self.variance_factor
+        return Calibration(
+            math.sqrt(self.temperature),
+            None if shift is None else shift / 2,
+            None if factor is None else np.sqrt(factor),
+        )
 
     def logits(self, outputs: Tensor) -> Tensor:
         """Return logits (n, n_outputs) of calibrated probabilities; their order stays."""
