@@ -182,6 +182,10 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Return the epochs without an improvement that end a training of at most so many."""
         return self.n_iter_no_change
 
+    def _resolve_alpha(self) -> float:
+        """Return the strength of the L2 penalty."""
+        return self.alpha
+
     def _holds_out(self, n_rows: int) -> bool:
         """Return whether early stopping holds out some of the rows."""
         return self.early_stopping

@@ -475,6 +475,7 @@ def _make_training(
         watches_loss=model._watches_loss,
         ends_schedules=model._ends_schedules,
         n_iter_no_change=model._resolve_patience(max_iter),
+        alpha=model._resolve_alpha(),
         verbose="bar" if model.verbose == "bar" else bool(model.verbose),
         compute_dtype=model._compute_dtype,
         work=model._work,

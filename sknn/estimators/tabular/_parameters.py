@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn._validation import POSITIVE, POSITIVE_INTEGER
+from sknn._validation import NOT_NEGATIVE, POSITIVE, POSITIVE_INTEGER
 from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._layers import LayerParameters
 
@@ -49,7 +49,7 @@ class TabularParameters(EnsembleEstimator, LayerParameters):
         doc="""int or "auto"
         Largest number of bins a column. Their edges are quantiles; a value with more rows than an
         average bin is an edge together with its two neighbours. "auto" is 32 for
-        regression; for classes a bin for every 400 rows, at least 8 and at most 48.""",
+        regression; for classes a bin for every 200 rows, at least 16 and at most 48.""",
     )
     scaling: str | None = parameter(
         default="robust",
@@ -105,6 +105,14 @@ class TabularParameters(EnsembleEstimator, LayerParameters):
         on with all members; if `n_estimators` has grown, further ones start from new weights.""",
     )
     solver: Any = inherited(LayerParameters, "solver", default="adamw")
+    alpha: Any = parameter(
+        default="auto",
+        constraints=[NOT_NEGATIVE, AUTO],
+        doc="""float or "auto"
+        Weight decay of "adamw" (Loshchilov and Hutter, 2019), which is not divided by the batch;
+        with other solvers the L2 penalty ``alpha / 2 * ||W||^2``. "auto" is 0.3 for regression, 1
+        for two classes and for labels, and 2 / n_classes for several classes.""",
+    )
     beta_2: float = inherited(LayerParameters, "beta_2", default=0.99)
     learning_rate: str = inherited(LayerParameters, "learning_rate", default="warmup_cosine")
     batch_size: Any = parameter(

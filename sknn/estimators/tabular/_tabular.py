@@ -265,8 +265,13 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     {columns}
     """
 
-    alpha: float = inherited(TabularEstimator, "alpha", default=1.0)
     learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.002)
+
+    def _resolve_alpha(self) -> float:
+        if self.alpha != "auto":
+            return self.alpha
+        targets = self._targets
+        return 2 / targets.n_outputs if targets.task == "multiclass" else 1.0
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
         if not hasattr(self, "predict_proba"):
@@ -307,11 +312,13 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     {columns}
     """
 
-    alpha: float = inherited(TabularEstimator, "alpha", default=0.3)
     learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.005)
 
     _scales_targets = True
     _clips_predictions = True
+
+    def _resolve_alpha(self) -> float:
+        return 0.3 if self.alpha == "auto" else self.alpha
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
         return self._targets.decode(self._values(outputs).cpu().numpy())
