@@ -11,7 +11,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sknn
-from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor, RecurrentClassifier
+from sknn import (
+    ConvClassifier,
+    NeuralClassifier,
+    NeuralRegressor,
+    RecurrentClassifier,
+    TabularRegressor,
+)
 from sknn.testing import estimators_to_check
 
 X, Y = load_iris(return_X_y=True)
@@ -154,6 +160,15 @@ def test_data_frames() -> None:
     model = dense().fit(frame, pandas.Series(Y).map({0: "x", 1: "y", 2: "z"}))
     assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
     assert set(model.predict(frame)) <= {"x", "y", "z"}
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_tables(library: str) -> None:
+    module = pytest.importorskip(library)
+    make = module.table if library == "pyarrow" else module.DataFrame
+    X = make({"x": [0.5, None, 2.0] * 8, "kind": ["a", "b", None] * 8})
+    model = TabularRegressor(n_estimators=2, hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    assert np.isfinite(model.fit(X, np.arange(24.0)).predict(X)).all()
 
 
 def test_downloads() -> None:
