@@ -239,6 +239,8 @@ BAD: dict[str, Any] = {
     "max_onehot": -1,
     "validation": "fold",
     "time_limit": 0.0,
+    "calibration": "temperature",
+    "hyperparameters": [("alpha", [0.1])],
 }
 VALIDATED = [*ESTIMATORS, *SEQUENCES]
 

@@ -21,6 +21,7 @@ from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, stacks_networks, train_all
 
 from ._base import NeuralEstimator
+from ._features import embedding_names
 from ._fit import FitArguments, PreparedFit, join_validation, prepare
 from ._layers import positive_integers
 from ._shared import SharedData
@@ -84,14 +85,17 @@ def stacking_key(estimator: Any) -> Hashable | None:
         return None
     try:
         sizes = tuple(positive_integers("hidden_layer_sizes", estimator.hidden_layer_sizes))
-        known = _known_activations(resolve_device(estimator.device))
+        embeddings = embedding_names(estimator.numerical_embedding)
+        device = resolve_device(estimator.device)
     except (TypeError, ValueError):  # `fit` says what is wrong
         return None
-    if not known.issuperset(names):
+    if not _known_activations(device).issuperset(names):
         return None
     return (
         type(estimator),
         sizes,
+        embeddings,
+        str(estimator.n_bins),
         tuple(names),
         str(estimator.batch_size),
         estimator.loss,
@@ -142,7 +146,7 @@ def _widths(estimator: Any, X: Any, y: Any) -> list[int]:
         n_features = _num_features(X)
     except TypeError:  # texts and the like, of which preprocessing makes columns
         n_features = 100
-    return [n_features, *hidden, *n_outputs]
+    return [n_features * estimator._numbers_per_feature(_num_samples(X)), *hidden, *n_outputs]
 
 
 def fit_together(

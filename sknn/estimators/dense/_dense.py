@@ -10,18 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn._parameters import declares_parameters, inherited
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._base import answer_type
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import EnsembleEstimator
+from sknn.estimators._features import (
+    EMBEDDING_CONSTRAINTS,
+    EMBEDDING_DOC,
+    EmbeddingParameters,
+    embedding_names,
+    encode_features,
+)
 from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.estimators._scales import warn_of_inputs, warn_of_targets
 from sknn.estimators.targets import ValueTargets
-from sknn.nn import DenseNetwork, EnsembleNetwork
+from sknn.nn import DenseNetwork, EnsembleNetwork, FeatureEncoder
 
-from ._format import DenseFormat
+from ._format import DenseFormat, refuse_sparse
 
 # Up to so many operations NumPy predicts in a quarter of torch's time (iris, 100 hidden neurons: 25
 # us). From 2^18 multiplications on, OpenBLAS shares a product among threads, which may cost ms.
@@ -32,7 +39,7 @@ NUMPY_TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 @declares_parameters
-class DenseEstimator(EnsembleEstimator, LayerParameters):
+class DenseEstimator(EnsembleEstimator, EmbeddingParameters, LayerParameters):
     """Input convention and network of the dense estimators.
 
     Parameters
@@ -46,9 +53,19 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
     )
     activation: Any = inherited(LayerParameters, "activation", default="relu", kw_only=False)
 
+    numerical_embedding: Any = parameter(
+        default=None,
+        constraints=EMBEDDING_CONSTRAINTS,
+        doc=EMBEDDING_DOC
+        + """ X has to be dense then. It stays as it is: scale it before, since the first
+        frequencies have a standard deviation of 0.1 in its units.""",
+    )
+
     _family_attributes: ClassVar[str] = """
         coefs_ : list of ndarray of shape (fan_in, fan_out)
             Weight matrices. On the CPU they are views: what is written into them takes effect.
+            With `numerical_embedding` the rows of the first are those of "periodic" embeddings,
+            feature by feature, of the features, and of their bins.
         intercepts_ : list of ndarray of shape (fan_out,)
             Bias vectors.
         n_layers_ : int
@@ -84,20 +101,55 @@ class DenseEstimator(EnsembleEstimator, LayerParameters):
         ):
             warn_of_targets(targets)
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that embeddings take dense X only."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse &= self.numerical_embedding is None or self.module is not None
+        return tags
+
+    def _obstacle_to_streams(self) -> str:
+        names = self.numerical_embedding
+        names = names if isinstance(names, list | tuple) else [names]
+        if self.module is None and "piecewise_linear" in names:
+            return (
+                "the bins of numerical_embedding='piecewise_linear' come from all rows. Pass them "
+                "to fit."
+            )
+        return super()._obstacle_to_streams()
+
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> DenseNetwork:
         sizes = positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
+        encoder = self._make_encoder(data, dtype)
         return DenseNetwork(
-            data.X.shape[1],
+            data.X.shape[1] if encoder is None else encoder.width,
             sizes,
             self.n_outputs_,
+            encoder=encoder,
             activation=self.activation,
             dropout=dropout_rates(self, len(sizes)),
             normalization=self.normalization,
             random_state=random_state,
             dtype=dtype,
         )
+
+    def _make_encoder(self, data: CheckedData, dtype: torch.dtype) -> FeatureEncoder | None:
+        """Return what comes before the first layer, if anything does."""
+        embeddings = embedding_names(self.numerical_embedding)
+        if not embeddings:
+            return None
+        refuse_sparse(data.X)
+
+        def make() -> FeatureEncoder:
+            n_bins = self._resolve_bins(len(data.X))
+            weights = data.sample_weight
+            return encode_features(
+                data.X, weights, embeddings=embeddings, n_bins=n_bins, dtype=dtype
+            )
+
+        encoder: FeatureEncoder = data.once("encoder", make)
+        return encoder.fresh()
 
     # -------------------------------------------------------------------------------- predict
 

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn.data import Rows, make_rows
 from sknn.estimators._validation import is_plain, torch_type
+from sknn.nn import DenseNetwork
 from sknn.nn.inputs import CastRows
 
 # Nothing is copied or cast here: integers stay integers, memmaps stay on the disk.
@@ -56,7 +58,9 @@ class DenseFormat(NamedTuple):
         )
 
     def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:
-        """Wrap an array or CSR matrix."""
+        """Wrap an array or CSR matrix, which an encoder does not take."""
+        if isinstance(module, DenseNetwork) and module.input_encoder is not None:
+            refuse_sparse(X)
         return make_rows(X, device, dtype)
 
     @property
@@ -79,3 +83,12 @@ class DenseFormat(NamedTuple):
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a cast."""
         return CastRows(dtype)
+
+
+def refuse_sparse(X: Any) -> None:
+    """Refuse a matrix most of whose zeros embeddings would make other numbers of."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is sparse, and numerical_embedding needs dense X: use '.toarray()', or "
+            "numerical_embedding=None."
+        )

@@ -11,15 +11,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE, POSITIVE_INTEGER
 from sknn.estimators._ensemble import EnsembleEstimator
+from sknn.estimators._features import NUMERICAL_EMBEDDINGS, EmbeddingParameters
 from sknn.estimators._layers import LayerParameters
-
-from ._encoding import NUMERICAL_EMBEDDINGS
 
 AUTO = StrOptions({"auto"})
 
 
 @declares_parameters
-class TabularParameters(EnsembleEstimator, LayerParameters):
+class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters):
     """What a user decides about a network for tables.
 
     Parameters
@@ -34,22 +33,8 @@ class TabularParameters(EnsembleEstimator, LayerParameters):
         Which columns are categories: a mask, column numbers or column names. "from_dtype" takes
         columns of categories and of strings; with None every column has to be a number.""",
     )
-    numerical_embedding: Any = parameter(
-        default=NUMERICAL_EMBEDDINGS,
-        constraints=[StrOptions(set(NUMERICAL_EMBEDDINGS)), list, tuple, None],
-        doc="""{"piecewise_linear", "periodic"}, sequence of them or None
-        What the first layer gets beside each scaled number. "piecewise_linear": the share of each
-        of `n_bins` bins that lies below it (Gorishniy et al., 2022, arXiv:2203.05556).
-        "periodic": three learned linear functions of 16 cosines of learned frequencies (PBLD of
-        Holzmueller et al., 2024, arXiv:2407.04491).""",
-    )
-    n_bins: int | str = parameter(
-        default="auto",
-        constraints=[POSITIVE_INTEGER, AUTO],
-        doc="""int or "auto"
-        Largest number of bins a column. Their edges are quantiles; a value with more rows than an
-        average bin is an edge together with its two neighbours. "auto" is 32 for
-        regression; for classes a bin for every 200 rows, at least 16 and at most 48.""",
+    numerical_embedding: Any = inherited(
+        EmbeddingParameters, "numerical_embedding", default=NUMERICAL_EMBEDDINGS
     )
     scaling: str | None = parameter(
         default="robust",

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
 from torch import Tensor
 
 from sknn._documentation import composed
@@ -22,6 +21,7 @@ from sknn.estimators._calibration import (
 )
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import count_rows
+from sknn.estimators._features import embedding_names, encode_table
 from sknn.estimators._fit import CheckedData, FitArguments, PreparedFit
 from sknn.estimators._folds import Fold
 from sknn.estimators._held_out import (
@@ -33,10 +33,9 @@ from sknn.estimators._held_out import (
 from sknn.estimators._layers import dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.nn import DenseNetwork, FeatureEncoder, GaussianLoss, QuantilesLoss, average_outputs
-from sknn.training import Listener, TimeLimit, Work
+from sknn.training import Listener, TimeLimit
 
 from ._columns import COLUMNS
-from ._encoding import automatic_bins, embedding_names, make_encoder
 from ._format import TableFormat
 from ._hyperparameters import check_ranges, draw
 from ._parameters import TabularParameters
@@ -215,34 +214,18 @@ class TabularEstimator(TabularParameters):
         )
 
     def _make_encoder(self, data: CheckedData, dtype: torch.dtype) -> FeatureEncoder:
-        n_bins = self.n_bins
-        if n_bins == "auto":
-            n_bins = automatic_bins(len(data.X), is_classifier=is_classifier(self))
-        return make_encoder(
+        return encode_table(
             data.X,
             data.sample_weight,
             self._format.n_levels,
             embeddings=embedding_names(self.numerical_embedding),
-            n_bins=int(n_bins),
+            n_bins=self._resolve_bins(len(data.X)),
             scaling=self.scaling,
             frequency_scale=self.frequency_scale,
             max_onehot=self.max_onehot,
             embedding_size=self.embedding_size,
             dtype=dtype,
         )
-
-    def _measure_work(self) -> Work:
-        network = self.module_
-        encoder = network.input_encoder if isinstance(network, DenseNetwork) else None
-        if encoder is None:
-            return super()._measure_work()
-        first, *others = network.linear_layers  # type: ignore[misc]
-        multiplications = (
-            encoder.multiplications
-            + encoder.n_active * first.out_features
-            + sum(layer.weight.numel() for layer in others)
-        )
-        return Work.of_training(multiplications, encoder.width)
 
 
 @declares_parameters
