@@ -17,6 +17,6 @@
 `_report`           the table
 `_fits`, `_predictions`, `_searches`, `_imports`, `_scores`, `_images`, `_image_scores`,
 `_series`, `_forecasts`,
-`_cuda`             benchmarks
+`_tables`, `_cuda`  benchmarks; tables: the data in `_table_data`
 ==================  ============================================================================
 """

@@ -24,6 +24,7 @@ from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
 from ._searches import run_searches
 from ._series import run_series
+from ._tables import run_tabular, run_tabular_intervals
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "mnist": run_mnist,
@@ -41,6 +42,8 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "images-defaults": run_image_defaults,
     "series": run_series,
     "forecasts": run_forecasts,
+    "tabular": run_tabular,
+    "tabular-intervals": run_tabular_intervals,
     "cuda": run_cuda,
 }
 
@@ -68,6 +71,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PATH",
         help="a Python with tensorflow and keras, for the rows of Keras in images",
     )
+    tables = parser.add_argument_group("tabular and tabular-intervals")
+    tables.add_argument("--sets", nargs="+", default=[], metavar="SET", help="default: all")
+    tables.add_argument(
+        "--peers", nargs="+", default=[], metavar="PEER", help="of tabular; default: all installed"
+    )
+    tables.add_argument(
+        "--cap", type=int, default=6000, help="largest number of rows, 0 for all (default: 6000)"
+    )
     options = parser.parse_args(arguments)
     for name in options.names:
         if name not in BENCHMARKS:
@@ -90,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         overview=not parsed.names,
         bfloat16=parsed.bfloat16,
         keras_python=parsed.keras_python,
+        sets=tuple(parsed.sets),
+        peers=tuple(parsed.peers),
+        cap=parsed.cap,
     )
     print(describe(), flush=True)
     rows: list[Row] = []

@@ -33,6 +33,9 @@ class Options:
     overview: bool = False
     bfloat16: bool = False
     keras_python: str | None = None
+    sets: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    cap: int = 6000
 
     def rounds(self, alone: int, overview: int, quick: int = 1) -> int:
         """Return the number of interleaved runs: as asked for, or a default for the situation."""
