@@ -89,6 +89,17 @@ class StepAnswers(Answers):
         return super().slice(int(ends[start]), int(ends[stop]))
 
 
+def make_answers(
+    targets: np.ndarray | Ragged,
+    sample_weight: np.ndarray | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Answers:
+    """Return targets and weights on a device, which several samples of the same rows may share."""
+    kind = StepAnswers if isinstance(targets, Ragged) else Answers
+    return kind(targets, sample_weight, device, dtype)  # type: ignore[arg-type]
+
+
 # Batches whose series are sorted by length together: the more, the less padding and randomness.
 GROUPED_BATCHES = 16
 
@@ -113,7 +124,8 @@ class Samples:
         rows: Rows,
         X: Any,  # this and y as the user gave them, for callbacks
         y: Any,
-        targets: np.ndarray | Ragged,  # what the loss takes; ragged where each step has an answer
+        # what the loss takes; ragged where each step has an answer
+        targets: np.ndarray | Ragged | Answers,
         sample_weight: np.ndarray | None,  # of the steps where they have the targets
         *,
         subset: np.ndarray | None = None,  # numbers of the rows that belong here; None is all
@@ -123,8 +135,9 @@ class Samples:
         self.rows = rows
         self.device = device = rows.device
         self.smallest_batch = smallest_batch
-        kind: Any = StepAnswers if isinstance(targets, Ragged) else Answers
-        self._answers: Answers = kind(targets, sample_weight, device, rows.dtype)
+        if not isinstance(targets, Answers):
+            targets = make_answers(targets, sample_weight, device, rows.dtype)
+        self._answers = targets
         self.subset = subset
         self._whole: Batch | None = None
 

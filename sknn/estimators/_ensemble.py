@@ -361,8 +361,11 @@ def train_members(fits: Sequence[PreparedFit]) -> None:
     def has_failed() -> bool:
         return any(fit.training.error is not None for fit in fits)
 
+    def forget_order(fit: PreparedFit) -> None:  # of all rows, which nobody reads any more
+        fit.training.order = None
+
     with suppress(Interrupted):
-        train_all(fits, should_stop=has_failed, n_threads=count_threads())
+        train_all(fits, on_done=forget_order, should_stop=has_failed, n_threads=count_threads())
     for number, fit in enumerate(fits):
         error = fit.training.error
         if isinstance(error, DivergenceError):

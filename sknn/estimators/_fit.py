@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sknn.data import Samples, fingerprint, resolve_device, resolve_precision
+from sknn.data import Samples, fingerprint, make_answers, resolve_device, resolve_precision
 from sknn.nn import first_parameter, moved, set_mode
 from sknn.training import (
     HORIZON_SCHEDULES,
@@ -74,13 +74,13 @@ class CheckedData:
     sample_weight: np.ndarray | None  # those of the classes multiplied in
     validation: tuple[Any, Any, Any, Any] | None  # X, y, targets and weights
     incremental: bool
-    _made: dict[str, Any] = field(default_factory=dict)
+    _made: dict[Hashable, Any] = field(default_factory=dict)
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what is made of the data once for all networks of an ensemble."""
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
     def fingerprints(self) -> dict[str, str | None]:
@@ -381,7 +381,11 @@ def _make_samples(
         _, rows = company.rows[key]
         return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
 
-    training = data.X, data.y, data.targets, data.sample_weight
+    answers = data.once(
+        ("answers", device, dtype),
+        lambda: make_answers(data.targets, data.sample_weight, device, dtype),
+    )
+    training = data.X, data.y, answers, None
     splits = (
         model._holds_out(data.X.shape[0]) and model.solver != "lbfgs" and data.validation is None
     )

@@ -133,8 +133,11 @@ class CompiledStep(GradientStep):
         self.no_data = Data(
             nothing.reshape(0, d), nothing.reshape(0, 1), NO_NUMBERS, NO_ROWS, 0.0, self.residuals
         )
-        # until `reserve` makes room
-        self.work, self.order, self.permutation = nothing, NO_ROWS, NO_ROWS
+        self.release()
+
+    def release(self) -> None:
+        """Keep no memory, until `reserve` makes room."""
+        self.work, self.order, self.permutation = self.nothing, NO_ROWS, NO_ROWS
         self.batch, self.losses = NO_ROWS, NO_NUMBERS
 
     def reserve(self, n_rows: int, n_ordered: int) -> None:

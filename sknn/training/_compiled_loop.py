@@ -71,6 +71,11 @@ class CompiledLoop(Loop):
         with one_blas_thread():
             super().run()
 
+    def finish(self) -> None:
+        """Leave a network that predicts, and no memory for batches and orders."""
+        super().finish()
+        self.step.release()
+
     def start(self) -> None:
         """Take over from the state; the best weights become views of the step's."""
         super().start()

@@ -45,6 +45,7 @@ STEPS = 2500
 BATCH_SIZE = 128
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 200
 N_MEMBERS, MOST_FOLDS = 8, 8
+MANY_ROWS = 200_000  # get half as many networks
 # Networks that differ in hyperparameters, and how many of their drawings are averaged at most.
 N_SEARCHED, MOST_CHOSEN = 32, 32
 # Of fewer rows none is held out.
@@ -91,7 +92,9 @@ class TabularEstimator(TabularParameters):
     def _count_members(self, n_rows: int) -> int:
         if self.n_estimators != "auto":
             return int(self.n_estimators)
-        return N_MEMBERS if self.hyperparameters is None else N_SEARCHED
+        if self.hyperparameters is not None:
+            return N_SEARCHED
+        return N_MEMBERS if n_rows < MANY_ROWS else N_MEMBERS // 2
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         # batches of nearly equal size: a last one of a few rows would be a step of noise
@@ -196,10 +199,8 @@ class TabularEstimator(TabularParameters):
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> DenseNetwork:
         sizes = positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
-        key = [repr(getattr(self, name)) for name in ENCODER_PARAMETERS]
-        encoder: FeatureEncoder = data.once(
-            f"encoder {key}", lambda: self._make_encoder(data, dtype)
-        )
+        key = ("encoder", dtype, *(repr(getattr(self, name)) for name in ENCODER_PARAMETERS))
+        encoder: FeatureEncoder = data.once(key, lambda: self._make_encoder(data, dtype))
         return DenseNetwork(
             encoder.width,
             sizes,
