@@ -76,7 +76,8 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         history_ : list of dict
             For each epoch `train_loss`, `train_score` (accuracy or R2, measured while training),
             `valid_loss` and `valid_score` if there are validation data, `learning_rate` at its
-            start, and `dur`, its seconds.
+            start, and `dur`, its seconds. Where a regressor or a loss scales y, losses are those of
+            scaled targets.
         loss_ : float
             Training loss of the last epoch, penalty included.
         loss_curve_ : list of float

@@ -6,7 +6,6 @@ Weights (n,) are relative to each other; a row that weighs 0 is no row.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +39,6 @@ class Calibration:
     quantile_shift: np.ndarray | None = None  # (n_columns, n_levels), added to quantiles
     variance_factor: np.ndarray | None = None  # (n_columns,), of a "gaussian" loss
 
-    def for_average(self) -> Calibration:
-        """Return half of the corrections, found of networks one by one, for their average.
-
-        An average is less sure of itself than its members, and its errors are smaller. Half, of
-        the logarithm where something is multiplied, is a compromise, and no estimate.
-        """
-        shift, factor = self.quantile_shift, self.variance_factor
-        return Calibration(
-            math.sqrt(self.temperature),
-            None if shift is None else shift / 2,
-            None if factor is None else np.sqrt(factor),
-        )
-
     def logits(self, outputs: Tensor) -> Tensor:
         """Return logits (n, n_outputs) of calibrated probabilities; their order stays."""
         return outputs if self.temperature == 1 else outputs / self.temperature
@@ -76,8 +62,9 @@ def calibrate(
 ) -> Calibration | None:
     """Return the calibration of a loss's answers; None where there is nothing to calibrate.
 
-    Outputs are (n, n_outputs), of networks that have not learned from these rows, and targets as
-    the loss takes them.
+    Outputs are (n, n_outputs), of what is to be calibrated, on rows that it has not learned from,
+    and targets as the loss takes them. Outputs of the members of an ensemble do not stand for its
+    own: an average is less sure of itself, and its errors are smaller.
     """
     if isinstance(loss, GaussianLoss | QuantilesLoss):
         z = torch.as_tensor(np.asarray(outputs, np.float64))

@@ -184,15 +184,6 @@ SMALL: dict[str, Any] = {
 }
 
 
-def test_half_of_the_corrections() -> None:
-    whole = Calibration(4.0, np.array([[1.0, -2.0]]), np.array([9.0]))
-    half = whole.for_average()
-    assert half.temperature == 2
-    assert_array_equal(half.quantile_shift, [[0.5, -1.0]])  # type: ignore[arg-type]
-    assert_array_equal(half.variance_factor, [3.0])  # type: ignore[arg-type]
-    assert Calibration().for_average() == Calibration()
-
-
 @TASKS
 @pytest.mark.parametrize("n_estimators", [1, 3])
 def test_the_temperature_divides_the_logits(task: str, n_estimators: int) -> None:
