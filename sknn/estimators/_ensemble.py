@@ -268,7 +268,7 @@ class EnsembleEstimator(NeuralEstimator):
             for member in (self._earlier_members() if draft.goes_on else [])
         ]
         seeds = self._draw_seeds(draft, len(drafts), folder, n_members)
-        n_folds = self._count_folds(data.X.shape[0], n_members)
+        n_folds = self._count_folds(data.n_counted, n_members)
         for number in range(len(drafts), n_members):
             # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
             copies = copy.deepcopy(parameters) | self._drawn_parameters(number // n_folds, seeds[0])

@@ -82,6 +82,12 @@ class CheckedData:
             self._made[key] = make()
         return self._made[key]
 
+    @property
+    def n_counted(self) -> int:
+        """Number of rows whose weight is above 0."""
+        weights = self.sample_weight
+        return self.X.shape[0] if weights is None else int(np.count_nonzero(weights))
+
     @cached_property
     def fingerprints(self) -> dict[str, str | None]:
         """A digest for each part, by the name that the user knows it by."""
@@ -387,7 +393,7 @@ def _make_samples(
     )
     training = data.X, data.y, answers, None
     splits = (
-        model._holds_out(data.X.shape[0]) and model.solver != "lbfgs" and data.validation is None
+        model._holds_out(data.n_counted) and model.solver != "lbfgs" and data.validation is None
     )
     memory = _remember_rows(model, data.X, splits=splits)
     if data.validation is not None:
@@ -398,7 +404,7 @@ def _make_samples(
         return make(*training), None
     labels = model._targets.stratification(data.y)
     if model._fold is not None:
-        train_rows, held_out_rows = model._fold.split(data.X, labels, memory)
+        train_rows, held_out_rows = model._fold.split(data.X, labels, data.sample_weight, memory)
     else:
         if draft.goes_on:
             draft.draws_from(model._state.random_state)

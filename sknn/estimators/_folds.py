@@ -17,19 +17,24 @@ class Fold(NamedTuple):
     seed: int
 
     def split(
-        self, X: Any, labels: np.ndarray | None, memory: RowMemory | None = None
+        self,
+        X: Any,
+        labels: np.ndarray | None,
+        sample_weight: np.ndarray | None = None,
+        memory: RowMemory | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the rows to train on, and of those that are held out.
 
-        Each fold has the shares of the labels, up to a row. A warm start never holds out rows that
-        were trained on.
+        Each fold has the shares of the labels, up to a row. In a warm start rows stay on the side
+        on which they were, and new ones are dealt.
         """
-        is_held_out = self.of_rows(X.shape[0], labels) == self.number
+        is_held_out = self.of_rows(X.shape[0], labels, sample_weight) == self.number
         if memory is not None:
             keys = row_keys(X)
+            was_held_out = np.isin(keys, memory.held_out)
+            is_held_out = was_held_out | (is_held_out & ~np.isin(keys, memory.trained))
             # equal rows stay on one side
-            is_held_out &= ~np.isin(keys, keys[~is_held_out])
-            is_held_out &= ~np.isin(keys, memory.trained)
+            is_held_out &= was_held_out | ~np.isin(keys, keys[~is_held_out])
             memory.trained = np.union1d(memory.trained, keys[~is_held_out])
             memory.held_out = np.union1d(memory.held_out, keys[is_held_out])
         train, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
@@ -41,11 +46,15 @@ class Fold(NamedTuple):
             )
         return train, held_out
 
-    def of_rows(self, n_rows: int, labels: np.ndarray | None) -> np.ndarray:
+    def of_rows(
+        self, n_rows: int, labels: np.ndarray | None, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the number of the fold (n_rows,) that each row is dealt to."""
         order = np.random.RandomState(self.seed).permutation(n_rows)
         if labels is not None:  # rows of equal labels are dealt one after the other
             order = order[np.argsort(labels[order], kind="stable")]
+        if sample_weight is not None:  # each fold gets of the rows that count
+            order = order[np.argsort(sample_weight[order] == 0, kind="stable")]
         folds = np.empty(n_rows, np.int64)
         folds[order] = np.arange(n_rows) % self.n_folds
         return folds
