@@ -105,7 +105,8 @@ class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters)
         default="auto",
         constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
         doc="""int, "auto" or "all"
-        Rows a batch. "auto" is about 128, so that all batches are of nearly equal size.""",
+        Rows a batch. "auto" is about 128, and from 10,000 rows on in proportion to their square
+        root, so that all batches are of nearly equal size.""",
     )
     max_iter: Any = parameter(
         default="auto",

@@ -41,15 +41,16 @@ from ._hyperparameters import check_ranges, draw
 from ._parameters import TabularParameters
 
 # The defaults that follow the number of rows.
-STEPS = 2500
-BATCH_SIZE = 128
-FEWEST_EPOCHS, MOST_EPOCHS = 20, 200
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2500, 20, 200
+BATCH_SIZE, GROWS_FROM = 128, 10_000
+FEWEST_ROWS = 20  # of fewer none is held out
 N_MEMBERS, MOST_FOLDS = 8, 8
 MANY_ROWS = 200_000  # get half as many networks
-# Networks that differ in hyperparameters, and how many of their drawings are averaged at most.
+# Networks that differ in hyperparameters, and how many drawings are averaged at most.
 N_SEARCHED, MOST_CHOSEN = 32, 32
-# Of fewer rows none is held out.
-FEWEST_ROWS = 20
+
+# Of what the encoder returns, while a batch goes through the networks.
+COPIES = 8
 
 ENCODER_PARAMETERS = (
     *("numerical_embedding", "n_bins", "scaling", "frequency_scale", "max_onehot"),
@@ -97,8 +98,9 @@ class TabularEstimator(TabularParameters):
         return N_MEMBERS if n_rows < MANY_ROWS else N_MEMBERS // 2
 
     def _automatic_batch_size(self, n_samples: int) -> int:
+        size = BATCH_SIZE * math.sqrt(max(n_samples / GROWS_FROM, 1))
         # batches of nearly equal size: a last one of a few rows would be a step of noise
-        return math.ceil(n_samples / max(round(n_samples / BATCH_SIZE), 1))
+        return math.ceil(n_samples / max(round(n_samples / size), 1))
 
     def _resolve_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
