@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from . import _places as at
-from ._jit import inner, product
+from ._jit import inner, product, sums
 
 
 @product
@@ -107,36 +107,63 @@ def add_multiple(out, factor, row):
         out[i] += factor * row[i]
 
 
+@sums
+def inner_product(a, b):
+    """Return the sum of products of two vectors."""
+    total = a[0] * b[0]
+    for i in range(1, len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@sums
+def total_of(a):
+    """Return the sum of a vector."""
+    total = a[0]
+    for i in range(1, len(a)):
+        total += a[i]
+    return total
+
+
 @inner
 def learned_values(plan, constants, theta, work, x):
-    """Write the learned values (n, l) of rows x (n, c), and the waves that they are made of."""
+    """Write the learned values (n, l) of rows x (n, c), and the waves that they are made of.
+
+    What is periodic lies in columns, rows side by side, so that its loops are of vectors.
+    """
     n = len(x)
     p, h = plan[at.SIZES, at.N_NUMBERS], plan[at.SIZES, at.N_WAVES]
     d = plan[at.SIZES, at.N_PERIODIC]
     width = plan[at.SIZES, at.N_LEARNED]
     learned = work[plan[at.MEMORY, at.LEARNED] :][: n * width].reshape(n, width)
     if d:
-        cosines = work[plan[at.MEMORY, at.COSINES] :][: n * (p * h)].reshape(n, p * h)
-        sines = work[plan[at.MEMORY, at.SINES] :][: n * (p * h)].reshape(n, p * h)
+        cosines = work[plan[at.MEMORY, at.COSINES] :][: p * h * n].reshape(p * h, n)
+        sines = work[plan[at.MEMORY, at.SINES] :][: p * h * n].reshape(p * h, n)
+        angles = work[plan[at.MEMORY, at.ANGLES] :][: p * n].reshape(p, n)
+        columns = work[plan[at.MEMORY, at.COLUMNS] :][: p * d * n].reshape(p * d, n)
         frequencies = theta[plan[at.PARAMETERS, at.FREQUENCIES] :]
         phases = theta[plan[at.PARAMETERS, at.PHASES] :]
         projections = theta[plan[at.PARAMETERS, at.PROJECTIONS] :]
         shifts = theta[plan[at.PARAMETERS, at.SHIFTS] :]
-        for row in range(n):
-            for j in range(p):
+        for j in range(p):
+            of_number = angles[j]
+            for row in range(n):
                 value = x[row, j]
                 value = constants[j] if value != value else value
                 a = scaled_number(plan, constants, j, value)
-                two_pi_a = theta.dtype.type(2 * math.pi) * a
-                for i in range(j * h, j * h + h):
-                    cosine, sine = wave(phases[i] + two_pi_a * frequencies[i])
-                    cosines[row, i] = cosine
-                    sines[row, i] = sine
+                of_number[row] = theta.dtype.type(2 * math.pi) * a
+            for k in range(d):
+                columns[j * d + k, :] = shifts[j * d + k]
+            for i in range(j * h, j * h + h):
+                cosine, sine = cosines[i], sines[i]
+                phase, frequency = phases[i], frequencies[i]
+                for row in range(n):
+                    cosine[row], sine[row] = wave(phase + of_number[row] * frequency)
                 for k in range(d):
-                    total = shifts[j * d + k]
-                    for i in range(j * h, j * h + h):
-                        total += cosines[row, i] * projections[i * d + k]
-                    learned[row, j * d + k] = total
+                    add_multiple(columns[j * d + k], projections[i * d + k], cosine)
+        for i in range(p * d):
+            for row in range(n):
+                learned[row, i] = columns[i, row]
     size = plan[at.SIZES, at.EMBEDDING]
     for e in range(plan[at.SIZES, at.N_EMBEDDED]):
         table = theta[plan[at.PARAMETERS, at.TABLE] + plan[at.TABLE_OFFSET, e] * size :]
@@ -153,17 +180,17 @@ def encode(plan, constants, theta, work, x, weights, z):
     n, (u, w) = len(x), weights.shape
     n_learned, m = plan[at.SIZES, at.N_LEARNED], plan[at.SIZES, at.N_BINS]
     transposed = work[plan[at.MEMORY, at.TRANSPOSED] :][: w * u].reshape(w, u)
-    sums = work[plan[at.MEMORY, at.RUNNING_SUMS] :][: m * u].reshape(m, u)
+    running = work[plan[at.MEMORY, at.RUNNING_SUMS] :][: m * u].reshape(m, u)
     transpose(weights, transposed)
     p = plan[at.SIZES, at.N_NUMBERS]
     for j in range(p):  # what full bins add: the sum of those before each
         first, start = plan[at.FIRST_BIN, j], plan[at.BIN_OUTPUT, j]
         for b in range(plan[at.BIN_COUNT, j]):
             for i in range(u):
-                sums[first + b, i] = 0
+                running[first + b, i] = 0
                 if b:
-                    before = sums[first + b - 1, i] + transposed[start + b - 1, i]
-                    sums[first + b, i] = before
+                    before = running[first + b - 1, i] + transposed[start + b - 1, i]
+                    running[first + b, i] = before
     if n_learned:
         learned_values(plan, constants, theta, work, x)
         learned = work[plan[at.MEMORY, at.LEARNED] :][: n * n_learned].reshape(n, n_learned)
@@ -185,7 +212,7 @@ def encode(plan, constants, theta, work, x, weights, z):
                 place = plan[at.FIRST_BIN, j] + b
                 share = min(value * factors[place] + offsets[place], theta.dtype.type(1))
                 if b:
-                    add_row(out, sums[place])
+                    add_row(out, running[place])
                 add_multiple(out, share, transposed[plan[at.BIN_OUTPUT, j] + b])
         for e in range(plan[at.SIZES, at.N_HOT]):
             code = int(x[row, plan[at.HOT_COLUMN, e]])
@@ -204,8 +231,8 @@ def encode_backward(plan, constants, theta, gradient, work, x, delta, weights_gr
     p = plan[at.SIZES, at.N_NUMBERS]
     back = work[plan[at.MEMORY, at.BACK] :][: w * u].reshape(w, u)
     back[n_learned:] = 0
-    sums = work[plan[at.MEMORY, at.BACK_SUMS] :][: m * u].reshape(m, u)
-    sums[:] = 0
+    running = work[plan[at.MEMORY, at.BACK_SUMS] :][: m * u].reshape(m, u)
+    running[:] = 0
     factors, offsets, lefts = constants[2 * p :], constants[2 * p + m :], constants[2 * p + 2 * m :]
     for row in range(n):
         own = delta[row]
@@ -221,7 +248,7 @@ def encode_backward(plan, constants, theta, gradient, work, x, delta, weights_gr
                 place = plan[at.FIRST_BIN, j] + b
                 share = min(value * factors[place] + offsets[place], theta.dtype.type(1))
                 if b:
-                    add_row(sums[place], own)
+                    add_row(running[place], own)
                 add_multiple(back[plan[at.BIN_OUTPUT, j] + b], share, own)
         for e in range(plan[at.SIZES, at.N_HOT]):
             code = int(x[row, plan[at.HOT_COLUMN, e]])
@@ -231,8 +258,8 @@ def encode_backward(plan, constants, theta, gradient, work, x, delta, weights_gr
         first, start, n_bins = plan[at.FIRST_BIN, j], plan[at.BIN_OUTPUT, j], plan[at.BIN_COUNT, j]
         for b in range(n_bins - 1, 0, -1):
             if b < n_bins - 1:
-                add_row(sums[first + b], sums[first + b + 1])
-            add_row(back[start + b - 1], sums[first + b])
+                add_row(running[first + b], running[first + b + 1])
+            add_row(back[start + b - 1], running[first + b])
     if n_learned:
         learned = work[plan[at.MEMORY, at.LEARNED] :][: n * n_learned].reshape(n, n_learned)
         multiply(learned.T, delta, back[:n_learned])
@@ -251,34 +278,33 @@ def learned_backward(plan, constants, theta, gradient, work, x):
     width = plan[at.SIZES, at.N_LEARNED]
     deltas = work[plan[at.MEMORY, at.LEARNED] :][: n * width].reshape(n, width)
     if d:
-        cosines = work[plan[at.MEMORY, at.COSINES] :][: n * (p * h)].reshape(n, p * h)
-        sines = work[plan[at.MEMORY, at.SINES] :][: n * (p * h)].reshape(n, p * h)
+        cosines = work[plan[at.MEMORY, at.COSINES] :][: p * h * n].reshape(p * h, n)
+        sines = work[plan[at.MEMORY, at.SINES] :][: p * h * n].reshape(p * h, n)
+        angles = work[plan[at.MEMORY, at.ANGLES] :][: p * n].reshape(p, n)
+        columns = work[plan[at.MEMORY, at.COLUMNS] :][: p * d * n].reshape(p * d, n)
         projections = theta[plan[at.PARAMETERS, at.PROJECTIONS] :]
-        of_frequencies = gradient[plan[at.PARAMETERS, at.FREQUENCIES] :][: p * h]
-        of_phases = gradient[plan[at.PARAMETERS, at.PHASES] :][: p * h]
-        of_projections = gradient[plan[at.PARAMETERS, at.PROJECTIONS] :][: p * h * d]
-        of_shifts = gradient[plan[at.PARAMETERS, at.SHIFTS] :][: p * d]
-        of_frequencies[:] = 0
-        of_phases[:] = 0
-        of_projections[:] = 0
-        of_shifts[:] = 0
-        for row in range(n):
-            for j in range(p):
-                value = x[row, j]
-                value = constants[j] if value != value else value
-                a = scaled_number(plan, constants, j, value)
-                two_pi_a = theta.dtype.type(2 * math.pi) * a
-                own = deltas[row, j * d : j * d + d]
+        of_frequencies = gradient[plan[at.PARAMETERS, at.FREQUENCIES] :]
+        of_phases = gradient[plan[at.PARAMETERS, at.PHASES] :]
+        of_projections = gradient[plan[at.PARAMETERS, at.PROJECTIONS] :]
+        of_shifts = gradient[plan[at.PARAMETERS, at.SHIFTS] :]
+        for i in range(p * d):
+            for row in range(n):
+                columns[i, row] = deltas[row, i]
+            of_shifts[i] = total_of(columns[i])
+        for j in range(p):
+            for i in range(j * h, j * h + h):
+                cosine, sine = cosines[i], sines[i]
                 for k in range(d):
-                    of_shifts[j * d + k] += own[k]
-                for i in range(j * h, j * h + h):
-                    total = theta.dtype.type(0)
-                    for k in range(d):
-                        of_projections[i * d + k] += cosines[row, i] * own[k]
-                        total += projections[i * d + k] * own[k]
-                    total *= -sines[row, i]
-                    of_phases[i] += total
-                    of_frequencies[i] += two_pi_a * total
+                    of_projections[i * d + k] = inner_product(cosine, columns[j * d + k])
+                # the waves are read for the last time: the sines become gradients of the angles
+                for row in range(n):
+                    cosine[row] = 0
+                for k in range(d):
+                    add_multiple(cosine, projections[i * d + k], columns[j * d + k])
+                for row in range(n):
+                    sine[row] *= -cosine[row]
+                of_phases[i] = total_of(sine)
+                of_frequencies[i] = inner_product(sine, angles[j])
     size = plan[at.SIZES, at.EMBEDDING]
     if plan[at.SIZES, at.N_EMBEDDED]:
         start = plan[at.PARAMETERS, at.TABLE]

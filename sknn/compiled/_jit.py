@@ -36,6 +36,11 @@ def inner(function: Callable[..., Any]) -> Any:
     return _njit(**OPTIONS, **INNER)(function)
 
 
+def sums(function: Callable[..., Any]) -> Any:
+    """Compile an inner function whose sums may be taken in another order, as vectors do."""
+    return _njit(**(OPTIONS | INNER | {"fastmath": {"reassoc"}}))(function)
+
+
 def product(function: Callable[..., Any]) -> Any:
     """Compile an inner function that calls np.dot, which wants to count references."""
     return _njit(**(OPTIONS | INNER | {"_nrt": True}))(function)

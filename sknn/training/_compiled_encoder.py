@@ -82,7 +82,8 @@ def place_memory(plan: np.ndarray, start: int, n_rows: int, widths: np.ndarray) 
     p, n_bins = plan[at.SIZES, at.N_NUMBERS], plan[at.SIZES, at.N_BINS]
     n_waves = n_rows * p * plan[at.SIZES, at.N_WAVES]
     sizes = [
-        n_rows * plan[at.SIZES, at.N_LEARNED], n_waves, n_waves,
+        n_rows * plan[at.SIZES, at.N_LEARNED], n_waves, n_waves, n_rows * p,
+        n_rows * p * plan[at.SIZES, at.N_PERIODIC],
         *[width * n_units, n_bins * n_units] * 2,
     ]  # fmt: skip
     ends = start + np.cumsum(sizes)
