@@ -236,6 +236,13 @@ class TabularEstimator(TabularParameters):
 class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     """Classifier for tables: numbers and categories, with gaps and without preprocessing.
 
+    An ensemble of dense networks [4]_ on scaled numbers, piecewise linear [1]_ and periodic [2]_
+    embeddings of them, and embeddings of categories. Each network holds out another fold of the
+    rows and ends with the weights of the epoch with the least loss there. Other ways to many
+    networks at little cost: [3]_. A `module` of the user's gets the matrix of numbers and codes in
+    place of the columns (see Notes), and is called with those of `n_numbers` and `n_levels` that
+    it takes.
+
     Parameters
     ----------
     {parameters}
@@ -246,9 +253,55 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     classes_ : ndarray of shape (n_classes,)
         The labels; for multilabel problems the numbers of the labels.
 
+    See Also
+    --------
+    TabularRegressor : The same networks for regression.
+    NeuralClassifier : Dense networks for numbers, without scaling and with every solver.
+    sknn.preprocessing : The encodings of numbers as transformers.
+    sklearn.ensemble.HistGradientBoostingClassifier : Trees for such tables.
+
     Notes
     -----
     {columns}
+
+    A network sees a matrix of floats: first the numbers, centered and scaled by median and
+    interquartile range of the training data, NaN where missing, then a code for each category: 0
+    for a level that the training data have not, 1 for a missing one, 2 and more for those of the
+    training data, of which there are `n_levels` in each.
+
+    References
+    ----------
+    .. [1] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in
+       tabular deep learning", NeurIPS 2022, arXiv:2203.05556.
+    .. [2] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong pre-tuned
+       MLPs and boosted trees on tabular data", NeurIPS 2024, arXiv:2407.04491.
+    .. [3] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with
+       parameter-efficient ensembling", ICLR 2025, arXiv:2410.24210.
+    .. [4] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
+       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sknn import TabularClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> flights = pd.DataFrame(
+    ...     {
+    ...         "delay": rng.exponential(30, 400).round(),
+    ...         "carrier": rng.choice(["north", "south", "west"], 400),
+    ...     }
+    ... )
+    >>> delay = flights["delay"] + 20 * (flights["carrier"] == "south")
+    >>> arrives = np.where(delay + rng.normal(0, 5, 400) > 40, "late", "on time")
+    >>> flights.loc[::9, "delay"] = np.nan
+    >>> model = TabularClassifier(max_iter=15, random_state=0)
+    >>> bool(model.fit(flights[:300], arrives[:300]).score(flights[300:], arrives[300:]) > 0.8)
+    True
+    >>> model.predict_proba(flights[:2]).shape
+    (2, 2)
+    >>> len(model.estimators_), model.oof_predictions_.shape
+    (8, (300, 2))
     """
 
     learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.002)
@@ -285,6 +338,13 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
 class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     """Regressor for tables: numbers and categories, with gaps and without preprocessing.
 
+    An ensemble of dense networks [4]_ on scaled numbers, piecewise linear [1]_ and periodic [2]_
+    embeddings of them, and embeddings of categories. Each network holds out another fold of the
+    rows and ends with the weights of the epoch with the least loss there. Other ways to many
+    networks at little cost: [3]_. A `module` of the user's gets the matrix of numbers and codes in
+    place of the columns (see Notes), and is called with those of `n_numbers` and `n_levels` that
+    it takes.
+
     Parameters
     ----------
     {parameters}
@@ -293,9 +353,51 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     ----------
     {attributes}
 
+    See Also
+    --------
+    TabularClassifier : The same networks for classification.
+    NeuralRegressor : Dense networks for numbers, without scaling and with every solver.
+    sknn.preprocessing : The encodings of numbers as transformers.
+    sklearn.ensemble.HistGradientBoostingRegressor : Trees for such tables.
+
     Notes
     -----
     {columns}
+
+    A network sees a matrix of floats: first the numbers, centered and scaled by median and
+    interquartile range of the training data, NaN where missing, then a code for each category: 0
+    for a level that the training data have not, 1 for a missing one, 2 and more for those of the
+    training data, of which there are `n_levels` in each.
+
+    References
+    ----------
+    .. [1] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in
+       tabular deep learning", NeurIPS 2022, arXiv:2203.05556.
+    .. [2] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong pre-tuned
+       MLPs and boosted trees on tabular data", NeurIPS 2024, arXiv:2407.04491.
+    .. [3] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with
+       parameter-efficient ensembling", ICLR 2025, arXiv:2410.24210.
+    .. [4] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
+       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sknn import TabularRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X["sex"] = X["sex"].map({1: "first", 2: "second"})
+    >>> X.loc[::7, "bmi"] = None
+    >>> model = TabularRegressor(max_iter=20, random_state=0).fit(X[:300], y[:300])
+    >>> bool(model.score(X[300:], y[300:]) > 0.4)
+    True
+
+    Quantiles of what is predicted:
+
+    >>> model.set_params(loss="quantile", quantiles=(0.1, 0.5, 0.9))
+    TabularRegressor(loss='quantile', max_iter=20, quantiles=(0.1, 0.5, 0.9),
+                     random_state=0)
+    >>> model.fit(X[:300], y[:300]).predict(X[300:]).shape
+    (142, 3)
     """
 
     learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.005)
