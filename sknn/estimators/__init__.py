@@ -3,7 +3,6 @@
 from ._base import NeuralEstimator
 from ._calibration import (
     Calibration,
-    calibrate,
     fit_quantile_shift,
     fit_temperature,
     fit_variance_factor,

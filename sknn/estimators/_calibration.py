@@ -1,7 +1,9 @@
 """What rows that a network has not learned from teach about its answers.
 
 Functions of plain arrays: raw outputs of held-out rows, and their targets as the loss takes them.
-Weights (n,) are relative to each other; a row that weighs 0 is no row.
+Weights (n,) are relative to each other; a row that weighs 0 is no row. Outputs of the members of an
+ensemble do not quite stand for its own: an average is less sure of itself, and its errors are
+smaller.
 """
 
 from __future__ import annotations
@@ -14,8 +16,6 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import expit, softmax
 from torch import Tensor
-
-from sknn.nn import GaussianLoss, Loss, QuantilesLoss
 
 # between which temperatures are sought
 TEMPERATURES = 0.1, 10.0
@@ -55,28 +55,6 @@ class Calibration:
         if self.variance_factor is None:
             return variances
         return variances * torch.from_numpy(self.variance_factor).to(variances)
-
-
-def calibrate(
-    loss: Loss, outputs: Any, targets: Any, sample_weight: Any = None
-) -> Calibration | None:
-    """Return the calibration of a loss's answers; None where there is nothing to calibrate.
-
-    Outputs are (n, n_outputs), of what is to be calibrated, on rows that it has not learned from,
-    and targets as the loss takes them. Outputs of the members of an ensemble do not stand for its
-    own: an average is less sure of itself, and its errors are smaller.
-    """
-    if isinstance(loss, GaussianLoss | QuantilesLoss):
-        z = torch.as_tensor(np.asarray(outputs, np.float64))
-        values = loss.activate(z)
-        if isinstance(loss, GaussianLoss):
-            factor = fit_variance_factor(values, loss.variances(z), targets, sample_weight)
-            return Calibration(variance_factor=factor)
-        shift = fit_quantile_shift(values, targets, loss.quantiles, sample_weight)
-        return Calibration(quantile_shift=shift)
-    if loss.defines_probabilities:
-        return Calibration(temperature=fit_temperature(outputs, targets, sample_weight))
-    return None
 
 
 def fit_temperature(logits: Any, targets: Any, sample_weight: Any = None) -> float:

@@ -15,12 +15,10 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sknn import NeuralClassifier, NeuralRegressor, export_torch, load, save
 from sknn.estimators import (
     Calibration,
-    calibrate,
     fit_quantile_shift,
     fit_temperature,
     fit_variance_factor,
 )
-from sknn.nn import make_classification_loss, make_regression_loss
 
 rng = np.random.default_rng(0)
 TASKS = pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -151,23 +149,6 @@ def test_the_factor_is_the_most_likely_one() -> None:
 
 
 # -------------------------------------------------------------------------------------- estimators
-
-
-def test_each_loss_has_its_calibration() -> None:
-    z, y = rng.normal(size=(300, 4)), rng.normal(size=(300, 2))
-    found = calibrate(make_regression_loss("gaussian"), z, y)
-    expected = fit_variance_factor(z[:, :2], np.exp(z[:, 2:]) + 1e-6, y)
-    assert found is not None
-    assert_allclose(found.variance_factor, expected, rtol=1e-12)  # type: ignore[arg-type]
-    found = calibrate(make_regression_loss("quantile", quantiles=(0.2, 0.7)), z, y)
-    in_order = np.sort(z.reshape(300, 2, 2), axis=2)
-    assert found is not None
-    assert_allclose(found.quantile_shift, fit_quantile_shift(in_order, y, (0.2, 0.7)))  # type: ignore[arg-type]
-    labels = (y > 0).astype(float)
-    found = calibrate(make_classification_loss("focal", "multilabel"), z[:, :2], labels)
-    assert found == Calibration(temperature=fit_temperature(z[:, :2], labels))
-    assert calibrate(make_classification_loss("hinge", "multilabel"), z[:, :2], labels) is None
-    assert calibrate(make_regression_loss("squared_error"), z[:, :2], y) is None
 
 
 X = rng.normal(size=(60, 3))
