@@ -101,6 +101,7 @@ class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters)
     )
     beta_2: float = inherited(LayerParameters, "beta_2", default=0.99)
     learning_rate: str = inherited(LayerParameters, "learning_rate", default="warmup_cosine")
+    learning_rate_init: float = inherited(LayerParameters, "learning_rate_init", default=0.005)
     batch_size: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sknn._documentation import composed
-from sknn._parameters import declares_parameters, inherited
+from sknn._parameters import declares_parameters
 from sknn.estimators._calibration import (
     Calibration,
     fit_quantile_shift,
@@ -304,8 +304,6 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     (8, (300, 2))
     """
 
-    learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.002)
-
     def _resolve_alpha(self) -> float:
         if self.alpha != "auto":
             return self.alpha
@@ -399,8 +397,6 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     >>> model.fit(X[:300], y[:300]).predict(X[300:]).shape
     (142, 3)
     """
-
-    learning_rate_init: float = inherited(TabularEstimator, "learning_rate_init", default=0.005)
 
     _scales_targets = True
     _clips_predictions = True
