@@ -1,0 +1,71 @@
+"""Hyperparameters that are drawn and chosen within one fit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.datasets import load_iris
+
+from sknn import TabularClassifier, TabularRegressor
+from sknn.estimators.tabular._hyperparameters import draw
+
+X, y = load_iris(return_X_y=True)
+QUICK: dict[str, Any] = {"max_iter": 3, "hidden_layer_sizes": (8,), "random_state": 0}
+
+
+def test_each_drawing_has_a_network_a_fold() -> None:
+    model = TabularClassifier(
+        n_estimators=24, hyperparameters={"dropout": [0.0, 0.1, 0.2], "alpha": [0.1]}, **QUICK
+    ).fit(X, y)
+    networks = model.estimators_
+    assert len(networks) % 8 == 0
+    for start in range(0, len(networks), 8):
+        of_drawing = networks[start : start + 8]
+        assert len({each.dropout for each in of_drawing}) == 1
+        assert sorted(each._fold.number for each in of_drawing) == list(range(8))
+    assert {each.alpha for each in networks} == {0.1}
+    assert model.oof_predictions_.shape == (150, 3)
+    assert model.get_params()["dropout"] == 0.1  # the model's own stay
+
+
+@pytest.mark.parametrize("given", [{}, {"X_val": X[::5], "y_val": y[::5]}], ids=["drawn", "given"])
+def test_a_bad_drawing_is_not_chosen(given: dict[str, Any]) -> None:
+    # a learning rate of 1e-9 leaves the network as it was drawn
+    model = TabularClassifier(
+        n_estimators=6,
+        validation="holdout",
+        hyperparameters={"learning_rate_init": [1e-9, 0.03]},
+        **QUICK | {"max_iter": 20},
+    ).fit(X, y, **given)
+    assert {each.learning_rate_init for each in model.estimators_} == {0.03}
+    assert model.score(X, y) > 0.9
+    assert not hasattr(model, "oof_predictions_")
+
+
+def test_drawings_come_from_the_seed() -> None:
+    ranges = {"alpha": loguniform(1e-3, 1), "n_bins": [4, 8, 16]}
+    drawings = [draw(ranges, number, 5) for number in range(20)]
+    assert drawings == [draw(ranges, number, 5) for number in range(20)]
+    assert len({each["alpha"] for each in drawings}) == 20
+    assert {each["n_bins"] for each in drawings} == {4, 8, 16}
+    assert all(1e-3 <= each["alpha"] <= 1 and type(each["alpha"]) is float for each in drawings)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"hyperparameters": {"random_state": [1]}}, "hyperparameters has 'random_state'"),
+        ({"hyperparameters": {"alpha": 0.1}}, r"hyperparameters\['alpha'\] is 0.1"),
+        ({"hyperparameters": {"alpha": []}}, r"hyperparameters\['alpha'\]"),
+        ({"hyperparameters": {"alpha": [1.0]}, "n_estimators": 12}, "n_estimators=12"),
+        ({"hyperparameters": {"alpha": [1.0]}, "n_estimators": 8}, "n_estimators=8"),
+        ({"hyperparameters": {"alpha": [1.0]}, "warm_start": True}, "warm_start=False"),
+        ({"hyperparameters": {"alpha": [1.0]}, "early_stopping": False}, "early_stopping=True"),
+    ],
+)
+def test_what_cannot_be_chosen_by_is_refused(parameters: dict[str, Any], words: str) -> None:
+    model = TabularRegressor(**QUICK | {"n_estimators": 16} | parameters)
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, np.arange(150.0))
+    assert not hasattr(model, "module_")
