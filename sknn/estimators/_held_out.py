@@ -32,6 +32,17 @@ class HeldOut(NamedTuple):
         """Return which rows (n,) have outputs."""
         return ~self.outputs.isnan().any(1)
 
+    def known(self) -> HeldOut:
+        """Return the rows that have outputs, on the CPU."""
+        known = self.is_known.cpu()
+        weight = self.sample_weight
+        return HeldOut(
+            self.networks,
+            self.outputs.cpu()[known],
+            self.targets.cpu()[known],
+            None if weight is None else weight[known.numpy()],
+        )
+
     def mean_loss(self, loss: Loss, outputs: Tensor) -> float:
         """Return the mean loss of outputs for these rows."""
         known = self.is_known

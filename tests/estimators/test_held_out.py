@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
 
+from sknn import TabularClassifier
 from sknn.estimators._folds import Fold
 from sknn.estimators._held_out import HeldOut, rounds_of_folds, select_greedily
 from sknn.nn import make_regression_loss
@@ -66,3 +68,24 @@ def test_rounds_are_networks_that_hold_out_each_row_once(monkeypatch) -> None:
     rounds = rounds_of_folds(list(range(len(folds))), folds)  # type: ignore[arg-type]
     assert joined == [[0, 1, 2], [3, 4, 5], [7, 8]]
     assert [each.networks for each in rounds] == joined
+
+
+def test_an_average_whose_rows_no_network_has_learned_from_gets_a_temperature() -> None:
+    random = np.random.RandomState(0)
+    X = random.randn(400, 2)
+    y = X[:, 0] + 2 * random.randn(400) > 0
+    given = {"max_iter": 5, "hidden_layer_sizes": (8,), "n_estimators": 2, "random_state": 0}
+    with_folds = TabularClassifier(**given).fit(X, y)
+    assert with_folds._calibration.temperature == 1
+    model = TabularClassifier(**given).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    plain = TabularClassifier(calibration=False, **given)
+    plain.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    logits = plain.decision_function(X[200:])
+    best = minimize_scalar(
+        # the mean loss, and what pulls an inverse temperature towards 1
+        lambda b: np.logaddexp(0, -b * logits * (2 * y[200:] - 1)).sum() + 8 * (b - 1) ** 2,
+        bounds=(0.1, 10),
+    )
+    assert_allclose(model.decision_function(X[200:]), logits * best.x, rtol=1e-3)
+    for network in model.estimators_:
+        assert network._calibration.temperature != 1

@@ -33,7 +33,7 @@ from sknn.estimators._held_out import (
 from sknn.estimators._layers import dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.nn import DenseNetwork, FeatureEncoder, GaussianLoss, QuantilesLoss, average_outputs
-from sknn.training import Listener, TimeLimit
+from sknn.training import Listener, TimeLimit, Training
 
 from ._columns import COLUMNS
 from ._format import TableFormat
@@ -48,6 +48,10 @@ N_MEMBERS, MOST_FOLDS = 8, 8
 MANY_ROWS = 200_000  # get half as many networks
 # Networks that differ in hyperparameters, and how many drawings are averaged at most.
 N_SEARCHED, MOST_CHOSEN = 32, 32
+
+# Of many networks' average, the share of rows between two quantiles is greater by so much than of
+# single ones: measured on tables, `python -m benchmarks tabular-intervals`.
+AVERAGE_IS_NEARER = 0.04
 
 # Of what the encoder returns, while a batch goes through the networks.
 COPIES = 8
@@ -168,32 +172,48 @@ class TabularEstimator(TabularParameters):
         """Return what `oof_predictions_` has of outputs (n, n_outputs)."""
 
     @abstractmethod
-    def _calibrate(self, held_out: HeldOut) -> Calibration:
-        """Return the corrections that held-out rows teach."""
+    def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
+        """Return the corrections that the outputs for held-out rows teach.
+
+        Such a row is answered by the one network that held it out, and later rows by the average of
+        `n_averaged`; 1 is where both are by the same.
+        """
+
+    def _conclude(self, training: Training) -> None:
+        """Calibrate a network by the rows that it held out."""
+        super()._conclude(training)
+        if training.validation is not None and training.is_done:
+            self._learn_calibration(answers_of_each([training])[0], 1)
+
+    def _learn_calibration(self, held_out: HeldOut, n_averaged: int) -> None:
+        if self.calibration:
+            self.__dict__["_calibration"] = self._calibrate(held_out.known(), n_averaged)
 
     def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
         """Choose networks, calibrate, and answer each row by the networks that held it out."""
         trainings = [fit.training for fit in fits]
         folds = [fit.estimator._fold for fit in fits]
-        subsets = [each.validation and each.validation.subset for each in trainings]
         if any(each.validation is None for each in trainings):
             return
-        rounds: list[HeldOut] = []
-        if not any(subset is None for subset in [*folds, *subsets]):  # X_val has none
-            rounds = rounds_of_folds(trainings, folds)
+        subsets = [each.validation and each.validation.subset for each in trainings]
+        holds_out_all = not any(part is None for part in [*folds, *subsets])  # X_val has no subset
+        candidates = rounds_of_folds(trainings, folds) if holds_out_all else []
+        is_common = all(subset is None for subset in subsets) or len({*folds} - {None}) == 1
+        if is_common:
+            candidates = answers_of_each(trainings)
         if self.hyperparameters is not None:
-            candidates = rounds or answers_of_each(trainings)
             chosen = select_greedily(candidates, self._loss, MOST_CHOSEN)
-            networks = [i for number in chosen for i in candidates[number].networks]
+            candidates = [candidates[number] for number in chosen]
+            networks = [i for each in candidates for i in each.networks]
             self.__dict__.update(self._joined([fits[i] for i in networks]))
-            rounds = [rounds[number] for number in chosen] if rounds else []
-        if not rounds:
-            return
-        together = torch.stack([each.outputs for each in rounds])
-        held_out = rounds[0]._replace(outputs=average_outputs(together, self._loss.out_activation))
-        if self.calibration:
-            self.__dict__["_calibration"] = self._calibrate(held_out)
-        self.oof_predictions_ = self._answers(held_out.outputs)
+        if candidates:
+            together = torch.stack([each.outputs for each in candidates])
+            average = average_outputs(together, self._loss.out_activation)
+            held_out = candidates[0]._replace(outputs=average)
+            n_averaged = 1 if is_common else len(candidates[0].networks)
+            self._learn_calibration(held_out, n_averaged)
+            if not is_common:
+                self.oof_predictions_ = self._answers(average)
 
     # -------------------------------------------------------------------------------- network
 
@@ -318,16 +338,12 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
             outputs = self._calibration.logits(outputs)
         return self._probabilities(outputs, FLOAT64)
 
-    def _calibrate(self, held_out: HeldOut) -> Calibration:
-        if not hasattr(self, "predict_proba"):
+    def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
+        if n_averaged > 1 or not hasattr(self, "predict_proba"):
+            # an average is less sure than single networks are, as much as they are too sure
             return Calibration()
-        known = held_out.is_known
-        logits, targets = held_out.outputs[known], held_out.targets[known]
-        weights = held_out.sample_weight
         return Calibration(
-            fit_temperature(
-                logits.cpu(), targets.cpu(), None if weights is None else weights[known.cpu()]
-            )
+            fit_temperature(held_out.outputs, held_out.targets, held_out.sample_weight)
         )
 
 
@@ -407,15 +423,15 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     def _answers(self, outputs: Tensor) -> np.ndarray:
         return self._targets.decode(self._values(outputs).cpu().numpy())
 
-    def _calibrate(self, held_out: HeldOut) -> Calibration:
-        known = held_out.is_known.cpu()
-        outputs, targets = held_out.outputs.cpu()[known], held_out.targets.cpu()[known]
-        weights = held_out.sample_weight
-        weights = None if weights is None else weights[known]
+    def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
+        _, outputs, targets, weights = held_out
         loss = self._loss
         if isinstance(loss, QuantilesLoss):
             quantiles = self._targets.answer(outputs, loss)
-            shift = fit_quantile_shift(quantiles, targets, loss.quantiles, weights)
+            # an average errs less than the networks that have answered these rows
+            nearer = 1 - AVERAGE_IS_NEARER * (1 - 1 / n_averaged)
+            levels = 0.5 + nearer * (np.asarray(loss.quantiles) - 0.5)
+            shift = fit_quantile_shift(quantiles, targets, levels, weights)
             return Calibration(quantile_shift=shift)
         if isinstance(loss, GaussianLoss):
             means, variances = loss.point(outputs).numpy(), loss.variances(outputs).numpy()

@@ -142,6 +142,7 @@ def test_the_epoch_of_least_validation_loss_is_kept(estimator: Any) -> None:
     """A large rate overfits soon; the loss of the end is that of the best epoch."""
     y = target_of(estimator)
     parameters = {"learning_rate_init": 0.05, "max_iter": 40, "n_iter_no_change": 6, "tol": 0.0}
+    parameters["calibration"] = False
     model = make(estimator, n_estimators=1, dropout=0.0, learning_rate="constant", **parameters)
     model.fit(TABLE[:40], y[:40], X_val=TABLE[40:], y_val=y[40:])
     losses = np.array([epoch["valid_loss"] for epoch in model.history_])
