@@ -14,6 +14,7 @@ from sknn import (
     NeuralClassifier,
     NeuralRegressor,
     RecurrentClassifier,
+    TabularClassifier,
 )
 from sknn.nn.layers import Dropout
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator
@@ -85,6 +86,12 @@ FITS: dict[str, Callable[[], Any]] = {
         X, labels
     ),
     "ensemble": lambda: NeuralClassifier((8,), dropout=0.3, n_estimators=2, **SHORT).fit(X, labels),
+    "embeddings": lambda: NeuralClassifier(
+        (8,), dropout=0.3, numerical_embedding=("piecewise_linear", "periodic"), **SHORT
+    ).fit(X, labels),
+    "table": lambda: TabularClassifier(hidden_layer_sizes=(8,), n_estimators=3, **SHORT).fit(
+        X, labels
+    ),
     "partial fit": lambda: (
         NeuralRegressor(hidden_layer_sizes=(8,), dropout=0.3, **SHORT)
         .partial_fit(X, y)

@@ -84,6 +84,9 @@ def _stacks(training: Training) -> bool:
     """Return whether networks like this one are trained as one program."""
     if stacks_networks(training.train.device):
         return True
+    if training.step.releases_gil or training.checkpoint is not None:
+        # compiled functions train it; or it may go on within an epoch, which a stack cannot
+        return False
     backprop = getattr(training.step, "backprop", None)
     return isinstance(backprop, DenseBackprop) and backprop.encoder is not None
 

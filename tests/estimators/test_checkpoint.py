@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -39,6 +40,8 @@ from sknn import (
     NeuralRegressor,
     RecurrentClassifier,
     RecurrentRegressor,
+    TabularClassifier,
+    TabularRegressor,
 )
 from sknn.sequences import (
     EncoderDecoderClassifier,
@@ -57,6 +60,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 5))
 y = (X[:, 0] + 0.5 * rng.normal(size=60) > 0).astype(int)
+TABLE = pd.DataFrame(X).assign(kind=np.array(["low", "mid", "high"])[np.arange(60) % 3])
+TABLE.columns = TABLE.columns.astype(str)
 X_val, y_val = X[::3] + 0.1, y[::3]
 weights = rng.integers(0, 3, 60).astype(float)
 digits = load_digits()
@@ -150,7 +155,7 @@ def networks_of(model: Any) -> list[Any]:
 
 def make(estimator: Any, **parameters: Any) -> Any:
     own: dict[str, Any] = {"hidden_size": 4}
-    if estimator in (NeuralClassifier, NeuralRegressor):
+    if estimator in (NeuralClassifier, NeuralRegressor, TabularClassifier, TabularRegressor):
         own = {"hidden_layer_sizes": (6,)}
     elif estimator in (ConvClassifier, ConvRegressor):
         own = {"filters": (3,), "hidden_layer_sizes": (4,)}
@@ -220,6 +225,7 @@ DENSE: dict[str, dict[str, Any]] = {
     "training ends": {"tol": 1.0, "n_iter_no_change": 1, "max_iter": 20},
     "class weights": {"class_weight": {0: 1.0, 1: 3.0}},
     "one batch": {"batch_size": "all"},
+    "embeddings": {"numerical_embedding": ("piecewise_linear", "periodic"), "n_bins": 4},
     "clipped gradients": {"max_grad_norm": 0.1},
     "a module of the user's": {"module": NoisyNetwork},
     "a module instance": {"module": nn.Linear(5, 1)},
@@ -245,6 +251,9 @@ FAMILIES: dict[str, tuple[Any, dict[str, Any], Any, Any]] = {
     "sparse": (NeuralClassifier, {}, sparse.csr_array(X * (X > 0)), y),
     "text labels": (NeuralClassifier, {}, X, np.where(y, "yes", "no").astype(object)),
     "multilabel": (NeuralClassifier, {}, X, (X[:, :3] > 0).astype(int)),
+    "table": (TabularClassifier, {"n_estimators": 3, "validation": "holdout"}, TABLE, y),
+    "table with folds": (TabularRegressor, {"n_estimators": 2}, TABLE, X[:, 1]),
+    "one network for a table": (TabularRegressor, {"n_estimators": 1}, TABLE, X[:, 1]),
     "images": (
         ConvClassifier,
         {"dropout": 0.3, "normalization": "batch", "augment": noisy},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone, is_classifier
@@ -227,6 +228,44 @@ GENERATED = Data(
     unfit_X={"columns": [*TOKENS, np.array([9])]},
 )
 
+# Numbers and a category. Others are refused by what they are: NaN and texts are taken.
+TABLE = pd.DataFrame(X[:, :3]).assign(kind=np.array(["low", "high", "mid"])[np.arange(N) % 3])
+TABLE.columns = ["first", "second", "third", "kind"]
+OTHER_TABLE = TABLE[["first", "kind"]]
+BAD_TABLES: dict[str, Any] = {
+    "infinity": TABLE.assign(second=np.inf),
+    "none": TABLE[:0],
+    "no columns": TABLE[[]],
+    "lists": TABLE.assign(second=[[1.0]] * N),
+    "numbers among texts": TABLE.assign(second=[*"abc", *range(N - 3)]),
+    **{name: BAD_X[name] for name in ("one dimension", "dimensions", "generator", "file")},
+}
+UNFIT_TABLES: dict[str, Any] = {
+    "order": TABLE[["second", "first", "third", "kind"]],
+    "names": TABLE.rename(columns={"second": "2nd"}),
+    "texts": TABLE.assign(second="x"),
+}
+TABLES_CLASSIFIED = Data(
+    TABLE,
+    LABELS,
+    OTHER_TABLE,
+    KINDS,
+    BAD_TABLES,
+    CLASSIFIED.bad_y,
+    CLASSIFIED.unknown_y,
+    UNFIT_TABLES,
+)
+TABLES_REGRESSED = Data(
+    TABLE,
+    VALUES,
+    OTHER_TABLE,
+    X[:, 4:6],
+    BAD_TABLES,
+    REGRESSED.bad_y,
+    REGRESSED.unknown_y,
+    UNFIT_TABLES,
+)
+
 # ------------------------------------------------------------------------------- the estimators
 
 QUICK: dict[str, Any] = {"max_iter": 2, "batch_size": 12}
@@ -245,6 +284,20 @@ ESTIMATORS: dict[str, tuple[Any, Data]] = {
     "NeuralRegressor, lbfgs": (
         NeuralRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=2),
         REGRESSED,
+    ),
+    "NeuralRegressor, embeddings": (
+        NeuralRegressor(
+            hidden_layer_sizes=(4,), numerical_embedding=("piecewise_linear", "periodic"), **QUICK
+        ),
+        REGRESSED,
+    ),
+    "TabularClassifier": (
+        sknn.TabularClassifier(hidden_layer_sizes=(4,), n_estimators=3, warm_start=True, **QUICK),
+        TABLES_CLASSIFIED,
+    ),
+    "TabularRegressor": (
+        sknn.TabularRegressor(hidden_layer_sizes=(4,), n_estimators=1, warm_start=True, **QUICK),
+        TABLES_REGRESSED,
     ),
     "ConvClassifier": (sknn.ConvClassifier(filters=(2,), **QUICK), CLASSIFIED),
     "ConvRegressor": (sknn.ConvRegressor(filters=(2,), **QUICK), REGRESSED),
@@ -344,10 +397,12 @@ def parameters_refused(
         "hidden_size": [0],
         "learning_rate": ["random"],
         "loss": ["lost"],
+        "hyperparameters": [{"alpha": []}, {"alphas": [1.0]}],
         "max_iter": [0],
         "module": [raises, returns_seven, nn.Identity, nn.Identity(), Outputs, RaisesForward],
         "n_estimators": [0],
         "n_layers": [0],
+        "numerical_embedding": [["cosine"]],
         "precision": ["exact"],
         "random_state": ["dice"],
         "solver": ["guess", WrongSolver, no_solver],
@@ -355,13 +410,22 @@ def parameters_refused(
         "window": [0],
     }
     if goes_on:  # with the network that there is
-        for name in ("filters", "hidden_layer_sizes", "hidden_size", "module", "n_layers"):
+        for name in (
+            "filters",
+            "hidden_layer_sizes",
+            "hidden_size",
+            "module",
+            "n_layers",
+            "numerical_embedding",
+        ):
             del values[name]
     for name, refused in values.items():
         for value in refused if name in names else []:
             shown = getattr(value, "__name__", value)
             yield f"{name}={shown!r}", {name: value}
-    if model.solver != "lbfgs":
+    # folds need no fraction, and in a warm start rows stay where they were
+    has_folds = "validation" in names and (goes_on or model.n_estimators > 1)
+    if model.solver != "lbfgs" and not has_folds:
         yield "no validation part", {"early_stopping": True, "validation_fraction": 0.0}
     yield "checkpoint of lbfgs", {"solver": "lbfgs", "checkpoint": folder / "new"}
     if "n_estimators" in names:

@@ -1,6 +1,7 @@
 """The engine; that each network is as if trained alone is in tests/estimators/test_together.py."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
-from sknn import NeuralRegressor
+from sknn import NeuralRegressor, compiled
 from sknn.estimators._fit import FitArguments
 from sknn.estimators._fit import prepare as prepare_fit
 from sknn.training import Interrupted, _engine, train_all
+from tests.compiled.ways import torch_alone
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 rng = np.random.default_rng(0)
@@ -138,6 +140,49 @@ def test_what_was_begun_is_concluded_and_the_rest_is_not(error: type[BaseExcepti
     with pytest.raises(error):
         train_all(fits)
     assert [vars(fit.estimator).get("n_iter_") for fit in fits] == [2, 1, None, None]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n_threads", "expected"),
+    [
+        ({}, 1, [4]),
+        ({}, 2, [2, 2]),
+        ({"checkpoint": "folder"}, 1, []),  # which may be left within an epoch
+        ({"numerical_embedding": None}, 1, []),
+    ],
+    ids=str,
+)
+def test_on_a_cpu_networks_with_embeddings_are_a_stack_where_torch_trains_them(
+    parameters: dict[str, Any],
+    n_threads: int,
+    expected: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    seen: list[int] = []
+    train_stack = _engine.train_stack
+
+    def spy(trainings: Any, **options: Any) -> None:
+        seen.append(len(trainings))
+        train_stack(trainings, **options)
+
+    monkeypatch.setattr(_engine, "train_stack", spy)
+    parameters = {"numerical_embedding": "periodic"} | parameters
+
+    def train_four() -> None:
+        folders = [tmp_path / name for name in "abcd"]
+        own = [{"checkpoint": each} if "checkpoint" in parameters else {} for each in folders]
+        fits = [prepare(**(parameters | each)) for each in own]
+        train_all(fits, n_threads=n_threads)
+        assert [fit.estimator.n_iter_ for fit in fits] == [4] * 4
+
+    with torch_alone():
+        train_four()
+    assert seen == expected
+    parameters.pop("checkpoint", None)
+    if compiled.is_available():
+        train_four()
+    assert seen == expected
 
 
 ENDLESS: dict[str, Any] = {"max_iter": 100_000, "n_iter_no_change": 100_000}
