@@ -22,4 +22,4 @@ from .sequences import (
     StepRegressor,
 )
 from .series import AttentionClassifier, AttentionRegressor, RecurrentClassifier, RecurrentRegressor
-from .tabular import TabularClassifier, TabularRegressor
+from .tabular import TableFormat, TabularClassifier, TabularRegressor

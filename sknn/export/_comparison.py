@@ -9,7 +9,7 @@ import numpy as np
 from sknn._optional import require
 
 from ._fitted import FittedModel
-from ._inputs import runtime_inputs
+from ._inputs import InputFormat, runtime_inputs
 from ._quiet import quiet
 
 # How far numbers may be apart, as a share of the largest of them (of 1, if that is larger). More
@@ -21,9 +21,10 @@ class ExportError(RuntimeError):
     """The exported model does not do what the estimator does."""
 
 
-def compare(model: FittedModel, X: np.ndarray, content: bytes, precision: str) -> None:
+def compare(model: FittedModel, given: InputFormat, content: bytes, precision: str) -> None:
     """Run an ONNX model; raise ExportError unless its answers for X are the estimator's."""
-    answers = _run(content, runtime_inputs(model, X))
+    X = given.sample
+    answers = _run(content, runtime_inputs(model, given))
     numbers, labels = _expected(model, X)
     found = answers[-1]
     scale = max(1.0, float(np.abs(numbers).max()))

@@ -13,19 +13,52 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sknn.estimators import FittedParts, NeuralEstimator, on_the_cpu, pairs_rows, parts_of
+from sknn.estimators import (
+    FittedParts,
+    NeuralEstimator,
+    TableFormat,
+    on_the_cpu,
+    pairs_rows,
+    parts_of,
+)
 
 from ._columns import layers_of, steps_of, text_columns, undo, used_columns, words_of
 
-# Stands for any text that no encoder knows.
+# Stands for any text that is unknown.
 OTHER_TEXT = "\0"
+
+# Texts that stand for missing ones in columns of tables: an empty one, and those that onnxruntime
+# makes of NaN, None and pandas' NA.
+MISSING_TEXTS = ("", "nan", "None", "<NA>")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Which number each text of a column becomes."""
+
+    numbers: dict[str, int]
+    default: int  # of other texts
+
+    def texts(self, numbers: np.ndarray) -> np.ndarray:
+        """Return texts (n,) that become these numbers."""
+        found: dict[int, str] = {}
+        for text, number in self.numbers.items():
+            found.setdefault(number, text)
+        return np.array([found.get(number, OTHER_TEXT) for number in numbers.astype(int)], object)
+
+
+def _table_lookup(codes: dict[str | None, int]) -> Lookup:
+    """Return how texts become codes of a table, that of None by texts that are no level."""
+    texts = {text: code for text, code in codes.items() if text is not None}
+    return Lookup(dict.fromkeys(MISSING_TEXTS, codes[None]) | texts, 0)
 
 
 @dataclass(frozen=True)
 class FittedModel:
     """A fitted estimator on the CPU, and the steps that X goes through first."""
 
-    # Where columns hold text, X is their numbers in all methods: places in `words`.
+    # X is an array in all methods: text stands there as the numbers that it is looked up for, and
+    # dates of tables as seconds.
     estimator: Any  # a copy, which computes in the type of its weights
     steps: list[Any]  # of scikit-learn's, in their order
 
@@ -44,29 +77,44 @@ class FittedModel:
         """Whether it is a classifier whose loss defines probabilities."""
         return hasattr(self.estimator, "predict_proba")
 
+    @property
+    def table(self) -> TableFormat | None:
+        """What the columns of X are, of an estimator for tables without steps before it."""
+        found = self.parts.format
+        return found if isinstance(found, TableFormat) and not self.steps else None
+
     @cached_property
     def words(self) -> list[str]:
         """All text that encoders know."""
         return words_of(self.steps)
 
     @cached_property
-    def text_columns(self) -> list[int]:
-        """The columns of X that hold text."""
-        return sorted(text_columns(self.steps))
+    def lookups(self) -> dict[int, Lookup]:
+        """The columns of X that hold text, and the numbers that it becomes."""
+        if self.table is None:
+            lookup = Lookup({word: place for place, word in enumerate(self.words)}, -1)
+            return dict.fromkeys(sorted(text_columns(self.steps)), lookup)
+        return {i: _table_lookup(codes) for i, codes in self.table.text_codes().items()}
+
+    @property
+    def has_column_inputs(self) -> bool:
+        """Whether each column of X is an input of its own."""
+        return bool(self.lookups) or (self.table is not None and self.table.has_names)
 
     @cached_property
     def used_columns(self) -> list[int]:
         """The columns of X that the steps do not drop."""
-        return used_columns(self.steps)
+        return used_columns(self.steps) if self.steps else list(range(len(self.column_names)))
 
     @property
     def column_names(self) -> list[str]:
         """The names of the columns of X, made up where it had none."""
-        given = getattr(self.steps[0], "_given_names", None)
+        first = self.steps[0] if self.steps else self.estimator
+        given = getattr(first, "_given_names", None)
         if given is None:
-            given = getattr(self.steps[0], "feature_names_in_", None)
+            given = getattr(first, "feature_names_in_", None)
         if given is None:
-            given = [f"x{i}" for i in range(self.steps[0].n_features_in_)]
+            given = [f"x{i}" for i in range(first.n_features_in_)]
         return [str(name) for name in given]
 
     def preprocessing(self) -> nn.Sequential:
@@ -82,12 +130,14 @@ class FittedModel:
         return table
 
     def as_given(self, X: np.ndarray) -> Any:
-        """Return X with text."""
-        if not self.text_columns:
+        """Return X with text, and in tables with dates."""
+        if self.table is not None:
+            return X if self.table.is_plain else self.table.to_table(X)
+        if not self.lookups:
             return X
-        words = np.array([*self.words, OTHER_TEXT], dtype=object)  # the last one is number -1
         table = X.astype(object)
-        table[:, self.text_columns] = words[X[:, self.text_columns].astype(int)]
+        for i, lookup in self.lookups.items():
+            table[:, i] = lookup.texts(X[:, i])
         return table
 
     def made_up(self, outputs: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -107,6 +157,8 @@ def take_apart(model: Any) -> FittedModel:
         *steps, (_, last) = model.steps
         before = [each for name, step in steps for each in steps_of(name, step)]
         fitted = take_apart(last)
+        if before and fitted.table is not None:
+            fitted.table.require_plain()
         return FittedModel(fitted.estimator, before + fitted.steps)
     if not isinstance(model, NeuralEstimator) or not pairs_rows(model):
         raise TypeError(
@@ -116,7 +168,10 @@ def take_apart(model: Any) -> FittedModel:
             "either."
         )
     check_is_fitted(model)
-    return FittedModel(on_the_cpu(model), [])
+    fitted = FittedModel(on_the_cpu(model), [])
+    if fitted.table is not None:
+        fitted.table.require_numbers()
+    return fitted
 
 
 def _best_estimator(search: Any) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from sknn._optional import require
 
+from ._fitted import Lookup
+
 # Operators that onnxruntime has on a CPU in float32, but not in float64.
 FLOAT32_OPERATORS = frozenset(
     {
@@ -55,12 +57,13 @@ def look_up_labels(model: Any, classes: np.ndarray) -> None:
     output.type.tensor_type.elem_type = tensor.data_type
 
 
-def look_up_words(model: Any, names: list[str], words: list[str]) -> None:
-    """Have some inputs of a model take words instead of their places, -1 for others; in place."""
+def look_up_texts(model: Any, lookups: dict[str, Lookup]) -> None:
+    """Have some inputs of a model, by name, take texts instead of numbers; in place."""
     onnx = require("onnx", extra="export")
     nodes = []
     for value in model.graph.input:
-        if value.name in names:
+        lookup = lookups.get(value.name)
+        if lookup is not None:
             place = f"{value.name}_place"
             rename(model.graph, value.name, place)
             value.type.tensor_type.elem_type = onnx.TensorProto.STRING
@@ -69,9 +72,9 @@ def look_up_words(model: Any, names: list[str], words: list[str]) -> None:
                 [value.name],
                 [place],
                 domain="ai.onnx.ml",
-                keys_strings=words,
-                values_int64s=range(len(words)),
-                default_int64=-1,
+                keys_strings=list(lookup.numbers),
+                values_int64s=lookup.numbers.values(),
+                default_int64=lookup.default,
             )
             nodes.append(node)
     for node in reversed(nodes):

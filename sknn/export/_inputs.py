@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from sknn.data import Ragged
-from sknn.estimators import as_list_of_series, join_series, torch_type
+from sknn.estimators import TableFormat, as_list_of_series, join_series, torch_type
 
 from ._columns import has_encoders
 from ._fitted import FittedModel
@@ -28,17 +28,31 @@ class InputFormat:
 
     sample: np.ndarray  # some rows
     fewest_steps: int | None  # X may have so many steps or more; None: their number is fixed
+    # Of the columns that are inputs of their own, by their number; None: X is one input.
+    column_types: dict[int, np.dtype] | None = None
 
 
-def find_format(model: FittedModel, X: Any) -> InputFormat:
+def find_format(model: FittedModel, X: Any, *, by_columns: bool) -> InputFormat:
     """Find out what X looks like, from the user's X or else from the estimator; check it."""
+    types: list[np.dtype] = []
     with quiet():  # columns have lost their names
         if X is None:
             sample = _random_sample(model)
+        elif model.table is not None and not (model.table.is_plain and isinstance(X, np.ndarray)):
+            sample, types = model.table.to_numbers(X, model.estimator)
         else:
-            sample = _as_numbers(model, X) if model.text_columns else _as_array(X)
+            sample = _as_numbers(model, X) if model.lookups else _as_array(X)
+        for i, lookup in model.lookups.items():
+            is_known = np.isin(sample[:, i], list(lookup.numbers.values()))
+            sample[~is_known, i] = lookup.default
         model.parts.check(model.transform(sample))
-    return InputFormat(sample[:COMPARED_ROWS], _fewest_steps(model, sample))
+    found = InputFormat(sample[:COMPARED_ROWS], _fewest_steps(model, sample))
+    if not by_columns or not model.has_column_inputs:
+        return found
+    types = [torch_type(np.empty(0, each)).dtype for each in types] or [sample.dtype] * len(
+        model.column_names
+    )
+    return replace(found, column_types={i: types[i] for i in model.used_columns})
 
 
 def _fewest_steps(model: FittedModel, sample: np.ndarray) -> int | None:
@@ -49,26 +63,26 @@ def _fewest_steps(model: FittedModel, sample: np.ndarray) -> int | None:
     return fewest if sample.shape[1] >= fewest else None
 
 
-def runtime_inputs(model: FittedModel, X: np.ndarray) -> dict[str, np.ndarray]:
-    """Return an ONNX runtime's inputs by name: X, or columns of shape (n, 1) if some hold text."""
-    if not model.text_columns:
-        return {"X": X}
-    table = model.as_given(X)
-    return {
-        model.column_names[i]: table[:, [i]].astype(
-            object if i in model.text_columns else np.float64
+def runtime_inputs(model: FittedModel, found: InputFormat) -> dict[str, np.ndarray]:
+    """Return an ONNX runtime's inputs by name: X, or columns of shape (n, 1)."""
+    if found.column_types is None:
+        return {"X": found.sample}
+    inputs = {}
+    for i, dtype in found.column_types.items():
+        column = found.sample[:, [i]]
+        lookup = model.lookups.get(i)
+        inputs[model.column_names[i]] = (
+            column.astype(dtype) if lookup is None else lookup.texts(column[:, 0])[:, np.newaxis]
         )
-        for i in model.used_columns
-    }
+    return inputs
 
 
 def _as_numbers(model: FittedModel, X: Any) -> np.ndarray:
     """Return the user's table with the numbers of its words."""
     table = np.array(X, dtype=object)
     table[:, [i for i in range(table.shape[1]) if i not in model.used_columns]] = 0
-    places = {word: place for place, word in enumerate(model.words)}
-    for i in model.text_columns:
-        table[:, i] = [places.get(word, -1) for word in table[:, i]]
+    for i, lookup in model.lookups.items():
+        table[:, i] = [lookup.numbers.get(word, lookup.default) for word in table[:, i]]
     return table.astype(np.float64)
 
 
@@ -99,6 +113,8 @@ def _random_sample(model: FittedModel) -> np.ndarray:
     estimator, found = model.estimator, model.parts.format
     random = np.random.default_rng(0)
     fewest = fewest_steps(model.parts.network) if found.may_vary_in_length else 1
+    if isinstance(found, TableFormat):
+        return model.made_up(found.make_up(COMPARED_ROWS, random), random)
     shape = (SAMPLE_ROWS, *found.sample_shape(fewest))
     if getattr(estimator, "n_tokens_", None) is not None:
         return random.integers(estimator.n_tokens_, size=shape)

@@ -14,7 +14,7 @@ from sknn.storage import atomic_write
 
 from ._comparison import ExportError, compare
 from ._fitted import FittedModel, take_apart
-from ._graph import compute_in_float32, label_tensor, look_up_labels, look_up_words, tidy
+from ._graph import compute_in_float32, label_tensor, look_up_labels, look_up_texts, tidy
 from ._inputs import find_format
 from ._operators import translations
 from ._program import deployed, trace
@@ -110,12 +110,12 @@ def export_onnx(
     if model.is_classifier:
         label_tensor(model.estimator.classes_)  # refuses what ONNX cannot hold
     _check_size(model)
-    found = find_format(model, X)
-    module = deployed(model)
+    found = find_format(model, X, by_columns=True)
+    module = deployed(model, found)
     names = _input_names(model, module.output_names)
     proto = _translate(trace(model, module, found), names, module.output_names, int(opset))
-    if model.text_columns:
-        look_up_words(proto, [model.column_names[i] for i in model.text_columns], model.words)
+    if model.lookups:
+        look_up_texts(proto, {model.column_names[i]: each for i, each in model.lookups.items()})
     if model.is_classifier and model.parts.targets.task != "multilabel":
         look_up_labels(proto, model.estimator.classes_)
     is_double = model.parts.compute_dtype == torch.float64
@@ -123,14 +123,14 @@ def export_onnx(
     tidy(proto)
     require("onnx", extra="export").checker.check_model(proto, full_check=True)
     content = proto.SerializeToString()
-    compare(model, found.sample, content, precision)
+    compare(model, found, content, precision)
     with atomic_write(path) as file:
         file.write(content)
 
 
 def _input_names(model: FittedModel, output_names: tuple[str, ...]) -> list[str]:
-    """Return the names of the graph's inputs: one, or the columns of a table with text."""
-    if not model.text_columns:
+    """Return the names of the graph's inputs: one, or columns."""
+    if not model.has_column_inputs:
         return ["X"]
     names = [model.column_names[i] for i in model.used_columns]
     taken = set(names) & set(output_names)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
@@ -101,11 +102,13 @@ class OfTable(nn.Module):
         return self.module(torch.cat(table, 1))
 
 
-def deployed(model: FittedModel) -> Any:
+def deployed(model: FittedModel, found: InputFormat) -> Any:
     """Return a module from X to answers, in evaluation mode."""
     kind = DeployedClassifier if model.is_classifier else DeployedRegressor
     module = kind(model)
-    return (OfTable(module, model.used_columns) if model.text_columns else module).eval()
+    if found.column_types is None:
+        return module.eval()
+    return OfTable(module, list(found.column_types)).eval()
 
 
 def export_torch(
@@ -164,12 +167,13 @@ def export_torch(
     torch.Size([4, 3])
     """
     model = take_apart(estimator)
-    if model.text_columns:
+    if model.lookups and model.table is None:
         raise TypeError(
             "estimator takes columns of text, and torch has no strings: use export_onnx, or encode "
             "them before the pipeline."
         )
-    program = with_own_operations(trace(model, deployed(model), find_format(model, X)))
+    found = find_format(model, X, by_columns=False)
+    program = with_own_operations(trace(model, deployed(model, found), found))
     if path is not None:
         buffer = io.BytesIO()
         with quiet():
@@ -184,9 +188,13 @@ def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> Exported
     # of one sample torch would conclude that there is always one
     sample = torch.from_numpy(found.sample).repeat_interleave(2, 0)[:2]
     inputs: tuple[Tensor, ...] = (sample,)
-    if model.text_columns:  # places of words are integers
-        columns = ((i, sample[:, [i]]) for i in model.used_columns)
-        inputs = tuple(each.long() if i in model.text_columns else each for i, each in columns)
+    if found.column_types is not None:
+        inputs = tuple(
+            sample[:, [i]].to(
+                torch.int64 if i in model.lookups else torch.from_numpy(np.empty(0, dtype)).dtype
+            )
+            for i, dtype in found.column_types.items()
+        )
     sizes: dict[int, Any] = {0: Dim("n")}
     if found.fewest_steps is not None:
         # a module of the user's may be made for one number of steps
@@ -197,7 +205,7 @@ def trace(model: FittedModel, module: nn.Module, found: InputFormat) -> Exported
     try:
         with quiet(), torch.no_grad(), general, _any_layout():
             dynamic: Any = (sizes,) * len(inputs)
-            if model.text_columns:  # `forward` takes any number of inputs
+            if found.column_types is not None:  # `forward` takes any number of inputs
                 dynamic = (dynamic,)
             return torch.export.export(module, inputs, dynamic_shapes=dynamic, strict=False)
     except Exception as error:

@@ -44,5 +44,6 @@ from .series import (
     valid_steps,
 )
 from .stack import StackedBackprop
+from .table_inputs import ArrangeTable
 from .tracing import LayerTrace, trace_layers
 from .walks import first_parameter, moved, parameters_of, set_mode

@@ -201,14 +201,16 @@ class FeatureEncoder(nn.Module):
         k, n = X.shape[:2]
         parts = []
         if self.is_periodic:
-            p, h = self.frequencies.shape
+            p, h, d = self.projections.shape
             frequencies = 2 * math.pi * named["frequencies"].reshape(k, 1, p, h)
             phases = named["phases"].reshape(k, 1, p, h)
             waves = torch.cos(torch.addcmul(phases, scaled.unsqueeze(3), frequencies))
-            # (k p, n, h) @ (k p, h, d)
-            waves = waves.transpose(1, 2).reshape(k * p, n, h)
-            projected = waves @ named["projections"].flatten(0, 1)
-            projected = projected.view(k, p, n, -1).transpose(1, 2).reshape(k, n, -1)
+            # (k p, n, h) @ (k p, h, d); torch.export takes `reshape` for a question about n
+            waves = waves.transpose(1, 2)
+            waves = waves.squeeze(0) if k == 1 else waves.reshape(k * p, n, h)
+            projected = torch.bmm(waves, named["projections"].flatten(0, 1))
+            projected = projected.view(k, p, n, d).transpose(1, 2)
+            projected = projected.clone(memory_format=torch.contiguous_format).view(k, n, p * d)
             parts.append(projected + named["shifts"].unsqueeze(1))
         if self.embedding_size:
             table = named["table"]

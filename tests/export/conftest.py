@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -44,11 +44,42 @@ class Exported:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(path, settings)
-        (self.input,) = self.session.get_inputs()
+        self.inputs = {each.name: each for each in self.session.get_inputs()}
         self.names = [each.name for each in self.session.get_outputs()]
 
+    @property
+    def input(self) -> Any:
+        (only,) = self.inputs.values()
+        return only
+
     def __call__(self, X: Any) -> dict[str, np.ndarray]:
-        return dict(zip(self.names, self.session.run(None, {"X": X}), strict=True))
+        return self.run({"X": X})
+
+    def run(self, given: dict[str, Any]) -> dict[str, np.ndarray]:
+        return dict(zip(self.names, self.session.run(None, given), strict=True))
+
+
+class ExportedTable(Exported):
+    """An ONNX model whose inputs are the columns of a table of pandas, dates as seconds."""
+
+    types: ClassVar[dict[str, Any]] = {
+        "tensor(string)": object,
+        "tensor(double)": np.float64,
+        "tensor(float)": np.float32,
+        "tensor(int64)": np.int64,
+        "tensor(bool)": np.bool_,
+    }
+
+    def __call__(self, X: Any) -> dict[str, np.ndarray]:
+        given = {}
+        for name, each in self.inputs.items():
+            column = X[[name]].to_numpy()
+            if column.dtype.kind in "Mm":
+                gaps = np.isnat(column)
+                epoch = np.array(0, column.dtype)
+                column = np.where(gaps, np.nan, (column - epoch) / np.timedelta64(1, "s"))
+            given[name] = column.astype(self.types[each.type])
+        return self.run(given)
 
 
 def assert_same(exported: Exported, estimator: Any, X: Any, given: Any = None, tol: float = 1e-5):

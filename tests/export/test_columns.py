@@ -24,7 +24,7 @@ from sknn.export import export_onnx, export_torch
 from sknn.export._columns import layers_of, steps_of, undo, words_of
 from sknn.export._fitted import take_apart
 
-from .conftest import Exported, assert_same, needs_onnx
+from .conftest import Exported, ExportedTable, assert_same, needs_onnx
 
 pd = pytest.importorskip("pandas")
 
@@ -187,26 +187,6 @@ def text_pipeline(**options: Any) -> Any:
         (numbers, make_column_selector(dtype_include="number")), (text, ["city", "sex"])
     )
     return make_pipeline(columns, NeuralClassifier((4,), max_iter=2, random_state=0))
-
-
-class ExportedTable(Exported):
-    """An ONNX model of a table with text, whose columns are inputs of their own."""
-
-    def __init__(self, pipeline: Any, path: Path, X: Any = None) -> None:
-        import onnxruntime
-
-        export_onnx(pipeline, path, X)
-        self.session = onnxruntime.InferenceSession(path)
-        self.inputs = {each.name: each for each in self.session.get_inputs()}
-        self.names = [each.name for each in self.session.get_outputs()]
-
-    def __call__(self, X: Any) -> dict[str, np.ndarray]:
-        types = {"tensor(string)": object, "tensor(double)": np.float64}
-        feed = {
-            name: X[[name]].to_numpy().astype(types[each.type])
-            for name, each in self.inputs.items()
-        }
-        return dict(zip(self.names, self.session.run(None, feed), strict=True))
 
 
 @needs_onnx

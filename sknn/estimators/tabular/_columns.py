@@ -73,13 +73,17 @@ class TableColumn(NamedTuple):
             return True
         return {plain.kind, self.kind} == {"number", "boolean"} or _is_void(plain)
 
-    def fill(self, plain: Plain, matrix: np.ndarray) -> None:
-        """Write numbers (n, parts), or codes (n, 1), into columns of a matrix."""
+    def refuse_others(self, plain: Plain) -> None:
+        """Raise ValueError for values of a later column that mean something else."""
         if not self.accepts(plain):
             raise ValueError(
                 f"{place_of(self.name)} holds {KINDS[plain.kind]}, but in the training data it "
                 f"held {KINDS[self.kind]}."
             )
+
+    def fill(self, plain: Plain, matrix: np.ndarray) -> None:
+        """Write numbers (n, parts), or codes (n, 1), into columns of a matrix."""
+        self.refuse_others(plain)
         if self.is_category:
             matrix[:, 0] = self._codes(plain)
         elif self.kind == "empty" or _is_void(plain):

@@ -12,11 +12,19 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn.data import DenseRows, row_parts
-from sknn.nn.inputs import CastRows
 
 from ._columns import TableColumn, learn_column, write_numbers
-from ._reading import Plain, read_array, read_series
+from ._exchange import (
+    arrange,
+    make_up,
+    refuse_what_has_no_number,
+    text_codes,
+    to_numbers,
+    to_objects,
+)
+from ._reading import KINDS, Plain, place_of, read_array, read_series
 
+PLAIN_KINDS = ("number", "boolean", "empty")
 ARRAY_CHECKS: dict[str, Any] = {"dtype": None, "ensure_all_finite": False}
 
 
@@ -125,12 +133,55 @@ class TableFormat(NamedTuple):
         return torch.zeros(1, n_columns, device=device, dtype=dtype)
 
     def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
-        """Return (n_numbers + categories,)."""
-        return (self.n_numbers + len(self.n_levels),)
+        """Return (n_columns,)."""
+        return (len(self.columns),)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
-        """Return a cast, of the matrix."""
-        return CastRows(dtype)
+        """Return a module from :meth:`to_numbers` to the matrix."""
+        return arrange(self.columns, dtype)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the columns had names."""
+        return any(isinstance(each.name, str) for each in self.columns)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all columns held numbers or booleans."""
+        return all(each.kind in PLAIN_KINDS for each in self.columns)
+
+    def require_plain(self) -> None:
+        """Raise TypeError unless :attr:`is_plain`."""
+        for each in self.columns:
+            if each.kind not in PLAIN_KINDS:
+                raise TypeError(
+                    f"estimator got {KINDS[each.kind]} from the steps before it, in "
+                    f"{place_of(each.name, 'column')}; after steps only numbers can be exported. "
+                    "An estimator for tables needs no preprocessing: fit it with the table itself."
+                )
+
+    def require_numbers(self) -> None:
+        """Raise TypeError for a table that has no form as numbers."""
+        refuse_what_has_no_number(self.columns)
+
+    def text_codes(self) -> dict[int, dict[str | None, int]]:
+        """Return the codes of the texts of columns, by number, None if missing; others are 0."""
+        return {j: text_codes(each) for j, each in enumerate(self.columns) if each.kind == "text"}
+
+    def to_numbers(self, X: Any, estimator: Any) -> tuple[np.ndarray, list[np.dtype]]:
+        """Return a later table as float64 (n, n_columns), see `_exchange`, and its types."""
+        table = as_table(X, estimator, reset=False)
+        found = [to_numbers(each, table.read(j)) for j, each in enumerate(self.columns)]
+        return np.stack([values for values, _ in found], 1), [dtype for _, dtype in found]
+
+    def to_table(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the table (n, n_columns) that numbers stand for, of Python objects."""
+        columns = [to_objects(each, numbers[:, j]) for j, each in enumerate(self.columns)]
+        return np.stack(columns, 1)
+
+    def make_up(self, n: int, random: np.random.Generator) -> np.ndarray:
+        """Return a table (n, n_columns) of random numbers."""
+        return np.stack([make_up(each, n, random) for each in self.columns], 1)
 
 
 # ------------------------------------------------------------------------------------------- table

@@ -257,6 +257,8 @@ def _kind_of(cls: type) -> str | None:
 
 
 def _is_number(cls: type) -> bool:
+    if issubclass(cls, np.timedelta64):  # an integer to NumPy
+        return False
     return issubclass(cls, numbers.Real | decimal.Decimal | np.bool_)
 
 
