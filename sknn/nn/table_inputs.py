@@ -43,8 +43,9 @@ class ArrangeTable(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.limit = limit
-        self.columns = [column for column, _ in parts]
-        self.parts = [part for _, part in parts]
+        places = [[j for j, (_, part) in enumerate(parts) if part in names] for names in GROUPS]
+        self.columns = [[parts[j][0] for j in group] for group in places]  # of each group
+        self.order = np.argsort([j for group in places for j in group]).tolist()
         self.register_buffer("centers", torch.tensor(centers, dtype=torch.float64))
         self.register_buffer("scales", torch.tensor(scales, dtype=torch.float64))
         self.categories = [column for column, _ in categories]
@@ -56,7 +57,7 @@ class ArrangeTable(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         """Arrange, look up and cast."""
         X = X.double()
-        arranged = [self._numbers(X)] if self.columns else []
+        arranged = [self._numbers(X)] if self.order else []
         for j, column in enumerate(self.categories):
             codes = X[:, column]
             if self.looked_up[j]:
@@ -65,10 +66,10 @@ class ArrangeTable(nn.Module):
         return torch.cat(arranged, 1).to(self.dtype)
 
     def _numbers(self, X: Tensor) -> Tensor:
-        values = X[:, self.columns]
-        for part in sorted(set(self.parts) & set(PARTS)):
-            is_part = torch.tensor([each == part for each in self.parts], device=X.device)
-            values = torch.where(is_part, PARTS[part](values), values)
+        groups = zip(GROUPS.values(), self.columns, strict=True)
+        values = torch.cat([of(X[:, columns]) for of, columns in groups if columns], 1)
+        if any(self.columns[1:]):
+            values = values[:, self.order]
         scaled = (values - self.centers) * self.scales
         # runtimes differ in what they clip NaN to
         return torch.where(scaled.isnan(), scaled, scaled.clamp(-self.limit, self.limit))
@@ -132,4 +133,10 @@ def _hour(seconds: Tensor) -> Tensor:
     return (seconds - DAY * torch.floor(seconds / DAY)) / HOUR
 
 
-PARTS = {"day of year": _day_of_year, "weekday": _weekday, "hour": _hour}
+# What parts are computed by, together with others of the group.
+GROUPS = {
+    ("", "time"): lambda values: values,
+    ("day of year",): _day_of_year,
+    ("weekday",): _weekday,
+    ("hour",): _hour,
+}

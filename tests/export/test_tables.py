@@ -121,7 +121,11 @@ def test_missing_texts(texts: list[Any], missing: list[str], path: Path) -> None
         pytest.param({"loss": "gaussian"}, marks=pytest.mark.slow),
         pytest.param({"precision": "float64"}, marks=pytest.mark.slow),
         pytest.param(
-            {"hyperparameters": {"dropout": [0.0, 0.2]}, "n_estimators": 4, "validation": "holdout"},
+            {
+                "hyperparameters": {"dropout": [0.0, 0.2]},
+                "n_estimators": 4,
+                "validation": "holdout",
+            },
             marks=pytest.mark.slow,
         ),
     ],
