@@ -31,7 +31,7 @@ SIZES = (1, 2, 100)
 def samples_for(estimator: Any) -> np.ndarray:
     random = np.random.default_rng(0)
     name = type(estimator).__name__
-    if name.startswith("Neural"):
+    if name.startswith(("Neural", "Tabular")):
         return random.normal(size=(100, 4))
     if name.startswith("Conv"):
         return random.random(size=(100, 6, 5))
