@@ -7,7 +7,6 @@ targets and methods (:mod:`sknn.estimators._classifier`). Think twice before add
 from __future__ import annotations
 
 import copy
-import html
 import math
 import warnings
 from abc import ABC, abstractmethod
@@ -20,19 +19,17 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._parameters import declares_parameters
 from sknn.data import Samples, in_parts, prediction_device, threads_for
-from sknn.nn import first_parameter, own_defaults, parameters_of
+from sknn.nn import first_parameter, own_defaults
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
     Listener,
     ScikitLearnCallbacks,
     Training,
-    TrainingState,
     Work,
     forward,
     isolated_torch_rng,
@@ -40,8 +37,10 @@ from sknn.training import (
     rows_at_once,
 )
 
+from ._attributes import FittedAttributes
 from ._calibration import Calibration
-from ._fit import CheckedData, FitArguments, join_validation, prepare
+from ._checks import CheckedData, FitArguments, join_validation
+from ._fit import prepare
 from ._folds import Fold
 from ._format import Format
 from ._inputs import array_like
@@ -59,7 +58,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @declares_parameters
-class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
+class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters, ABC):
     """Base class of all estimators.
 
     Parameters
@@ -407,73 +406,6 @@ class NeuralEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             "which it computes, overflows, or its weights are not finite. Scale X as the training "
             "data, or look at module_."
         )
-
-    # ------------------------------------------------------------------------ fitted attributes
-
-    @property
-    def history_(self) -> Any:
-        """One dict an epoch: losses, scores, learning rate and seconds."""
-        return self._fitted_state().history
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """Training loss of each epoch."""
-        return [epoch["train_loss"] for epoch in self.history_]
-
-    @property
-    def loss_(self) -> float:
-        """Training loss of the last epoch."""
-        losses = self.loss_curve_
-        if not losses:
-            raise AttributeError("no epoch has been completed, so there is no loss_ yet")
-        return losses[-1]
-
-    @property
-    def best_loss_(self) -> float | None:
-        """Smallest training loss; None with early stopping."""
-        plateau = self._fitted_state().plateau
-        return None if plateau is None or plateau.maximize else plateau.best
-
-    @property
-    def validation_scores_(self) -> list[float] | None:
-        """Validation score of each epoch; None without validation data."""
-        scores = [epoch["valid_score"] for epoch in self.history_ if "valid_score" in epoch]
-        return scores or None
-
-    @property
-    def best_validation_score_(self) -> float | None:
-        """Largest validation score; None without validation data."""
-        scores = self.validation_scores_
-        return None if scores is None else max((s for s in scores if s == s), default=np.nan)
-
-    @property
-    def t_(self) -> int:
-        """Number of samples seen in training, repetitions included."""
-        return self._fitted_state().n_samples_seen
-
-    @property
-    def n_parameters_(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in parameters_of(self._learned("module_")) if p.requires_grad)
-
-    def _fitted_state(self) -> TrainingState:
-        return self._learned("_state")
-
-    def _learned(self, name: str) -> Any:
-        """Return an attribute that a fit leaves; AttributeError before the first."""
-        if name not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return self.__dict__[name]
-
-    def _html_repr(self) -> str:
-        """scikit-learn's diagram, and below it the network of a fitted estimator."""
-        diagram = estimator_html_repr(self)
-        module = getattr(self, "module_", None)
-        if module is None:
-            return diagram
-        summary = f"Network of {self.n_parameters_:,} parameters"
-        text = html.escape(repr(module))
-        return f"{diagram}<details><summary>{summary}</summary><pre>{text}</pre></details>"
 
     # ---------------------------------------------------------------------------------- pickle
 

@@ -37,15 +37,9 @@ from sknn.training import (
 )
 
 from ._base import NeuralEstimator
+from ._checks import CheckedData, FitArguments, check_data
 from ._draft import Draft
-from ._fit import (
-    CheckedData,
-    Company,
-    FitArguments,
-    PreparedFit,
-    check_data,
-    prepare_checked,
-)
+from ._fit import Company, PreparedFit, prepare_checked
 from ._folds import Fold
 from ._shared import SharedRows
 

@@ -21,8 +21,9 @@ from sknn.nn import ACTIVATIONS
 from sknn.training import raise_if, stacks_networks, train_all
 
 from ._base import NeuralEstimator
+from ._checks import FitArguments, join_validation
 from ._features import embedding_names
-from ._fit import FitArguments, PreparedFit, join_validation, prepare
+from ._fit import PreparedFit, prepare
 from ._layers import positive_integers
 from ._shared import SharedData
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
 from sknn import NeuralRegressor, compiled
-from sknn.estimators._fit import FitArguments
+from sknn.estimators._checks import FitArguments
 from sknn.estimators._fit import prepare as prepare_fit
 from sknn.training import Interrupted, _engine, train_all
 from tests.compiled.ways import torch_alone

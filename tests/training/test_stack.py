@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn.estimators._fit import FitArguments, prepare
+from sknn.estimators._checks import FitArguments
+from sknn.estimators._fit import prepare
 from sknn.training import Interrupted, Training, stack_key, train_stack
 from tests.helpers import assert_equal_up_to_rounding
 

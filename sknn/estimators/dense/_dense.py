@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._base import answer_type
+from sknn.estimators._checks import CheckedData
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._features import (
@@ -21,7 +22,6 @@ from sknn.estimators._features import (
     embedding_names,
     encode_features,
 )
-from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.estimators._scales import warn_of_inputs, warn_of_targets

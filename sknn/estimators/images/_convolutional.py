@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE_INTEGER
+from sknn.estimators._checks import CheckedData
 from sknn.estimators._classifier import NeuralClassifierBase
-from sknn.estimators._fit import CheckedData
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.estimators._statistics import weighted_statistics

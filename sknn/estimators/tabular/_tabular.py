@@ -19,10 +19,11 @@ from sknn.estimators._calibration import (
     fit_temperature,
     fit_variance_factor,
 )
+from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._ensemble import count_rows
 from sknn.estimators._features import embedding_names, encode_table
-from sknn.estimators._fit import CheckedData, FitArguments, PreparedFit
+from sknn.estimators._fit import PreparedFit
 from sknn.estimators._folds import Fold
 from sknn.estimators._held_out import (
     HeldOut,
