@@ -12,5 +12,5 @@ from ._images import ImageRows
 from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts
 from ._ragged import Ragged, step_positions
 from ._rows import DenseRows, Inputs, Rows, SparseRows, in_parts, make_rows
-from ._samples import Batch, Samples, make_answers
+from ._samples import Answers, Batch, Samples, make_answers
 from ._series import PairedRows, SeriesRows, with_lengths

@@ -17,7 +17,7 @@ from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sknn.data import Samples, make_answers, resolve_device, resolve_precision
+from sknn.data import Answers, Samples, make_answers, resolve_device, resolve_precision
 from sknn.nn import first_parameter, moved, set_mode
 from sknn.training import (
     HORIZON_SCHEDULES,
@@ -238,7 +238,7 @@ def _make_samples(
     smallest = 2 if has_batch_norm else 1
 
     def make(
-        X: Any, y: Any, targets: Any, weights: Any, *, subset: np.ndarray | None = None
+        X: Any, y: Any, targets: Any, answers: Answers, *, subset: np.ndarray | None = None
     ) -> Samples:
         key = (_place(X), device, dtype)
         if key not in company.rows:  # other devices than the CPU get a copy of X
@@ -246,13 +246,13 @@ def _make_samples(
             # X stays where it is, as long as its place is the key
             company.rows[key] = X, model._targets.training_rows(rows, targets)
         _, rows = company.rows[key]
-        return Samples(rows, X, y, targets, weights, subset=subset, smallest_batch=smallest)
+        return Samples(rows, X, y, answers, None, subset=subset, smallest_batch=smallest)
 
     answers = data.once(
         ("answers", device, dtype),
         lambda: make_answers(data.targets, data.sample_weight, device, dtype),
     )
-    training = data.X, data.y, answers, None
+    training = data.X, data.y, data.targets, answers
     splits = (
         model._holds_out(data.n_counted) and model.solver != "lbfgs" and data.validation is None
     )
@@ -260,7 +260,9 @@ def _make_samples(
     if data.validation is not None:
         train = make(*training)
         with naming(VALIDATION):
-            return train, make(*data.validation)
+            X_val, y_val, targets_val, weights_val = data.validation
+            answers_val = make_answers(targets_val, weights_val, device, dtype)
+            return train, make(X_val, y_val, targets_val, answers_val)
     if not splits:
         return make(*training), None
     labels = model._targets.stratification(data.y)
