@@ -141,6 +141,9 @@ class FeatureEncoder(nn.Module):
         if self.embedding_size:
             scale = 1 / math.sqrt(self.embedding_size)
             draw(self.table, random_state.normal(0, scale, self.table.shape))
+            # what training may never see begins, and stays, in the middle
+            for code in (UNKNOWN, MISSING):
+                self.table[self.table_offsets + code] = 0
 
     def fresh(self) -> FeatureEncoder:
         """Return another encoder with the same statistics, whose weights are still to be drawn."""
