@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from sknn.estimators._calibration import (
 )
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._draft import Draft
 from sknn.estimators._ensemble import count_rows
 from sknn.estimators._features import embedding_names, encode_table
 from sknn.estimators._fit import PreparedFit
@@ -148,10 +150,22 @@ class TabularEstimator(TabularParameters):
             self._check_search(count_rows(arguments.X))
         return super()._fit(arguments)
 
+    def _draft_members(
+        self, draft: Draft, data: CheckedData, folder: Path | None, n_members: int
+    ) -> list[Draft]:
+        if self.hyperparameters is not None:  # now it is known which rows count
+            self._check_search(data.n_counted)
+        return super()._draft_members(draft, data, folder, n_members)
+
     def _check_search(self, n_rows: int) -> None:
-        """Refuse hyperparameters that nothing can be chosen by."""
+        """Refuse hyperparameters that nothing can be chosen by, with so many rows that count."""
         assert self.hyperparameters is not None
         check_ranges(self.hyperparameters, self)
+        solvers = self.hyperparameters.get("solver", [self.solver])
+        if isinstance(solvers, list | tuple | np.ndarray) and "lbfgs" in list(solvers):
+            raise ValueError(
+                "hyperparameters are chosen by held-out rows, and solver='lbfgs' holds out none."
+            )
         n_members = self._count_members(n_rows)
         n_folds = self._count_folds(n_rows, n_members)
         if self.warm_start:
@@ -159,7 +173,7 @@ class TabularEstimator(TabularParameters):
         if not self._holds_out(n_rows):
             raise ValueError(
                 "hyperparameters are chosen by held-out rows: they need early_stopping=True and at "
-                f"least {FEWEST_ROWS} rows; X has {n_rows}."
+                f"least {FEWEST_ROWS} rows of weight above 0; X has {n_rows}."
             )
         if n_members // n_folds < 2 or n_members % n_folds:
             raise ValueError(

@@ -62,10 +62,19 @@ def test_drawings_come_from_the_seed() -> None:
         ({"hyperparameters": {"alpha": [1.0]}, "n_estimators": 8}, "n_estimators=8"),
         ({"hyperparameters": {"alpha": [1.0]}, "warm_start": True}, "warm_start=False"),
         ({"hyperparameters": {"alpha": [1.0]}, "early_stopping": False}, "early_stopping=True"),
+        ({"hyperparameters": {"solver": ["adam", "lbfgs"]}}, "solver='lbfgs' holds out none"),
+        ({"hyperparameters": {"alpha": [1.0]}, "solver": "lbfgs"}, "solver='lbfgs'"),
     ],
 )
 def test_what_cannot_be_chosen_by_is_refused(parameters: dict[str, Any], words: str) -> None:
     model = TabularRegressor(**QUICK | {"n_estimators": 16} | parameters)
     with pytest.raises(ValueError, match=words):
         model.fit(X, np.arange(150.0))
+    assert not hasattr(model, "module_")
+
+
+def test_too_few_rows_that_count_are_refused() -> None:
+    model = TabularRegressor(**QUICK, n_estimators=16, hyperparameters={"alpha": [0.1, 1.0]})
+    with pytest.raises(ValueError, match="at least 20 rows of weight above 0; X has 15"):
+        model.fit(X, np.arange(150.0), np.arange(150) < 15)
     assert not hasattr(model, "module_")
