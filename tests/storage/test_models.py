@@ -491,7 +491,7 @@ def test_models_of_earlier_releases_predict_what_they_did(path: Path) -> None:
     """Each release adds a folder, see `tests/storage/golden/write.py`."""
     recorded = json.loads(path.with_suffix(".json").read_text())
     model = sknn.load(path, device="cpu")
-    inputs = np.array(recorded["X"])
+    inputs = np.array(recorded["X"], recorded.get("dtype"))
     predictions = getattr(model, recorded["method"])(inputs)
     np.testing.assert_allclose(predictions, np.array(recorded["expected"]), rtol=1e-5, atol=1e-6)
 

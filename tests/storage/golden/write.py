@@ -24,6 +24,10 @@ X, y = load_iris(return_X_y=True)
 small: dict[str, Any] = {"hidden_layer_sizes": (3,), "max_iter": 5, "random_state": 0}
 images = np.tile(X, (1, 9))  # of 6 by 6 pixels
 network = sknn.NeuralClassifier(**small)
+table = X.astype(object)  # with gaps, and two categories
+table = np.c_[table, np.array(["a", "b", None])[np.arange(len(X)) % 3], y % 2 == 0]
+table[::7, 0] = None
+tabular: dict[str, Any] = {**small, "n_estimators": 2}
 layers: dict[str, Any] = {"hidden_size": 4, "filters": (2,), "max_iter": 1, "random_state": 0}
 models: dict[str, tuple[Any, Any, str]] = {
     "classifier": (sknn.NeuralClassifier(**small, dropout=0.1).fit(X, y), X, "predict_proba"),
@@ -57,6 +61,12 @@ models: dict[str, tuple[Any, Any, str]] = {
         np.empty((3, 0)),
         "predict",
     ),
+    "table": (sknn.TabularClassifier(**tabular).fit(table, y), table, "predict_proba"),
+    "table_quantiles": (
+        sknn.TabularRegressor(loss="quantile", quantiles=(0.1, 0.9), **tabular).fit(table, y),
+        table,
+        "predict",
+    ),
     "pipeline": (make_pipeline(StandardScaler(), network).fit(X, y), X, "predict_proba"),
     "search": (
         GridSearchCV(network, {"alpha": [0.1, 1.0]}, cv=2).fit(X, y),
@@ -71,6 +81,7 @@ for name, (model, inputs, method) in models.items():
     rows = inputs[::25] if len(inputs) > 10 else inputs
     recorded = {
         "method": method,
+        "dtype": rows.dtype.name,
         "X": rows.tolist(),
         "expected": getattr(model, method)(rows).tolist(),
     }
