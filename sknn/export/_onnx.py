@@ -33,8 +33,11 @@ def export_onnx(
 ) -> None:
     """Write a fitted estimator as an ONNX model, with all that `predict` does before and after.
 
-    The model has one input, ``X``, with any number of samples; a table with columns of text has
-    an input of shape (n, 1) for each column, named as the column. A classifier's outputs are
+    The model has one input, ``X``, with any number of samples. A table with columns of text has
+    an input of shape (n, 1) for each column, named as the column, and so has any table with names
+    that a TabularClassifier or TabularRegressor was fitted with: of numbers (float64, NaN where
+    missing), strings (empty where missing), dates (seconds since 1970) and durations (seconds).
+    A classifier's outputs are
     ``label``, with the labels of ``classes_`` (for multilabel problems the indicator matrix), and
     ``probabilities`` as `predict_proba` has them, or ``decision`` as `decision_function` has it
     where the loss defines no probabilities. A regressor's output is ``prediction``.
@@ -55,8 +58,9 @@ def export_onnx(
     X : array-like or None, default=None
         Some samples as the model is to take them: their type and their dimensions become those of
         the input, and they are what answers are compared for. So images of bytes (``uint8``)
-        are exported with ``X=images[:10]``. None makes random ones up, with the dimensions of
-        the training data and in the network's type; tokens are int64.
+        are exported with ``X=images[:10]``, and an estimator for tables for columns of int64, bool
+        and float32 with ``X=table[:10]``. None makes random ones up, with the dimensions of
+        the training data and in the network's type; tokens are int64, columns float64.
     opset : int, default=18
         Version of ONNX's operators, from 18 to 23.
 

@@ -125,7 +125,11 @@ def export_torch(
     Parameters
     ----------
     estimator : estimator, Pipeline or search
-        As in :func:`sknn.export_onnx`, but for columns of text, which torch does not have.
+        As in :func:`sknn.export_onnx`, but for columns of text before an encoder, which torch does
+        not have. Of a table that a TabularClassifier or TabularRegressor takes, the program gets
+        float64 (n, n_columns): numbers as in ONNX models, and strings as codes, 0 for a level that
+        training had not, 1 for a missing one, 2, 3, ... for the levels in alphabetical order, or
+        in that of an ordered category.
     path : str or os.PathLike or None, default=None
         Where :func:`torch.export.save` writes the program, by custom a name that ends in
         ``.pt2``. The file is replaced as a whole or not at all. None writes nothing.
