@@ -23,9 +23,9 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     """Show the loss and the score of each epoch.
 
     The score is the accuracy or R2. There are curves for the training data and, if there were
-    validation data, for those. (With ``solver="lbfgs"`` no training scores are recorded.) The
-    training curves are computed while an epoch goes on, with dropout and augmentation, so
-    validation may look better at first.
+    validation data, for those; an ensemble has one of each a network. (With ``solver="lbfgs"`` no
+    training scores are recorded.) The training curves are computed while an epoch goes on, with
+    dropout and augmentation, so validation may look better at first.
 
     Parameters
     ----------
@@ -65,12 +65,13 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     ('loss', 'accuracy')
     """
     fitted = fitted_network(estimator).estimator
-    history = list(fitted.history_)
-    if not history:
+    networks = getattr(fitted, "estimators_", None) or [fitted]
+    histories = [list(network.history_) for network in networks]
+    if not any(histories):
         raise ValueError("estimator has no history: no epoch of its training has been completed.")
     pair = new_axes(1, 2, (9.0, 3.4)) if axes is None else given_axes(axes, 2)
-    _draw(pair[0], history, "loss")
-    _draw(pair[1], history, "score")
+    _draw(pair[0], histories, "loss")
+    _draw(pair[1], histories, "score")
     pair[0].set_ylabel("loss")
     pair[1].set_ylabel("R²" if is_regressor(fitted) else "accuracy")
     if log_scale:
@@ -80,15 +81,20 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     return pair
 
 
-def _draw(ax: Any, history: list[dict[str, Any]], quantity: str) -> None:
+def _draw(ax: Any, histories: list[list[dict[str, Any]]], quantity: str) -> None:
     ticker = require("matplotlib.ticker", extra="plot")
-    marker = "o" if len(history) <= EPOCHS_WITH_MARKERS else None
-    for part, label in PARTS.items():
+    few = max(map(len, histories)) <= EPOCHS_WITH_MARKERS
+    style: dict[str, Any] = {"marker": "o" if few else None, "markersize": 3}
+    if len(histories) > 1:
+        style |= {"alpha": 0.6, "linewidth": 0.8}
+    for color, (part, label) in enumerate(PARTS.items()):
         key = f"{part}_{quantity}"
-        points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]
-        if points:
-            epochs, values = np.array(points, dtype=np.float64).T
-            ax.plot(epochs, values, label=label, marker=marker, markersize=3)
+        for history in histories:
+            points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]
+            if points:
+                epochs, values = np.array(points, dtype=np.float64).T
+                ax.plot(epochs, values, label=label, color=f"C{color}", **style)
+                label = ""  # networks of an ensemble have one in common
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)

@@ -13,6 +13,7 @@ from sknn import (
     NeuralClassifier,
     NeuralRegressor,
     RecurrentClassifier,
+    TabularRegressor,
 )
 from sknn.inspection import plot_learning_curve
 
@@ -116,3 +117,20 @@ def test_bad_input() -> None:
     regressor.history_.clear()
     with pytest.raises(ValueError, match="no epoch of its training has been completed"):
         plot_learning_curve(regressor)
+
+
+def test_an_ensemble_has_a_curve_for_each_network() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = TabularRegressor(max_iter=40, n_estimators=3, n_iter_no_change=5, random_state=0)
+    axes = plot_learning_curve(model.fit(X, X[:, 0]))
+    for ax, quantity in zip(axes, ("loss", "score"), strict=True):
+        lines = ax.get_lines()
+        for part, drawn in (("train", lines[:3]), ("valid", lines[3:])):
+            for line, network in zip(drawn, model.estimators_, strict=True):
+                expected = [epoch[f"{part}_{quantity}"] for epoch in network.history_]
+                assert_array_equal(line.get_ydata(), expected)
+            assert len({line.get_color() for line in drawn}) == 1
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+            "training",
+            "validation",
+        ]
