@@ -83,18 +83,20 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
 
 def _draw(ax: Any, histories: list[list[dict[str, Any]]], quantity: str) -> None:
     ticker = require("matplotlib.ticker", extra="plot")
-    few = max(map(len, histories)) <= EPOCHS_WITH_MARKERS
-    style: dict[str, Any] = {"marker": "o" if few else None, "markersize": 3}
-    if len(histories) > 1:
-        style |= {"alpha": 0.6, "linewidth": 0.8}
-    for color, (part, label) in enumerate(PARTS.items()):
+    longest = max(map(len, histories))
+    style = {
+        "marker": "o" if longest <= EPOCHS_WITH_MARKERS else None,
+        "markersize": 3,
+        "linewidth": None if len(histories) == 1 else 0.8,
+    }
+    for number, (part, label) in enumerate(PARTS.items()):
         key = f"{part}_{quantity}"
         for history in histories:
             points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]
             if points:
                 epochs, values = np.array(points, dtype=np.float64).T
-                ax.plot(epochs, values, label=label, color=f"C{color}", **style)
-                label = ""  # networks of an ensemble have one in common
+                ax.plot(epochs, values, label=label, color=f"C{number}", **style)
+                label = None  # one in the legend stands for all networks
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)

@@ -53,6 +53,30 @@ def test_validation_data() -> None:
     assert score.get_ylabel() == "accuracy"
 
 
+def test_networks_of_an_ensemble() -> None:
+    ensemble = dense(n_estimators=3).fit(X, Y)
+    loss, score = plot_learning_curve(ensemble)
+    curves = [line.get_ydata().tolist() for line in loss.get_lines()]
+    assert curves == [member.loss_curve_ for member in ensemble.estimators_]
+    assert len({line.get_color() for line in loss.get_lines()}) == 1
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training"]
+    assert len(score.get_lines()) == 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_of_tables_hold_out_folds() -> None:
+    table = np.c_[X, RNG.integers(0, 3, len(X))]
+    model = TabularRegressor(hidden_layer_sizes=(3,), n_estimators=2, max_iter=3, random_state=0)
+    loss, score = plot_learning_curve(model.fit(table, Y))
+    for axes in (loss, score):
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+            "training",
+            "validation",
+        ]
+        assert len(axes.get_lines()) == 4
+        assert len({line.get_color() for line in axes.get_lines()}) == 2
+
+
 @pytest.mark.parametrize("max_iter", [1, 2, 4, 40])
 def test_ticks_are_whole_epochs(max_iter: int) -> None:
     loss, _ = plot_learning_curve(dense(max_iter=max_iter).fit(X, Y))

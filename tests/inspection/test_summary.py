@@ -16,6 +16,7 @@ from sknn import (
     NeuralClassifier,
     RecurrentClassifier,
     RecurrentRegressor,
+    TabularClassifier,
 )
 from sknn.inspection import LayerSummary, summary
 
@@ -202,3 +203,24 @@ def test_an_interactive_session_sees_it_once(
 def test_show_is_checked() -> None:
     with pytest.raises(ValueError, match="'show' parameter of summary must be"):
         summary(fit(dense(), X, Y), show="never")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_networks_of_tables() -> None:
+    table = np.c_[RNG.normal(size=(40, 2)), np.arange(40) % 20]
+    model = TabularClassifier(
+        hidden_layer_sizes=(5,),
+        categorical_features=[2],
+        numerical_embedding="periodic",
+        embedding_size=7,
+        n_estimators=1,
+        max_iter=2,
+    ).fit(table, Y)
+    found = summary(model, show=False)
+    encoder, first = found.layers[:2]
+    # 2 scaled numbers, 3 periodic embeddings each, 7 numbers for a level
+    assert (encoder.kind, encoder.output_shape) == ("FeatureEncoder", (None, 2 + 2 * 3 + 7))
+    # 16 frequencies, phases and 3 projections of each, 3 shifts; 20 levels, missing and unknown
+    assert encoder.n_trainable == 2 * (16 + 16 + 3 * 16 + 3) + 22 * 7
+    assert first.n_parameters == 15 * 5 + 5
+    assert found.n_trainable == model.n_parameters_

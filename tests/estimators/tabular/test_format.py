@@ -87,6 +87,8 @@ def pandas_columns():
     yield "fractions", fractions, NUMBERS_MATRIX
     yield "durations", pd.Series(HOURS), NUMBERS_MATRIX
     yield "objects of durations", pd.Series(HOURS, dtype=object), NUMBERS_MATRIX
+    durations = [None if each is None else np.timedelta64(each, "h") for each in NUMBERS]
+    yield "NumPy's durations", pd.Series(durations, dtype=object), NUMBERS_MATRIX
     yield "None", pd.Series([None] * 4, dtype=object), [NAN] * 4
     yield "NaN", pd.Series([NAN] * 4), [NAN] * 4
     yield "no category", pd.Series([None] * 4, dtype="category"), [1] * 4
