@@ -127,7 +127,7 @@ class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters)
         default="auto",
         constraints=[POSITIVE_INTEGER, AUTO],
         doc="""int or "auto"
-        Epochs without an improvement by `tol` before training stops. "auto" is a quarter of
+        Epochs without an improvement by `tol` before training stops. "auto" is half of
         `max_iter`, at least 10.""",
     )
     tol: float = inherited(LayerParameters, "tol", default=1e-5)

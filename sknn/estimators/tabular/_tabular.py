@@ -116,7 +116,8 @@ class TabularEstimator(TabularParameters):
         return min(max(math.ceil(STEPS / n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
 
     def _resolve_patience(self, max_iter: int) -> float:
-        return max(10, max_iter // 4) if self.n_iter_no_change == "auto" else self.n_iter_no_change
+        # the last half of the schedule, where the rate falls, is where most networks are best
+        return max(10, max_iter // 2) if self.n_iter_no_change == "auto" else self.n_iter_no_change
 
     def _holds_out(self, n_rows: int) -> bool:
         return self.early_stopping and n_rows >= FEWEST_ROWS
