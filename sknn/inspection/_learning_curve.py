@@ -91,12 +91,13 @@ def _draw(ax: Any, histories: list[list[dict[str, Any]]], quantity: str) -> None
     }
     for number, (part, label) in enumerate(PARTS.items()):
         key = f"{part}_{quantity}"
+        name: str | None = label  # one in the legend stands for all networks
         for history in histories:
             points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]
             if points:
                 epochs, values = np.array(points, dtype=np.float64).T
-                ax.plot(epochs, values, label=label, color=f"C{number}", **style)
-                label = None  # one in the legend stands for all networks
+                ax.plot(epochs, values, label=name, color=f"C{number}", **style)
+                name = None
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)
