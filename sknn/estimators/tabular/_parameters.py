@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -54,7 +54,7 @@ class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters)
     )
     max_onehot: int = parameter(
         default=9,
-        constraints=[Interval(Real, 0, None, closed="left")],
+        constraints=[Interval(Integral, 0, None, closed="left")],
         doc="""int
         Categories with at most so many levels become zeros and a one, others an embedding.""",
     )

@@ -83,12 +83,6 @@ class TabularEstimator(TabularParameters):
     _watches_loss = True
     _ends_schedules = True
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that there is early stopping on a random part of the rows."""
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = False
-        return tags
-
     def _obstacle_to_streams(self) -> str:
         return (
             "levels, scales and bins of the columns of a table come from all of its rows. Pass "
