@@ -44,11 +44,11 @@ from ._hyperparameters import check_ranges, draw
 from ._parameters import TabularParameters
 
 # The defaults that follow the number of rows.
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2500, 20, 200
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2500, 30, 200
 BATCH_SIZE, GROWS_FROM = 128, 10_000
 FEWEST_ROWS = 20  # of fewer none is held out
 N_MEMBERS, MOST_FOLDS = 8, 8
-MANY_ROWS = 200_000  # get half as many networks
+MANY_ROWS = 200_000  # get half as many networks, and a third of the epochs
 # Networks that differ in hyperparameters, and how many drawings are averaged at most.
 N_SEARCHED, MOST_CHOSEN = 32, 32
 
@@ -107,7 +107,8 @@ class TabularEstimator(TabularParameters):
         if self.max_iter != "auto":
             return int(self.max_iter)
         n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
-        return min(max(math.ceil(STEPS / n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
+        fewest = FEWEST_EPOCHS if n_samples < MANY_ROWS else FEWEST_EPOCHS // 3
+        return min(max(math.ceil(STEPS / n_batches), fewest), MOST_EPOCHS)
 
     def _resolve_patience(self, max_iter: int) -> float:
         # the last half of the schedule, where the rate falls, is where most networks are best
