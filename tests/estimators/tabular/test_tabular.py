@@ -196,14 +196,16 @@ def test_stacked_members_are_those_that_are_trained_one_by_one(
 
 def test_defaults_follow_the_rows() -> None:
     model = TabularClassifier()
-    assert model._automatic_batch_size(1000) == 125
+    assert model._automatic_batch_size(1000) == 125  # eight batches of equal size
     assert model._automatic_batch_size(30) == 30
-    assert model._resolve_max_iter(1000) == -(-2500 // 8) if False else True
+    assert model._automatic_batch_size(1_000_000) == pytest.approx(1280, rel=0.01)
     assert model._resolve_max_iter(128) == 200
-    assert model._resolve_max_iter(10**6) == 20
-    assert model._resolve_max_iter(128 * 50) == 50
-    assert model._resolve_patience(200) == 50
-    assert model._resolve_patience(20) == 10
+    assert model._resolve_max_iter(128 * 50) == 50  # 2,500 updates
+    assert model._resolve_max_iter(100_000) == 30
+    assert model._resolve_max_iter(10**6) == 10
+    assert [model._count_members(n) for n in (10, 199_999, 200_000)] == [8, 8, 4]
+    assert model._resolve_patience(200) == 100
+    assert model._resolve_patience(15) == 10
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 19, 20, 21])
