@@ -117,6 +117,8 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     _format: ClassVar[Format]
     _targets: ClassVar[Targets]
 
+    _scales_data: ClassVar[bool] = False  # whether X and y need not be scaled by users
+
     # how training stops: by the validation loss or score, and also before a schedule is over
     _watches_loss: ClassVar[bool] = False
     _ends_schedules: ClassVar[bool] = False
@@ -330,7 +332,9 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
         own = self._own_draws(train.device)
         with self._own_defaults(), threads, own, torch.inference_mode():
             outputs = forward(self.module_, batch.X, self._compute_dtype)
-            warn_if_useless(self._loss, batch, outputs, train.answers())
+            warn_if_useless(
+                self._loss, batch, outputs, train.answers(), scales_data=self._scales_data
+            )
 
     def _conclude(self, training: Training) -> None:
         """Take what the training has come to, also where it was interrupted."""

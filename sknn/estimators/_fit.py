@@ -347,6 +347,7 @@ def _make_training(
         early_stopping=(model.early_stopping and model.solver != "lbfgs" and held_out is not None),
         watches_loss=model._watches_loss,
         ends_schedules=model._ends_schedules,
+        scales_data=model._scales_data,
         n_iter_no_change=model._resolve_patience(max_iter),
         alpha=model._resolve_alpha(),
         verbose="bar" if model.verbose == "bar" else bool(model.verbose),

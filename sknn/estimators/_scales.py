@@ -68,11 +68,17 @@ def largest_magnitude(values: np.ndarray) -> float:
 
 
 def warn_if_useless(
-    loss: Loss, batch: Batch, outputs: Tensor, answers: tuple[Tensor, Tensor | None]
+    loss: Loss,
+    batch: Batch,
+    outputs: Tensor,
+    answers: tuple[Tensor, Tensor | None],
+    *,
+    scales_data: bool,
 ) -> None:
     """Warn of a network that a constant prediction beats on a batch of the training rows.
 
-    `answers` are targets and weights of all training rows.
+    `answers` are targets and weights of all training rows. `scales_data` says whether the family
+    scales X and y.
     """
     if not len(batch.targets) or not batch.weight_sum:
         return
@@ -90,10 +96,12 @@ def warn_if_useless(
     best = min(mean_loss(each.to(outputs).expand_as(outputs)) for each in constants)
     reached = mean_loss(outputs)
     if reached - best > (USELESS - 1) * abs(best):  # likelihoods may be negative
+        scaling = "Scale X and y, for instance with StandardScaler, train"
         warnings.warn(
             "The network predicts worse than a constant would: its loss on training rows is "
-            f"{reached:.3g}, that of the best constant {best:.3g}. Scale X and y, for instance "
-            "with StandardScaler, train longer (max_iter), or change learning_rate_init.",
+            f"{reached:.3g}, that of the best constant {best:.3g}. "
+            f"{'Train' if scales_data else scaling} longer (max_iter), or change "
+            "learning_rate_init.",
             ConvergenceWarning,
             stacklevel=2,
         )

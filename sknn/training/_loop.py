@@ -329,10 +329,10 @@ class Loop:
         """Go back to the best weights if there are any, else raise."""
         training, plateau = self.training, self.state.plateau
         training.stop_training = True
+        scaling = "Scale X and y, for instance with StandardScaler, lower"
         remedy = (
-            f"Training diverged ({symptom}). Scale X and y, for instance with StandardScaler, "
-            f"lower learning_rate_init (now {self.settings.learning_rate_init:g}), or set "
-            "max_grad_norm."
+            f"Training diverged ({symptom}). {'Lower' if self.settings.scales_data else scaling} "
+            f"learning_rate_init (now {self.settings.learning_rate_init:g}), or set max_grad_norm."
         )
         if not self.settings.early_stopping or plateau is None or not np.isfinite(plateau.best):
             raise DivergenceError(

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "early_stopping": False,
     "watches_loss": False,
     "ends_schedules": False,
+    "scales_data": False,
     "verbose": False,
     "compute_dtype": torch.float64,
     "work": Work(1, 10),

@@ -79,6 +79,7 @@ class TabularEstimator(TabularParameters):
     _format_kind = TableFormat
     _format: ClassVar[TableFormat]
     _takes = ("allow_nan", "categorical", "string")
+    _scales_data = True
     # of the stopping rule, see `training.Settings`
     _watches_loss = True
     _ends_schedules = True
