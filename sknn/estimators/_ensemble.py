@@ -146,8 +146,11 @@ class EnsembleEstimator(NeuralEstimator):
         """Return the number of networks that so many rows get."""
         return self.n_estimators
 
-    def _count_folds(self, n_rows: int, n_members: int) -> int:
-        """Return into how many folds the rows are dealt; 1 if each network holds out its own."""
+    def _count_folds(self, n_rows: int, n_members: int, *, has_validation: bool) -> int:
+        """Return into how many folds the rows are dealt; 1 if each network holds out its own.
+
+        `has_validation` is whether `fit` got `X_val`.
+        """
         return 1
 
     def _fold_of(self, number: int, n_folds: int, seed: int) -> Fold | None:
@@ -262,7 +265,9 @@ class EnsembleEstimator(NeuralEstimator):
             for member in (self._earlier_members() if draft.goes_on else [])
         ]
         seeds = self._draw_seeds(draft, len(drafts), folder, n_members)
-        n_folds = self._count_folds(data.n_counted, n_members)
+        n_folds = self._count_folds(
+            data.n_counted, n_members, has_validation=data.validation is not None
+        )
         for number in range(len(drafts), n_members):
             # not by scikit-learn's `clone`, which callbacks with attributes of their own refuse
             copies = copy.deepcopy(parameters) | self._drawn_parameters(number // n_folds, seeds[0])

@@ -13,7 +13,7 @@ class Fold(NamedTuple):
     """One of the parts into which the rows are dealt, the same for all who have the seed."""
 
     number: int
-    n_folds: int
+    n_folds: float  # 2.5 deals two of five rows to fold 0
     seed: int
 
     def split(
@@ -41,7 +41,7 @@ class Fold(NamedTuple):
         if not len(train) or not len(held_out):
             raise ValueError(
                 f"validation='folds' leaves {len(train)} rows to train on and {len(held_out)} to "
-                f"hold out in fold {self.number + 1} of {self.n_folds}. Pass more (new) rows, or "
+                f"hold out in fold {self.number + 1} of {self.n_folds:g}. Pass more (new) rows, or "
                 "X_val and y_val."
             )
         return train, held_out
@@ -56,5 +56,5 @@ class Fold(NamedTuple):
         if sample_weight is not None:  # each fold gets of the rows that count
             order = order[np.argsort(sample_weight[order] == 0, kind="stable")]
         folds = np.empty(n_rows, np.int64)
-        folds[order] = np.arange(n_rows) % self.n_folds
+        folds[order] = np.floor(np.arange(n_rows) % self.n_folds)
         return folds

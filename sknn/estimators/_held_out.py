@@ -57,7 +57,8 @@ def rounds_of_folds(trainings: Sequence[Training], folds: Sequence[Fold]) -> lis
     """Return an answer to each row for each set of networks that have held out all folds."""
     waiting: dict[tuple[int, int], list[list[int]]] = {}
     for number, fold in enumerate(folds):
-        queues = waiting.setdefault((fold.n_folds, fold.seed), [[] for _ in range(fold.n_folds)])
+        n_folds = int(fold.n_folds)
+        queues = waiting.setdefault((n_folds, fold.seed), [[] for _ in range(n_folds)])
         queues[fold.number].append(number)
     complete = [list(networks) for queues in waiting.values() for networks in zip(*queues)]  # noqa: B905
     return [_join([trainings[i] for i in networks], networks) for networks in complete]

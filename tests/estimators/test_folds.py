@@ -92,3 +92,12 @@ def test_where_no_row_is_left_to_hold_out_the_error_says_so() -> None:
     memory.add_trained(X)
     with pytest.raises(ValueError, match=r"leaves 23 rows to train on and 0 to hold out in fold 2"):
         Fold(1, 3, 0).split(X, LABELS, memory=memory)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.4, 0.7, 0.9])
+def test_a_fold_may_have_any_share_of_the_rows(share: float) -> None:
+    train, held_out = Fold(0, 1 / share, 3).split(X, LABELS)
+    assert_array_equal(np.union1d(train, held_out), np.arange(23))
+    assert abs(len(held_out) - share * 23) <= 1
+    for label, count in zip(*np.unique(LABELS, return_counts=True), strict=True):
+        assert abs((LABELS[held_out] == label).sum() - count * share) <= 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 # What networks may differ in whose answers are averaged and compared.
 DRAWN = frozenset(
@@ -55,6 +56,15 @@ def check_ranges(ranges: Mapping[str, Any], estimator: Any) -> None:
                 f"hyperparameters[{name!r}] is {values!r}; it takes a list of values, or a "
                 "distribution with a method rvs, such as scipy.stats.loguniform(1e-4, 1e-2)."
             )
+        for value in () if hasattr(values, "rvs") else values:
+            check_values({name: _plain(value)}, estimator)
+
+
+def check_values(drawn: Mapping[str, Any], estimator: Any) -> None:
+    """Refuse a value that its parameter does not take."""
+    constraints = {name: estimator._parameter_constraints[name] for name in drawn}
+    caller = f"{type(estimator).__name__}, which hyperparameters has values for,"
+    validate_parameter_constraints(constraints, drawn, caller_name=caller)
 
 
 def draw(ranges: Mapping[str, Any], number: int, seed: int) -> dict[str, Any]:
@@ -67,5 +77,10 @@ def draw(ranges: Mapping[str, Any], number: int, seed: int) -> dict[str, Any]:
             value = values.rvs(random_state=random_state)
         else:
             value = values[random_state.randint(len(values))]
-        drawn[name] = value.item() if isinstance(value, np.generic) else value
+        drawn[name] = _plain(value)
     return drawn
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of Python's own type."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -40,7 +40,7 @@ from sknn.training import Listener, TimeLimit, Training
 
 from ._columns import COLUMNS
 from ._format import TableFormat
-from ._hyperparameters import check_ranges, draw
+from ._hyperparameters import check_ranges, check_values, draw
 from ._parameters import TabularParameters
 
 # The defaults that follow the number of rows.
@@ -124,8 +124,8 @@ class TabularEstimator(TabularParameters):
     def _answer_type(self, X: Any) -> np.dtype:
         return FLOAT64  # the columns of a table are of many types
 
-    def _count_folds(self, n_rows: int, n_members: int) -> int:
-        if self.validation != "folds" or not self._holds_out(n_rows):
+    def _count_folds(self, n_rows: int, n_members: int, *, has_validation: bool) -> int:
+        if self.validation != "folds" or has_validation or not self._holds_out(n_rows):
             return 1
         return min(n_members, MOST_FOLDS)
 
@@ -134,27 +134,30 @@ class TabularEstimator(TabularParameters):
     def _fold_of(self, number: int, n_folds: int, seed: int) -> Fold | None:
         if self.hyperparameters is not None and n_folds == 1:
             # what is compared has to hold out the same rows
-            return Fold(0, max(round(1 / self.validation_fraction), 2), seed)
+            return Fold(0, 1 / (self.validation_fraction or 1), seed)  # with `X_val` it may be 0
         return super()._fold_of(number, n_folds, seed)
 
     def _drawn_parameters(self, number: int, seed: int) -> dict[str, Any]:
         if self.hyperparameters is None:
             return {}
-        return {"hyperparameters": None} | draw(self.hyperparameters, number, seed)
+        drawn = draw(self.hyperparameters, number, seed)
+        check_values(drawn, self)
+        return {"hyperparameters": None} | drawn
 
     def _fit(self, arguments: FitArguments) -> Any:
         if self.hyperparameters is not None:
-            self._check_search(count_rows(arguments.X))
+            has_validation = arguments.validation is not None
+            self._check_search(count_rows(arguments.X), has_validation=has_validation)
         return super()._fit(arguments)
 
     def _draft_members(
         self, draft: Draft, data: CheckedData, folder: Path | None, n_members: int
     ) -> list[Draft]:
         if self.hyperparameters is not None:  # now it is known which rows count
-            self._check_search(data.n_counted)
+            self._check_search(data.n_counted, has_validation=data.validation is not None)
         return super()._draft_members(draft, data, folder, n_members)
 
-    def _check_search(self, n_rows: int) -> None:
+    def _check_search(self, n_rows: int, *, has_validation: bool) -> None:
         """Refuse hyperparameters that nothing can be chosen by, with so many rows that count."""
         assert self.hyperparameters is not None
         check_ranges(self.hyperparameters, self)
@@ -164,18 +167,22 @@ class TabularEstimator(TabularParameters):
                 "hyperparameters are chosen by held-out rows, and solver='lbfgs' holds out none."
             )
         n_members = self._count_members(n_rows)
-        n_folds = self._count_folds(n_rows, n_members)
+        n_folds = self._count_folds(n_rows, n_members, has_validation=has_validation)
         if self.warm_start:
             raise ValueError("hyperparameters are drawn anew by each fit; use warm_start=False.")
-        if not self._holds_out(n_rows):
+        if not (self.early_stopping if has_validation else self._holds_out(n_rows)):
             raise ValueError(
-                "hyperparameters are chosen by held-out rows: they need early_stopping=True and at "
-                f"least {FEWEST_ROWS} rows of weight above 0; X has {n_rows}."
+                "hyperparameters are chosen by held-out rows: they need early_stopping=True, and "
+                f"X_val or at least {FEWEST_ROWS} rows of weight above 0; X has {n_rows}."
+            )
+        if n_folds == 1 and not (has_validation or self.validation_fraction):
+            raise ValueError(
+                "validation_fraction=0 leaves no rows to choose hyperparameters by; increase it."
             )
         if n_members // n_folds < 2 or n_members % n_folds:
             raise ValueError(
                 f"n_estimators={n_members} leaves no choice between hyperparameters: with "
-                f"validation={self.validation!r} it is a multiple of {n_folds}, at least "
+                f"{n_folds} network(s) a drawing it is a multiple of {n_folds}, at least "
                 f"{2 * n_folds}."
             )
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import loguniform
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from sknn import TabularClassifier, TabularRegressor
@@ -77,4 +78,44 @@ def test_too_few_rows_that_count_are_refused() -> None:
     model = TabularRegressor(**QUICK, n_estimators=16, hyperparameters={"alpha": [0.1, 1.0]})
     with pytest.raises(ValueError, match="at least 20 rows of weight above 0; X has 15"):
         model.fit(X, np.arange(150.0), np.arange(150) < 15)
+    assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_all_drawings_hold_out_the_same_share(share: float) -> None:
+    ranges = {"alpha": [0.1, 1.0]}
+    model = TabularRegressor(
+        **QUICK, n_estimators=2, validation="holdout", hyperparameters=ranges
+    ).set_params(validation_fraction=share)
+    with pytest.raises(ValueError, match="validation_fraction=0 leaves no rows"):
+        clone(model).set_params(validation_fraction=0.0).fit(X, np.arange(150.0))
+    for network in model.fit(X, np.arange(150.0)).estimators_:
+        assert len(network._fold.split(X, None)[1]) == share * 150
+
+
+def test_with_validation_data_each_network_is_a_drawing() -> None:
+    rates = {"learning_rate_init": [1e-9, 0.03]}
+    model = TabularRegressor(
+        **QUICK | {"max_iter": 20}, n_estimators=6, validation_fraction=0.0, hyperparameters=rates
+    )
+    # of so few rows none could be held out
+    model.fit(X[::10], np.arange(15.0), X_val=X, y_val=np.repeat(np.arange(15.0), 10))
+    assert {each.learning_rate_init for each in model.estimators_} == {0.03}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "words"),
+    [
+        ({"alpha": [0.1, -1.0]}, "'alpha' parameter of TabularRegressor, which hyperparam.*Got -1"),
+        ({"n_bins": np.array([16, 2.5])}, "'n_bins' parameter.*Got 16.0"),
+        ({"activation": ["relu", "tangent"]}, "'activation' parameter.*Got 'tangent'"),
+        ({"dropout": uniform(1.5, 2.0)}, "'dropout' parameter"),
+    ],
+)
+def test_values_that_a_parameter_does_not_take_are_refused(
+    ranges: dict[str, Any], words: str
+) -> None:
+    model = TabularRegressor(**QUICK, n_estimators=16, hyperparameters=ranges)
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, np.arange(150.0))
     assert not hasattr(model, "module_")
