@@ -77,6 +77,18 @@ def check_range(array: np.ndarray, dtype: torch.dtype, name: str = "X") -> None:
         )
 
 
+def check_not_lost(array: np.ndarray, dtype: torch.dtype, name: str) -> None:
+    """Refuse numbers the largest of which loses digits, or all, in the type that computes."""
+    largest = float(array.max(initial=0))
+    least = torch.finfo(dtype).tiny
+    if 0 < largest < least:
+        kind = str(dtype).removeprefix("torch.")
+        raise ValueError(
+            f"{name} has nothing above {largest:g}, which is too little for {kind}, in which the "
+            f"network computes ({least:.1e} at least). Scale {name}, or set precision='float64'."
+        )
+
+
 def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
     """Cast longdouble to float64, the widest that torch has; return other arrays as they are."""
     if array.dtype.kind != "f" or array.dtype.itemsize <= 8:

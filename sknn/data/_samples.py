@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sknn.nn.host import on_host, remember, send
 
-from ._numbers import as_tensor
+from ._numbers import as_tensor, check_not_lost
 from ._ragged import Ragged
 from ._rows import Inputs, Rows
 
@@ -32,6 +32,7 @@ class Answers:
         self.sample_weight = None
         if sample_weight is not None:
             weights = as_tensor(sample_weight, dtype, "sample_weight")
+            check_not_lost(sample_weight, dtype, "sample_weight")
             self.sample_weight = weights.to(device, dtype)
         # what each row counts in sums of weights, (n,); None is 1
         self.row_weight = sample_weight

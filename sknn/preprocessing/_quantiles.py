@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
+# Sums of weights that differ by less, relative to their total, differ by rounding.
+ROUNDING = 1e-10
+
 
 def bin_edges(values: Floats, n_bins: int, sample_weight: Floats | None = None) -> Floats:
     """Return the edges (n_edges,), increasing, of at most `n_bins` bins of values (n,).
@@ -28,7 +31,7 @@ def bin_edges(values: Floats, n_bins: int, sample_weight: Floats | None = None) 
     steps = _steps(n_bins + 1 - len(chosen))
     light = np.delete(np.arange(last + 1), heavy)
     mass = masses[light].cumsum()
-    between = light[np.searchsorted(mass, steps * mass[-1])]
+    between = light[_first_with(mass, steps)]
     return distinct[np.union1d(chosen, between)]
 
 
@@ -40,7 +43,8 @@ def _heavy(masses: Floats, n_bins: int) -> NDArray[np.intp]:
     heaviest = np.argsort(-masses, kind="stable")[: n_bins // 4]
     candidates = masses[heaviest]
     remaining = masses.sum() - (candidates.cumsum() - candidates)
-    outweighs = candidates * (n_bins - 2 * np.arange(len(heaviest))) > remaining
+    n_remaining = n_bins - 2 * np.arange(len(heaviest))
+    outweighs = candidates * n_remaining > remaining * (1 + ROUNDING)
     return heaviest[: int(np.logical_and.accumulate(outweighs).sum())]
 
 
@@ -69,7 +73,12 @@ def quantiles(
         ranks = np.maximum(ranks, 0)
         return np.partition(values, ranks)[ranks]
     distinct, mass = _distinct(values, weights)
-    return distinct[np.searchsorted(mass, np.array(probabilities) * mass[-1])]
+    return distinct[_first_with(mass, np.array(probabilities))]
+
+
+def _first_with(mass: Floats, shares: Floats) -> NDArray[np.intp]:
+    """Return the first places at which masses (n,), which increase, are such shares of the last."""
+    return np.searchsorted(mass, shares * (mass[-1] * (1 - ROUNDING)))
 
 
 def _counted(values: Floats, weights: Floats | None) -> tuple[Floats, Floats | None]:

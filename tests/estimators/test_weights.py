@@ -101,3 +101,9 @@ def test_class_weights_are_checked(
     weights = np.full(len(y), 1e10)
     with pytest.raises(ValueError, match=message):
         model.fit(X, targets, weights)
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS.values(), ids=CLASSIFIERS)
+def test_weights_that_are_nothing_in_float32_are_refused(estimator: Any) -> None:
+    with pytest.raises(ValueError, match="sample_weight has nothing above 1e-50, which is too"):
+        clone(estimator).set_params(precision="float32").fit(X, y, np.full(len(y), 1e-50))

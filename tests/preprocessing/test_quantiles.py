@@ -1,5 +1,7 @@
 """Edges and scales of weighted values, against NumPy and by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,13 @@ def test_ranges_that_have_no_inverse():
 def test_the_type_of_floats_is_kept():
     assert bin_edges(SKEWED.astype(np.float32), 8).dtype == np.float32
     np.testing.assert_array_equal(bin_edges(np.array([2, 1]), 8), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("weight", [0.1, 1e-10, 1 / 3, 7.7e5])
+def test_only_the_ratio_of_weights_counts(weight):
+    # k sums of 0.1 are not k / 10, and a quantile is not to move by that
+    for n, n_bins in itertools.product(range(8, 90), (4, 8, 10)):
+        values = np.concatenate([np.zeros(n // 8), np.arange(1.0, n)])
+        weights = np.full(len(values), weight)
+        np.testing.assert_array_equal(bin_edges(values, n_bins, weights), bin_edges(values, n_bins))
+        assert robust_scale(values, weights) == robust_scale(values)
