@@ -87,7 +87,8 @@ class FeatureEncoder(nn.Module):
         keep("centers", numbers.centers)
         keep("factors", numbers.factors)
         keep("indicated", numbers.indicated, torch.int64)
-        binned = [(j, each) for j, each in enumerate(numbers.edges) if len(each) > 2]
+        edges = [_apart(each, dtype) for each in numbers.edges]
+        binned = [(j, each) for j, each in enumerate(edges) if len(each) > 2]
         lefts = np.concatenate([each[:-1] for _, each in binned] or [np.empty(0)])
         widths = np.concatenate([np.diff(each) for _, each in binned] or [np.empty(0)])
         keep("bin_columns", [j for j, e in binned for _ in range(len(e) - 1)], torch.int64)
@@ -231,3 +232,15 @@ class FeatureEncoder(nn.Module):
             tuple(tuple(parameter.shape) for parameter in self.parameters()),
             *(buffer.cpu().numpy().tobytes() for buffer in self.buffers()),
         )
+
+
+def _apart(edges: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """Return those edges (n_edges,) that are so far apart that the type has 1 / width."""
+    least = 4 * torch.finfo(dtype).tiny
+    if len(edges) < 2 or np.diff(edges).min() >= least:
+        return edges
+    kept = [edges[0]]
+    for edge in edges[1:]:
+        if edge - kept[-1] >= least:
+            kept.append(edge)
+    return np.array(kept)

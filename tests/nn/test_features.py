@@ -261,3 +261,15 @@ def test_float32_gradients_are_near_those_of_float64() -> None:
     for name, parameter in single.named_parameters():
         largest = expected[name].abs().max().item()
         assert_allclose(parameter.grad, expected[name], rtol=0, atol=2e-5 * largest)
+
+
+@pytest.mark.filterwarnings("error")
+def test_bins_too_narrow_to_divide_by_are_left_out() -> None:
+    edges = np.array([-2e-39, 0, 1e-40, 3e-39, 1.0, 2.0])
+    numbers = NumberEncoding(np.zeros(1), np.ones(1), edges=[edges])
+    encoder = FeatureEncoder(numbers)
+    encoded = encoder(torch.tensor([[-5.0], [0.5], [1e30]]))
+    # the number, and how much of -2e-39 to 1 and of 1 to 2 lies below it
+    assert_allclose(encoded, [[-5, 0, 0], [0.5, 0.5, 0], [1e30, 1, 1]])
+    encoder = FeatureEncoder(numbers, dtype=torch.float64)
+    assert encoder.width == 1 + 5
