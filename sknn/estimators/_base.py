@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._parameters import declares_parameters
-from sknn.data import Samples, in_parts, prediction_device, threads_for
+from sknn.data import Ragged, Samples, in_parts, prediction_device, threads_for
 from sknn.nn import first_parameter, own_defaults
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
@@ -33,6 +33,7 @@ from sknn.training import (
     Work,
     forward,
     isolated_torch_rng,
+    join_outputs,
     predict_outputs,
     rows_at_once,
 )
@@ -373,12 +374,19 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
             chunk_rows = rows_at_once(self._work.layer_size, device)
             if module is None:
                 module = self._prediction_module()
-            parts: list[Tensor] = []
             with self._prediction_threads(X.shape[0], device):
-                for part in in_parts(X, chunk_rows):  # a GPU need not hold all of X
-                    rows = self._format.rows(part, device, dtype, self.module_)
-                    parts.append(predict_outputs(module, rows, self._compute_dtype, chunk_rows))
-            outputs = parts[0] if len(parts) == 1 else torch.cat(parts)
+                parts = (  # a GPU need not hold all of X
+                    self._format.rows(part, device, dtype, self.module_)
+                    for part in in_parts(X, chunk_rows)
+                )
+                outputs = join_outputs(
+                    X.shape[0],
+                    X.shape[0] if isinstance(X, Ragged) else chunk_rows,
+                    (
+                        predict_outputs(module, rows, self._compute_dtype, chunk_rows)
+                        for rows in parts
+                    ),
+                )
         self._refuse_overflow(outputs)
         return outputs, self._answer_type(X)
 

@@ -1,7 +1,7 @@
 """From parameters to trained weights."""
 
 from ._engine import stacks_networks, train_all
-from ._inference import held_out_outputs, predict_outputs, rows_at_once, write_labels
+from ._inference import held_out_outputs, join_outputs, predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
 from ._listeners import (
     BAR,

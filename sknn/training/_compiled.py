@@ -35,6 +35,9 @@ from .solvers import HORIZON_SCHEDULES, FusedOptimizer
 # Floating point operations of a step above which torch's products, on all cores, are as fast.
 LARGEST_STEP = 5e7
 
+# The same with an encoder, of whose products torch has to take those with 0 and 1, too.
+LARGEST_ENCODED_STEP = 2e9
+
 # Numbers of X that are copied into another type, or without gaps; a larger X stays as it is.
 COPIED_NUMBERS = 2**22
 
@@ -60,14 +63,18 @@ def is_compiled(
     parts = [part for part in (train, held_out) if part is not None]
     return (
         settings.solver in at.SOLVERS
-        and settings.batch_size * settings.work.flops <= LARGEST_STEP
         and type(loss) in LOSSES
         and DenseBackprop.binds(module)
+        and settings.batch_size * settings.work.flops <= _largest_step(module)
         and next(module.parameters()).dtype == settings.compute_dtype
         and all(_can_read(part, settings.compute_dtype) for part in parts)
         and all(name in at.ACTIVATIONS for name in module.activation_names)  # type: ignore[union-attr]
         and is_available()  # which imports numba
     )
+
+
+def _largest_step(module: Any) -> float:
+    return LARGEST_STEP if module.input_encoder is None else LARGEST_ENCODED_STEP
 
 
 def _can_read(samples: Samples, dtype: torch.dtype) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -45,22 +47,39 @@ def predict_outputs(
         return _predict_series(module, rows, compute_dtype, min(chunk_rows, RAGGED_ROWS))
     if n <= chunk_rows:
         return forward(module, rows.slice(0, n), compute_dtype)
-    chunks = [
-        forward(module, rows.slice(start, min(start + chunk_rows, n)), compute_dtype)
-        for start in range(0, n, chunk_rows)
-    ]
-    return torch.cat(chunks)
+    starts = range(0, n, chunk_rows)
+    parts = (rows.slice(start, min(start + chunk_rows, n)) for start in starts)
+    return join_outputs(n, chunk_rows, (forward(module, part, compute_dtype) for part in parts))
 
 
-@torch.inference_mode()
+def join_outputs(n_rows: int, chunk_rows: int, chunks: Iterable[Tensor]) -> Tensor:
+    """Return the outputs of chunks of rows one after the other; rows have equally many, if several.
+
+    Not a list that is joined at the end: small tensors that outlive their chunk keep the large ones
+    that were freed around them from being used again.
+    """
+    joined: Tensor | None = None
+    start = 0
+    for chunk in chunks:
+        if joined is None:
+            if chunk_rows >= n_rows:
+                return chunk
+            joined = chunk.new_empty((len(chunk) // chunk_rows * n_rows, *chunk.shape[1:]))
+        joined[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    assert joined is not None  # there are rows
+    return joined
+
+
 def held_out_outputs(training: Training) -> Tensor:
     """Return a trained network's outputs (n, n_outputs) for the validation samples, in order."""
     samples, dtype = training.validation, training.settings.compute_dtype
     assert samples is not None
     n_rows = rows_at_once(training.settings.work.layer_size, samples.device, training=True)
-    with own_defaults(keeps_float64=training.settings.runs_user_code):
-        outputs = [forward(training.module, batch.X, dtype) for batch in samples.batches(n_rows)]
-    return torch.cat(outputs)
+    # the defaults are without inference mode
+    with own_defaults(keeps_float64=training.settings.runs_user_code), torch.inference_mode():
+        outputs = (forward(training.module, batch.X, dtype) for batch in samples.batches(n_rows))
+        return join_outputs(len(samples), n_rows, outputs)
 
 
 @torch.inference_mode()
