@@ -15,6 +15,33 @@ from sklearn.utils.validation import column_or_1d
 
 from sknn.data import narrowed
 
+# of Python objects that stand for a missing value, beside NaN
+MISSING_TYPES = ("NoneType", "NAType", "NaTType")
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a Python object stands for a missing value."""
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return type(value).__name__ in MISSING_TYPES
+
+
+def require_labels(y: Any) -> None:
+    """Refuse missing labels among objects and dates; numbers are left to scikit-learn."""
+    values = np.array(y, object) if isinstance(y, list | tuple) else np.asarray(y)
+    if values.dtype.kind == "M":
+        missing = np.isnat(values)
+    elif values.dtype.kind == "O" and values.ndim:
+        missing = np.array([is_missing(each) for each in values.flat]).reshape(values.shape)
+    else:
+        return
+    if missing.any():
+        row = int(np.argwhere(missing)[0, 0])
+        raise ValueError(
+            f"Input y contains NaN, None or another missing label, first in row {row}. Leave such "
+            "rows out, or give them a label of their own."
+        )
+
 
 def require_y(y: Any, name: str = "") -> None:
     """Refuse missing targets, in scikit-learn's words; `name` is the estimator's."""

@@ -167,7 +167,8 @@ class TabularParameters(EnsembleEstimator, EmbeddingParameters, LayerParameters)
         oof_predictions_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Out-of-fold answers: for each training row the prediction of the networks that held it
             out; of a classifier the probabilities, or the outputs where its loss defines none. With
-            ``validation="folds"`` and two networks or more.
+            ``validation="folds"`` and two networks or more. Where `hyperparameters` were chosen by
+            them, they are a little too good.
         estimators_ : list of estimators
             The networks, each a fitted estimator of the same class, if there are several.
             `n_iter_` is the largest of theirs then, `t_` and `n_parameters_` are sums, and

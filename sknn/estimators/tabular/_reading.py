@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from sknn.estimators._validation import MISSING_TYPES, is_missing
+
 # Kinds of columns, and what messages call their values.
 KINDS = {
     "number": "numbers",
@@ -23,7 +25,6 @@ KINDS = {
     "duration": "durations",
     "empty": "nothing but missing values",
 }
-MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 # Python objects are made of so many rows at once.
 ROWS_AT_ONCE = 2**16
 FAR_INTEGERS = (nw.Int128, nw.UInt128)
@@ -207,13 +208,6 @@ def _recoded(codes: np.ndarray, found: list[Any], places: dict[Any, int]) -> np.
 
 
 # ----------------------------------------------------------------------------------------- objects
-
-
-def is_missing(value: Any) -> bool:
-    """Say whether a Python object stands for a missing value."""
-    if isinstance(value, float | np.floating):
-        return bool(np.isnan(value))
-    return type(value).__name__ in MISSING_TYPES
 
 
 def _read_objects(values: np.ndarray, name: Any) -> Plain:

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y, check_consistent_length
 from torch import Tensor, nn
 
-from sknn.estimators._validation import is_plain, one_or_several_columns, require_y
+from sknn.estimators._validation import is_plain, one_or_several_columns, require_labels, require_y
 from sknn.nn import Loss, make_classification_loss
 from sknn.training import accuracy, decide_labels, decide_multiclass
 
@@ -210,6 +210,8 @@ def check_columns(y: Any, X: Any, name: str, *, numeric: bool) -> np.ndarray:
     if is_plain(y, 1, "f" if numeric else LABEL_KINDS) and len(y) == X.shape[0]:
         return y
     require_y(y, name)
+    if not numeric:
+        require_labels(y)
     y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=name)
     check_consistent_length(X, y)
     return one_or_several_columns(y)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from sknn import NeuralClassifier
 from sknn.estimators.targets._labels import ClassTargets
 
 LABELS: list[Any] = [
@@ -100,3 +101,17 @@ def test_another_number_of_labels_is_refused(y: np.ndarray) -> None:
     targets = ClassTargets.from_labels(np.array([[0, 1, 1], [1, 0, 1]]))
     with pytest.raises(ValueError, match=r"y has shape .* fitted with 3 labels"):
         targets.encode(y)
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "string", "category", "datetime64[s]"])
+def test_missing_labels_are_refused_by_their_row(dtype: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.Series(["2020", "2020", None, "2021"]).astype(dtype)
+    with pytest.raises(ValueError, match=r"Input y contains NaN.* first in row 2\."):
+        NeuralClassifier().fit(np.zeros((4, 1)), labels)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_of_a_list_are_refused_by_their_row(missing: Any) -> None:
+    with pytest.raises(ValueError, match=r"Input y contains NaN.* first in row 2\."):
+        NeuralClassifier().fit(np.zeros((4, 1)), ["a", "a", missing, "b"])
