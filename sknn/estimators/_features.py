@@ -44,8 +44,9 @@ class EmbeddingParameters(NeuralEstimator):
         default="auto",
         constraints=[POSITIVE_INTEGER, StrOptions({"auto"})],
         doc="""int or "auto"
-        Largest number of bins a column. Their edges are quantiles; a value with more rows than an
-        average bin is an edge together with its two neighbours. "auto" is 32 for
+        Largest number of bins a column. Their edges are quantiles of rows and of distinct values;
+        a value with more rows than an average bin is an edge together with its two neighbours.
+        "auto" is 32 for
         regression; for classes a bin for every 200 rows, at least 16 and at most 48.""",
     )
 

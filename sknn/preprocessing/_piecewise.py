@@ -26,10 +26,11 @@ class PiecewiseLinearEncoder(NumberTransformer):
     its own in each bin, so that a network's first layer need not learn where the function bends
     [1]_.
 
-    Where a feature has few distinct values, these are the edges. Else the edges are quantiles, save
-    for values heavier than an average bin, such as the 0 of amounts that are mostly 0: each is an
-    edge together with its two neighbours, so that its rows are told apart from theirs, and the
-    other edges are quantiles of the values that remain. Quantiles alone would leave these few bins.
+    Where a feature has few distinct values, these are the edges. Else a value that is heavier than
+    an average bin, such as the 0 of amounts that are mostly 0, is an edge together with its two
+    neighbours, so that its rows are told apart from theirs. The other edges are quantiles of what
+    remains, of the mean of two distributions: of its rows, and of its distinct values, so that
+    long tails get bins, too.
 
     A missing number (NaN) is encoded as the median, and told apart by an indicator.
 

@@ -16,9 +16,10 @@ def bin_edges(values: Floats, n_bins: int, sample_weight: Floats | None = None) 
 
     All distinct values, if they are few. Else the smallest and the largest; each value that is
     heavier than an average bin, with its two neighbours, so that a function that is linear in each
-    bin is free there; and the others at equal steps of the mass that remains. All edges are values.
-    NaN and rows of weight 0 are ignored, and a weight of 2 is the row twice; of no values there
-    are no edges.
+    bin is free there; and the others at equal steps of the mean of their share of the mass and of
+    their share of the distinct values, so that tails get bins, too. All edges are values. NaN and
+    rows of weight 0 are ignored, and a weight of 2 is the row twice; of no values there are no
+    edges.
     """
     values, weights = _counted(values, sample_weight)
     distinct, mass = _distinct(values, weights)
@@ -28,10 +29,10 @@ def bin_edges(values: Floats, n_bins: int, sample_weight: Floats | None = None) 
     masses = np.diff(mass, prepend=0.0)
     heavy = _heavy(masses, n_bins)
     chosen = np.unique(np.concatenate([heavy - 1, heavy, heavy + 1, [0, last]]).clip(0, last))
-    steps = _steps(n_bins + 1 - len(chosen))
+    n_more = n_bins + 1 - len(chosen)
     light = np.delete(np.arange(last + 1), heavy)
-    mass = masses[light].cumsum()
-    between = light[_first_with(mass, steps)]
+    share = masses[light] / masses[light].sum() + 1 / len(light)
+    between = light[_first_with(share.cumsum(), _steps(n_more))]
     return distinct[np.union1d(chosen, between)]
 
 
