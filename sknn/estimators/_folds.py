@@ -37,7 +37,10 @@ class Fold(NamedTuple):
             is_held_out &= was_held_out | ~np.isin(keys, keys[~is_held_out])
             memory.trained = np.union1d(memory.trained, keys[~is_held_out])
             memory.held_out = np.union1d(memory.held_out, keys[is_held_out])
-        train, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+        # each network of an ensemble keeps its own: half of the memory, where that is possible
+        kind = np.int32 if len(is_held_out) < 2**31 else np.int64
+        train = np.flatnonzero(~is_held_out).astype(kind)
+        held_out = np.flatnonzero(is_held_out).astype(kind)
         if not len(train) or not len(held_out):
             raise ValueError(
                 f"validation='folds' leaves {len(train)} rows to train on and {len(held_out)} to "

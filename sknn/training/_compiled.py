@@ -38,6 +38,9 @@ LARGEST_STEP = 5e7
 # The same with an encoder, of whose products torch has to take those with 0 and 1, too.
 LARGEST_ENCODED_STEP = 2e9
 
+# Rows whose squares are added up at once.
+COUNTED_ROWS = 2**16
+
 # Numbers of X that are copied into another type, or without gaps; a larger X stays as it is.
 COPIED_NUMBERS = 2**22
 
@@ -174,20 +177,27 @@ class CompiledStep(GradientStep):
         numbers = X.to(dtype).contiguous().numpy()
         y = targets.to(dtype).contiguous().view(len(targets), -1).numpy()
         weight = NO_NUMBERS if weights is None else np.asarray(weights, np.float64)
-        chosen = rows if len(rows) else slice(None)
-        weight_sum = float(weight[chosen].sum() if len(weight) else len(y[chosen]))
+        weight_sum = float(len(rows) or len(y))
+        if len(weight):
+            weight_sum = float(weight[rows if len(rows) else slice(None)].sum())
         return Data(numbers, y, weight, rows, weight_sum, self.no_data.totals)
 
     def with_totals(self, data: Data) -> Data:
         """Return data that R2 can be computed of."""
         if self.rule[at.LABELS]:
             return data
-        chosen = data.rows if len(data.rows) else slice(None)
-        weights = data.weights[chosen] if len(data.weights) else None
-        values = data.targets[chosen].astype(np.float64)
+        rows = data.rows if len(data.rows) else np.arange(len(data.targets))
+        parts = np.array_split(rows, max(len(rows) // COUNTED_ROWS, 1))
+
+        def totals_about(center: Any, power: int) -> np.ndarray:
+            totals = np.zeros(data.targets.shape[1])
+            for part in parts:  # no copy of all
+                values = (data.targets[part].astype(np.float64) - center) ** power
+                totals += data.weights[part] @ values if len(data.weights) else values.sum(0)
+            return totals
+
         with np.errstate(all="ignore"):  # the loss of targets that overflow says so
-            deviations = (values - np.average(values, axis=0, weights=weights)) ** 2
-            totals = deviations.sum(0) if weights is None else weights @ deviations
+            totals = totals_about(totals_about(0, 1) / data.weight_sum, 2)
         return data._replace(totals=totals)
 
     def score(self, data: Data, right: float, residuals: np.ndarray) -> float:

@@ -62,7 +62,7 @@ class CompiledLoop(Loop):
             X, (targets, weights) = rows.tensor[samples.subset], samples.all_answers()
             weights = None if weights is None else weights[samples.subset]
             return self.step.with_totals(self.step.make_data(X, targets[samples.subset], weights))
-        numbers = NO_ROWS if samples.subset is None else samples.subset
+        numbers = NO_ROWS if samples.subset is None else samples.subset.astype(np.int64, copy=False)
         data = self.step.make_data(rows.tensor, *samples.all_answers(), numbers)
         return self.step.with_totals(data)
 

@@ -191,6 +191,10 @@ class TabularEstimator(TabularParameters):
         """Return what `oof_predictions_` has of outputs (n, n_outputs)."""
 
     @abstractmethod
+    def _can_calibrate(self) -> bool:
+        """Return whether the loss has answers that held-out rows correct."""
+
+    @abstractmethod
     def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
         """Return the corrections that the outputs for held-out rows teach.
 
@@ -201,12 +205,12 @@ class TabularEstimator(TabularParameters):
     def _conclude(self, training: Training) -> None:
         """Calibrate a network by the rows that it held out."""
         super()._conclude(training)
-        if training.validation is not None and training.is_done:
+        calibrates = self.calibration and self._can_calibrate()
+        if calibrates and training.validation is not None and training.is_done:
             self._learn_calibration(answers_of_each([training])[0], 1)
 
     def _learn_calibration(self, held_out: HeldOut, n_averaged: int) -> None:
-        if self.calibration:
-            self.__dict__["_calibration"] = self._calibrate(held_out.known(), n_averaged)
+        self.__dict__["_calibration"] = self._calibrate(held_out.known(), n_averaged)
 
     def _conclude_ensemble(self, fits: Sequence[PreparedFit]) -> None:
         """Choose networks, calibrate, and answer each row by the networks that held it out."""
@@ -230,7 +234,8 @@ class TabularEstimator(TabularParameters):
             average = average_outputs(together, self._loss.out_activation)
             held_out = candidates[0]._replace(outputs=average)
             n_averaged = 1 if is_common else len(candidates[0].networks)
-            self._learn_calibration(held_out, n_averaged)
+            if self.calibration and self._can_calibrate():
+                self._learn_calibration(held_out, n_averaged)
             if not is_common:
                 self.oof_predictions_ = self._answers(average)
 
@@ -357,8 +362,11 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
             outputs = self._calibration.logits(outputs)
         return self._probabilities(outputs, FLOAT64)
 
+    def _can_calibrate(self) -> bool:
+        return hasattr(self, "predict_proba")
+
     def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
-        if n_averaged > 1 or not hasattr(self, "predict_proba"):
+        if n_averaged > 1:
             # an average is less sure than single networks are, as much as they are too sure
             return Calibration()
         return Calibration(
@@ -441,6 +449,9 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
 
     def _answers(self, outputs: Tensor) -> np.ndarray:
         return self._targets.decode(self._values(outputs).cpu().numpy())
+
+    def _can_calibrate(self) -> bool:
+        return isinstance(self._loss, QuantilesLoss | GaussianLoss)
 
     def _calibrate(self, held_out: HeldOut, n_averaged: int) -> Calibration:
         _, outputs, targets, weights = held_out
