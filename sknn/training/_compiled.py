@@ -51,7 +51,9 @@ LOSSES: dict[type[Loss], str] = {
     CLASSIFICATION_LOSSES["squared_error"]: "brier",
 }
 
-NO_ROWS = np.empty(0, np.int64)  # stands for all rows as they are
+# Numbers of rows, of which there are fewer than 2^31 (`_can_read`): half of the memory.
+ROW_TYPE = np.int32
+NO_ROWS = np.empty(0, ROW_TYPE)  # stands for all rows as they are
 NO_NUMBERS, NO_LOG = np.empty(0), np.empty((0, 5))
 
 # Where torch's generator has what its state consists of (ATen's CPUGeneratorImpl): the number of
@@ -85,6 +87,8 @@ def _can_read(samples: Samples, dtype: torch.dtype) -> bool:
     if not isinstance(rows, DenseRows) or rows.device.type != "cpu" or rows.tensor.ndim != 2:
         return False
     tensor = rows.tensor
+    if len(tensor) > np.iinfo(ROW_TYPE).max:
+        return False
     return tensor.numel() <= COPIED_NUMBERS or (tensor.dtype == dtype and tensor.is_contiguous())
 
 
@@ -94,7 +98,7 @@ class Data(NamedTuple):
     X: np.ndarray  # (N, d)
     targets: np.ndarray  # (N, k), or the numbers of labels (N, 1)
     weights: np.ndarray  # float64 (N,), or (0,) if all are 1
-    rows: np.ndarray  # int64 (n,): which belong here, or (0,) for all
+    rows: np.ndarray  # int32 (n,): which belong here, or (0,) for all
     weight_sum: float
     totals: np.ndarray  # float64 (k,): the targets' sums of squares about their means, for R2
 
@@ -166,7 +170,8 @@ class CompiledStep(GradientStep):
         if self.plan is not None:
             n_numbers = place_memory(self.plan, starts[-1], n_rows, widths[:2])
         self.work = np.empty(n_numbers, self.nothing.dtype)
-        self.order, self.permutation = np.arange(n_ordered), np.empty(n_ordered, np.int64)
+        self.order = np.arange(n_ordered, dtype=ROW_TYPE)
+        self.permutation = np.empty_like(self.order)
         self.batch, self.losses = np.empty(n_rows, np.int64), np.empty(n_rows)
 
     def make_data(

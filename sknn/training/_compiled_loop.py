@@ -12,7 +12,7 @@ from sknn.compiled import one_blas_thread
 from sknn.compiled import places as at
 from sknn.data import Batch, DenseRows, Samples
 
-from ._compiled import NO_ROWS, CompiledStep, Data
+from ._compiled import NO_ROWS, ROW_TYPE, CompiledStep, Data
 from ._loop import Loop
 from ._threads import raise_if
 from ._training import EpochSums, Training
@@ -62,7 +62,9 @@ class CompiledLoop(Loop):
             X, (targets, weights) = rows.tensor[samples.subset], samples.all_answers()
             weights = None if weights is None else weights[samples.subset]
             return self.step.with_totals(self.step.make_data(X, targets[samples.subset], weights))
-        numbers = NO_ROWS if samples.subset is None else samples.subset.astype(np.int64, copy=False)
+        numbers = NO_ROWS
+        if samples.subset is not None:
+            numbers = samples.subset.astype(ROW_TYPE, copy=False)
         data = self.step.make_data(rows.tensor, *samples.all_answers(), numbers)
         return self.step.with_totals(data)
 

@@ -152,7 +152,9 @@ class ValueTargets(Targets):
                 values += self.location.reshape(column)
         if self.bounds is None:
             return values
-        return np.clip(values, *(bound.reshape(column) for bound in self.bounds))
+        if self.scale is None:
+            values = values.copy()
+        return np.clip(values, *(bound.reshape(column) for bound in self.bounds), out=values)
 
     def answer(self, outputs: Tensor, loss: Loss) -> Tensor:
         """Return what is predicted, (n, n_columns) or (n, n_columns, n_levels), scaled."""
