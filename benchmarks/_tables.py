@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from tqdm import tqdm
 
 from sknn import NeuralClassifier, NeuralRegressor, TabularClassifier, TabularRegressor
@@ -46,7 +46,14 @@ def _tabular(table: Table, seed: int, **parameters: Any) -> Any:
 
 def _hist(table: Table, seed: int, **parameters: Any) -> Any:
     kind = HistGradientBoostingRegressor if table.is_regression else HistGradientBoostingClassifier
-    return kind(random_state=seed, categorical_features="from_dtype", **parameters)
+    model = kind(random_state=seed, categorical_features="from_dtype", **parameters)
+    return make_pipeline(FunctionTransformer(_number_many_levels), model)
+
+
+def _number_many_levels(X: pd.DataFrame) -> pd.DataFrame:
+    """Number the levels of categories that have more than HistGradientBoosting takes."""
+    many = [name for name in X.columns[_is_category(X)] if len(X[name].cat.categories) > 255]
+    return X.assign(**{name: X[name].cat.codes.where(X[name].notna()) for name in many})
 
 
 def _light(table: Table, seed: int) -> Any:
