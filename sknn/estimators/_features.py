@@ -46,8 +46,8 @@ class EmbeddingParameters(NeuralEstimator):
         doc="""int or "auto"
         Largest number of bins a column. Their edges are quantiles of rows and of distinct values;
         a value with more rows than an average bin is an edge together with its two neighbours.
-        "auto" is 32 for
-        regression; for classes a bin for every 200 rows, at least 16 and at most 48.""",
+        "auto" is 32 for regression; for classes a bin for every 200 rows, at least 16 and at
+        most 48.""",
     )
 
     def _resolve_bins(self, n_rows: int) -> int:

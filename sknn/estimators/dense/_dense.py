@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn.estimators._base import answer_type
 from sknn.estimators._checks import CheckedData
@@ -57,8 +58,11 @@ class DenseEstimator(EnsembleEstimator, EmbeddingParameters, LayerParameters):
         default=None,
         constraints=EMBEDDING_CONSTRAINTS,
         doc=EMBEDDING_DOC
-        + """ X has to be dense then. It stays as it is: scale it before, since the first
-        frequencies have a standard deviation of 0.1 in its units.""",
+        + " X has to be dense then.\n"
+        + paragraph(
+            """It stays as it is: scale it before, since the first frequencies have a standard
+            deviation of 0.1 in its units."""
+        ),
     )
 
     _family_attributes: ClassVar[str] = """
