@@ -57,7 +57,7 @@ N_SEARCHED, MOST_CHOSEN = 32, 32
 AVERAGE_IS_NEARER = 0.04
 
 # Of what the encoder returns, while a batch goes through the networks.
-COPIES = 8
+COPIES = 24
 
 ENCODER_PARAMETERS = (
     *("numerical_embedding", "n_bins", "scaling", "frequency_scale", "max_onehot"),
