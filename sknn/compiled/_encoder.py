@@ -69,28 +69,35 @@ def transpose(a, out):
 
 
 @inner
-def find_bin(lefts, first, n_bins, x):
-    """Return the number of the last bin, counted from 0, that begins at or below x; -1 for none."""
-    low, high = 0, n_bins
+def scaled_number(plan, constants, j, x):
+    """Return number j of a row, scaled; of NaN, that of the center, 0."""
+    p = plan[at.SIZES, at.N_NUMBERS]
+    a = (x - constants[j]) * constants[p + j] if x == x else constants.dtype.type(0)
+    if plan[at.SIZES, at.CLIPS]:
+        third = a / constants.dtype.type(3)
+        a = a / np.sqrt(constants.dtype.type(1) + third * third)
+    return a
+
+
+@inner
+def share_of_bin(plan, constants, j, x):
+    """Return the last bin that begins at or below number j, and its share that lies below it.
+
+    Bins are counted from 0, and -1 is none. Of NaN they are those of the center.
+    """
+    p, m = plan[at.SIZES, at.N_NUMBERS], plan[at.SIZES, at.N_BINS]
+    first = plan[at.FIRST_BIN, j]
+    factors, offsets, lefts = constants[2 * p :], constants[2 * p + m :], constants[2 * p + 2 * m :]
+    x = x if x == x else constants[j]
+    low, high = 0, plan[at.BIN_COUNT, j]
     while low < high:
         middle = (low + high) // 2
         if lefts[first + middle] <= x:
             low = middle + 1
         else:
             high = middle
-    return low - 1
-
-
-@inner
-def scaled_number(plan, constants, j, x):
-    """Return number j of a row, scaled; of NaN, that of the center."""
-    p = plan[at.SIZES, at.N_NUMBERS]
-    center, factor = constants[j], constants[p + j]
-    a = (x - center) * factor
-    if plan[at.SIZES, at.CLIPS]:
-        third = a / constants.dtype.type(3)
-        a = a / np.sqrt(constants.dtype.type(1) + third * third)
-    return a
+    b, one = low - 1, constants.dtype.type(1)
+    return b, (min(x * factors[first + b] + offsets[first + b], one) if b >= 0 else one)
 
 
 @inner
@@ -148,9 +155,7 @@ def learned_values(plan, constants, theta, work, x):
         for j in range(p):
             of_number = angles[j]
             for row in range(n):
-                value = x[row, j]
-                value = constants[j] if value != value else value
-                a = scaled_number(plan, constants, j, value)
+                a = scaled_number(plan, constants, j, x[row, j])
                 of_number[row] = theta.dtype.type(2 * math.pi) * a
             for k in range(d):
                 columns[j * d + k, :] = shifts[j * d + k]
@@ -197,22 +202,17 @@ def encode(plan, constants, theta, work, x, weights, z):
         multiply(learned, transposed[:n_learned], z)
     else:
         z[:] = 0
-    factors, offsets, lefts = constants[2 * p :], constants[2 * p + m :], constants[2 * p + 2 * m :]
     for row in range(n):
         out = z[row]
         for j in range(p):
             value = x[row, j]
-            if value != value:
-                value = constants[j]
-                if plan[at.INDICATOR, j] >= 0:
-                    add_row(out, transposed[plan[at.INDICATOR, j]])
+            if value != value and plan[at.INDICATOR, j] >= 0:
+                add_row(out, transposed[plan[at.INDICATOR, j]])
             add_multiple(out, scaled_number(plan, constants, j, value), transposed[n_learned + j])
-            b = find_bin(lefts, plan[at.FIRST_BIN, j], plan[at.BIN_COUNT, j], value)
+            b, share = share_of_bin(plan, constants, j, value)
+            if b > 0:
+                add_row(out, running[plan[at.FIRST_BIN, j] + b])
             if b >= 0:
-                place = plan[at.FIRST_BIN, j] + b
-                share = min(value * factors[place] + offsets[place], theta.dtype.type(1))
-                if b:
-                    add_row(out, running[place])
                 add_multiple(out, share, transposed[plan[at.BIN_OUTPUT, j] + b])
         for e in range(plan[at.SIZES, at.N_HOT]):
             code = int(x[row, plan[at.HOT_COLUMN, e]])
@@ -233,22 +233,17 @@ def encode_backward(plan, constants, theta, gradient, work, x, delta, weights_gr
     back[n_learned:] = 0
     running = work[plan[at.MEMORY, at.BACK_SUMS] :][: m * u].reshape(m, u)
     running[:] = 0
-    factors, offsets, lefts = constants[2 * p :], constants[2 * p + m :], constants[2 * p + 2 * m :]
     for row in range(n):
         own = delta[row]
         for j in range(p):
             value = x[row, j]
-            if value != value:
-                value = constants[j]
-                if plan[at.INDICATOR, j] >= 0:
-                    add_row(back[plan[at.INDICATOR, j]], own)
+            if value != value and plan[at.INDICATOR, j] >= 0:
+                add_row(back[plan[at.INDICATOR, j]], own)
             add_multiple(back[n_learned + j], scaled_number(plan, constants, j, value), own)
-            b = find_bin(lefts, plan[at.FIRST_BIN, j], plan[at.BIN_COUNT, j], value)
+            b, share = share_of_bin(plan, constants, j, value)
+            if b > 0:
+                add_row(running[plan[at.FIRST_BIN, j] + b], own)
             if b >= 0:
-                place = plan[at.FIRST_BIN, j] + b
-                share = min(value * factors[place] + offsets[place], theta.dtype.type(1))
-                if b:
-                    add_row(running[place], own)
                 add_multiple(back[plan[at.BIN_OUTPUT, j] + b], share, own)
         for e in range(plan[at.SIZES, at.N_HOT]):
             code = int(x[row, plan[at.HOT_COLUMN, e]])
