@@ -247,23 +247,24 @@ class QuantilesLoss(RegressionLoss):
 
     is_scaled = True
 
-    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the losses (n,) and gradients (n, n_outputs)."""
-        # max(q r, (q - 1) r) = |r| / 2 + (q - 1/2) r
-        r = targets.unsqueeze(2) - outputs.view(len(outputs), -1, len(self.quantiles))
-        losses = 0.5 * r.abs().sum((1, 2))
-        gradient = r.sign().mul_(-0.5)
-        for i, level in enumerate(self.quantiles):
-            losses = losses + (level - 0.5) * r[:, :, i].sum(1)
-            gradient[:, :, i] -= level - 0.5
-        return losses, gradient.flatten(1)
-
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        r = targets.unsqueeze(2) - outputs.view(len(outputs), -1, len(self.quantiles))
+        # max(q r, (q - 1) r) = |r| / 2 + (q - 1/2) r
+        r = self._residuals(outputs, targets)
         losses = 0.5 * r.abs().sum((1, 2))
         for i, level in enumerate(self.quantiles):
             losses = losses + (level - 0.5) * r[:, :, i].sum(1)
         return losses
+
+    def with_gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses (n,) and gradients (n, n_outputs)."""
+        gradient = self._residuals(outputs, targets).sign().mul_(-0.5)
+        for i, level in enumerate(self.quantiles):
+            gradient[:, :, i] -= level - 0.5
+        return self(outputs, targets), gradient.flatten(1)
+
+    def _residuals(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the targets less the outputs, (n, n_targets, n_levels)."""
+        return targets.unsqueeze(2) - outputs.view(len(outputs), -1, len(self.quantiles))
 
     def activate(self, outputs: Tensor) -> Tensor:
         """Return the quantiles (n, n_targets, n_levels), in order."""
