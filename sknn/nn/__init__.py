@@ -11,7 +11,14 @@ from .defaults import float32_everywhere, own_defaults
 from .dense import DenseNetwork
 from .encoder_decoder import LabelDecoder, ValueDecoder
 from .ensemble import EnsembleNetwork, SideBySide, average_outputs
-from .features import FeatureEncoder, NumberEncoding, PeriodicEncoding
+from .features import (
+    FIRST_LEVEL,
+    MISSING,
+    UNKNOWN,
+    FeatureEncoder,
+    NumberEncoding,
+    PeriodicEncoding,
+)
 from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .layers import Embedding, dropped_levels, per_layer
 from .losses import (

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknn.nn import FIRST_LEVEL, MISSING, UNKNOWN
 from sknn.preprocessing import robust_scale
 
 from ._reading import KINDS, Plain, place_of
@@ -38,8 +39,6 @@ Refused, by the name of the column, are infinity, strings mixed with numbers, li
 complex numbers, periods and times without a date, and of later tables other types, dates with
 and without a time zone among them. Names and order of columns are compared as by scikit-learn."""
 
-# Codes of categories: those of the levels follow.
-UNKNOWN, MISSING, FIRST_LEVEL = 0, 1, 2
 # Codes are floats of 24 bits, see `TableFormat`.
 MOST_LEVELS = 2**24 - FIRST_LEVEL
 # Ranges of the training values beyond which numbers are cut off, lest their squares overflow.

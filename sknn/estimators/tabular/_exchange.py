@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from sknn.nn import ArrangeTable
+from sknn.nn import FIRST_LEVEL, MISSING, UNKNOWN, ArrangeTable
 
-from ._columns import FARTHEST, FIRST_LEVEL, MISSING, UNKNOWN, TableColumn
+from ._columns import FARTHEST, TableColumn
 from ._reading import Plain, place_of
 
 # Larger integers are not all float64.
