@@ -249,7 +249,7 @@ def follow_plateau(rule, theta, first, best, counters, sums, value):
         )
     if counters[at.COUNT] <= rule[at.PATIENCE]:
         return
-    if rule[at.SCHEDULE] == at.HORIZON and not rule[at.ENDS_SCHEDULES]:
+    if rule[at.SCHEDULE] == at.HORIZON and not rule[at.STOPS_BY_LOSS]:
         return
     if rule[at.SCHEDULE] == at.ADAPTIVE and sums[at.RATE] > ADAPTIVE_MINIMUM:
         change_rate(first, sums, sums[at.RATE] / ADAPTIVE_DIVISOR)
@@ -371,7 +371,7 @@ def perform(
         last = log[counters[at.LOGGED] - 1]
         value = last[at.TRAIN_LOSS]
         if rule[at.STOPS_EARLY]:
-            value = -last[at.VALID_LOSS] if rule[at.WATCHES_LOSS] else last[at.VALID_SCORE]
+            value = -last[at.VALID_LOSS] if rule[at.STOPS_BY_LOSS] else last[at.VALID_SCORE]
         follow_plateau(rule, theta, first, best, counters, sums, value)
         if not math.isfinite(last[at.TRAIN_LOSS]):
             counters[at.STOP] = at.DIVERGED

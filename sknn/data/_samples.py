@@ -91,8 +91,8 @@ class StepAnswers(Answers):
 
 
 def make_answers(
-    targets: np.ndarray | Ragged,
-    sample_weight: np.ndarray | None,
+    targets: np.ndarray | Ragged,  # what the loss takes; ragged where each step has an answer
+    sample_weight: np.ndarray | None,  # of the steps where they have the targets
     device: torch.device,
     dtype: torch.dtype,
 ) -> Answers:
@@ -125,20 +125,16 @@ class Samples:
         rows: Rows,
         X: Any,  # this and y as the user gave them, for callbacks
         y: Any,
-        # what the loss takes; ragged where each step has an answer
-        targets: np.ndarray | Ragged | Answers,
-        sample_weight: np.ndarray | None,  # of the steps where they have the targets
+        answers: Answers,
         *,
         subset: np.ndarray | None = None,  # numbers of the rows that belong here; None is all
         smallest_batch: int = 1,  # a last batch of fewer rows joins the one before it
     ) -> None:
         self.X, self.y = X, y
         self.rows = rows
-        self.device = device = rows.device
+        self.device = rows.device
         self.smallest_batch = smallest_batch
-        if not isinstance(targets, Answers):
-            targets = make_answers(targets, sample_weight, device, rows.dtype)
-        self._answers = targets
+        self._answers = answers
         self.subset = subset
         self._whole: Batch | None = None
 

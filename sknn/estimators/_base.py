@@ -120,9 +120,8 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
 
     _scales_data: ClassVar[bool] = False  # whether X and y need not be scaled by users
 
-    # how training stops: by the validation loss or score, and also before a schedule is over
-    _watches_loss: ClassVar[bool] = False
-    _ends_schedules: ClassVar[bool] = False
+    # whether training stops by the validation loss, not the score, and before a schedule is over
+    _stops_by_loss: ClassVar[bool] = False
     # the part of the rows that a member of an ensemble holds out; None draws it anew
     _fold: ClassVar[Fold | None] = None
 

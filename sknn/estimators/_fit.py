@@ -246,7 +246,7 @@ def _make_samples(
             # X stays where it is, as long as its place is the key
             company.rows[key] = X, model._targets.training_rows(rows, targets)
         _, rows = company.rows[key]
-        return Samples(rows, X, y, answers, None, subset=subset, smallest_batch=smallest)
+        return Samples(rows, X, y, answers, subset=subset, smallest_batch=smallest)
 
     answers = data.once(
         ("answers", device, dtype),
@@ -267,7 +267,12 @@ def _make_samples(
         return make(*training), None
     labels = model._targets.stratification(data.y)
     if model._fold is not None:
-        train_rows, held_out_rows = model._fold.split(data.X, labels, data.sample_weight, memory)
+        fold = model._fold
+        folds = data.once(
+            ("folds", fold.n_folds, fold.seed),
+            lambda: fold.of_rows(data.X.shape[0], labels, data.sample_weight),
+        )
+        train_rows, held_out_rows = fold.split(data.X, folds, memory)
     else:
         if draft.goes_on:
             draft.draws_from(model._state.random_state)
@@ -345,8 +350,7 @@ def _make_training(
         max_epochs=1 if data.incremental else max_iter,
         batch_size=model._resolve_batch_size(len(train)),
         early_stopping=(model.early_stopping and model.solver != "lbfgs" and held_out is not None),
-        watches_loss=model._watches_loss,
-        ends_schedules=model._ends_schedules,
+        stops_by_loss=model._stops_by_loss,
         scales_data=model._scales_data,
         n_iter_no_change=model._resolve_patience(max_iter),
         alpha=model._resolve_alpha(),

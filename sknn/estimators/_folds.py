@@ -17,18 +17,14 @@ class Fold(NamedTuple):
     seed: int
 
     def split(
-        self,
-        X: Any,
-        labels: np.ndarray | None,
-        sample_weight: np.ndarray | None = None,
-        memory: RowMemory | None = None,
+        self, X: Any, folds: np.ndarray, memory: RowMemory | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the rows to train on, and of those that are held out.
 
-        Each fold has the shares of the labels, up to a row. In a warm start rows stay on the side
-        on which they were, and new ones are dealt.
+        `folds` (n_rows,) are what :meth:`of_rows` returns. In a warm start rows stay on the side on
+        which they were, and new ones are dealt.
         """
-        is_held_out = self.of_rows(X.shape[0], labels, sample_weight) == self.number
+        is_held_out = folds == self.number
         if memory is not None:
             keys = row_keys(X)
             was_held_out = np.isin(keys, memory.held_out)
@@ -52,12 +48,15 @@ class Fold(NamedTuple):
     def of_rows(
         self, n_rows: int, labels: np.ndarray | None, sample_weight: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the number of the fold (n_rows,) that each row is dealt to."""
+        """Return the number of the fold (n_rows,) that each row is dealt to.
+
+        Each fold has the shares of the labels, up to a row. It does not depend on `number`.
+        """
         order = np.random.RandomState(self.seed).permutation(n_rows)
         if labels is not None:  # rows of equal labels are dealt one after the other
             order = order[np.argsort(labels[order], kind="stable")]
         if sample_weight is not None:  # each fold gets of the rows that count
             order = order[np.argsort(sample_weight[order] == 0, kind="stable")]
-        folds = np.empty(n_rows, np.int64)
+        folds = np.empty(n_rows, np.min_scalar_type(int(self.n_folds)))
         folds[order] = np.floor(np.arange(n_rows) % self.n_folds)
         return folds

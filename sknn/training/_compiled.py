@@ -316,8 +316,7 @@ def _make_rule(loss: Loss, settings: Settings) -> np.ndarray:
         at.INITIAL_RATE: settings.learning_rate_init,
         at.POWER_T: settings.power_t,
         at.N_EPOCHS: settings.max_epochs,
-        at.WATCHES_LOSS: settings.watches_loss,
-        at.ENDS_SCHEDULES: settings.ends_schedules,
+        at.STOPS_BY_LOSS: settings.stops_by_loss,
     }
     return np.array([float(values[place]) for place in range(len(values))])
 

@@ -186,12 +186,12 @@ class Loop:
             state.best = self._snapshot()
         learning_rate.after_epoch()
         if state.plateau.count <= settings.n_iter_no_change or (
-            learning_rate.has_horizon and not settings.ends_schedules
+            learning_rate.has_horizon and not settings.stops_by_loss
         ):
             return None
         watched = "Training loss"
         if settings.early_stopping:
-            watched = "Validation loss" if settings.watches_loss else "Validation score"
+            watched = "Validation loss" if settings.stops_by_loss else "Validation score"
         reason = (
             f"{watched} did not improve more than tol={settings.tol:f} for "
             f"{settings.n_iter_no_change} consecutive epochs."
@@ -206,7 +206,7 @@ class Loop:
         """Return what the stopping rule follows; early stopping maximises it."""
         if not self.settings.early_stopping:
             return epoch["train_loss"]
-        return -epoch["valid_loss"] if self.settings.watches_loss else epoch["valid_score"]
+        return -epoch["valid_loss"] if self.settings.stops_by_loss else epoch["valid_score"]
 
     # ----------------------------------------------------------------------------------- batch
 

@@ -59,9 +59,10 @@ class Settings:
     tol: float
     n_iter_no_change: float
     early_stopping: bool
-    watches_loss: bool  # early stopping watches the validation loss, not the score
+    # early stopping watches the validation loss, not the score, and a schedule with an end is left
+    # early where nothing improves
+    stops_by_loss: bool
     scales_data: bool  # the family scales X and y, which users need not do
-    ends_schedules: bool  # a schedule with an end is left early where nothing improves
     verbose: bool | str  # "bar" prints above a progress bar
     # the network's
     compute_dtype: torch.dtype

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sknn.data import Ragged, Samples, SeriesRows, make_rows
+from sknn.data import Ragged, Samples, SeriesRows, make_answers, make_rows
 from sknn.nn import valid_steps
 from sknn.training._skorch import as_dataset
 
@@ -31,8 +31,7 @@ def make_samples(
         make_rows(X, CPU, torch.float64),
         X=X,
         y=targets,
-        targets=targets,
-        sample_weight=weights,
+        answers=make_answers(targets, weights, CPU, torch.float64),
         subset=subset,
         smallest_batch=smallest_batch,
     )
@@ -109,7 +108,10 @@ def test_targets_and_weights_may_be_any_view(change: str) -> None:
         targets.flags.writeable = weights.flags.writeable = False
     X = np.zeros((4, 1))
     samples = Samples(
-        make_rows(X, CPU, torch.float64), X=X, y=targets, targets=targets, sample_weight=weights
+        make_rows(X, CPU, torch.float64),
+        X=X,
+        y=targets,
+        answers=make_answers(targets, weights, CPU, torch.float64),
     )
     (batch,) = samples.batches(4)
     assert_array_equal(batch.targets.numpy(), targets)
@@ -185,8 +187,7 @@ def make_series_samples(
         SeriesRows(X, CPU, torch.float64),
         X=X,
         y=targets,
-        targets=targets,
-        sample_weight=weights,
+        answers=make_answers(targets, weights, CPU, torch.float64),
         subset=subset,
     )
 
@@ -314,7 +315,8 @@ def test_batches_can_be_taken_from_any_on(
     numbers = np.random.default_rng(0).normal(size=(7, 3))
     targets, weights = np.arange(7.0)[:, None], np.arange(1.0, 8)
     rows = make_rows(numbers, CPU, torch.float64)
-    samples = Samples(rows, numbers, targets, targets, weights, subset=subset)
+    answers = make_answers(targets, weights, CPU, torch.float64)
+    samples = Samples(rows, numbers, targets, answers, subset=subset)
     all_batches = list(samples.batches(batch_size, order))
     for first in range(len(all_batches) + 1):
         rest = list(samples.batches(batch_size, order, first=first))

@@ -11,9 +11,22 @@ X = np.arange(46.0).reshape(23, 2)
 LABELS = np.array([0] * 10 + [1] * 8 + [2] * 4 + [3])
 
 
-def splits(n_folds: int, seed: int = 3, **arguments: object) -> list[tuple[np.ndarray, np.ndarray]]:
-    given = {"X": X, "labels": LABELS} | arguments
-    return [Fold(number, n_folds, seed).split(**given) for number in range(n_folds)]
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def split(
+    fold: Fold,
+    X: np.ndarray,
+    labels: np.ndarray | None,
+    sample_weight: np.ndarray | None = None,
+    memory: RowMemory | None = None,
+) -> Split:
+    return fold.split(X, fold.of_rows(len(X), labels, sample_weight), memory)
+
+
+def splits(n_folds: int, seed: int = 3, **arguments: np.ndarray | None) -> list[Split]:
+    given = {"labels": LABELS} | arguments
+    return [split(Fold(number, n_folds, seed), X, **given) for number in range(n_folds)]
 
 
 @pytest.mark.parametrize("labels", [None, LABELS])
@@ -68,9 +81,9 @@ def test_rows_stay_on_their_side_in_any_order_and_new_ones_are_dealt(n_before: i
     later = []
     for number in range(3):
         memory, fold = RowMemory(), Fold(number, 3, 7)
-        train, held_out = fold.split(X[:n_before], LABELS[:n_before], memory=memory)
+        train, held_out = split(fold, X[:n_before], LABELS[:n_before], memory=memory)
         trained, kept = rows_of(X, train), rows_of(X, held_out)
-        train, held_out = fold.split(X[order], LABELS[order], memory=memory)
+        train, held_out = split(fold, X[order], LABELS[order], memory=memory)
         assert trained <= rows_of(X[order], train)
         assert kept <= rows_of(X[order], held_out)
         later.append(rows_of(X[order], held_out))
@@ -83,7 +96,7 @@ def test_copies_of_a_row_are_on_one_side() -> None:
     doubled = np.vstack([X, X[:5]])
     labels = np.concatenate([LABELS, LABELS[:5]])
     for number in range(3):
-        train, held_out = Fold(number, 3, 7).split(doubled, labels, memory=RowMemory())
+        train, held_out = split(Fold(number, 3, 7), doubled, labels, memory=RowMemory())
         assert not rows_of(doubled, train) & rows_of(doubled, held_out)
 
 
@@ -91,12 +104,12 @@ def test_where_no_row_is_left_to_hold_out_the_error_says_so() -> None:
     memory = RowMemory()
     memory.add_trained(X)
     with pytest.raises(ValueError, match=r"leaves 23 rows to train on and 0 to hold out in fold 2"):
-        Fold(1, 3, 0).split(X, LABELS, memory=memory)
+        split(Fold(1, 3, 0), X, LABELS, memory=memory)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.4, 0.7, 0.9])
 def test_a_fold_may_have_any_share_of_the_rows(share: float) -> None:
-    train, held_out = Fold(0, 1 / share, 3).split(X, LABELS)
+    train, held_out = split(Fold(0, 1 / share, 3), X, LABELS)
     assert_array_equal(np.union1d(train, held_out), np.arange(23))
     assert abs(len(held_out) - share * 23) <= 1
     for label, count in zip(*np.unique(LABELS, return_counts=True), strict=True):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sknn.data import Samples, make_rows
+from sknn.data import Samples, make_answers, make_rows
 from sknn.nn import DenseNetwork, make_regression_loss
 from sknn.training import Settings, Training, TrainingState, Work, make_training, r2
 
@@ -30,8 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "tol": 0.0,
     "n_iter_no_change": 100,
     "early_stopping": False,
-    "watches_loss": False,
-    "ends_schedules": False,
+    "stops_by_loss": False,
     "scales_data": False,
     "verbose": False,
     "compute_dtype": torch.float64,
@@ -42,7 +41,8 @@ DEFAULTS: dict[str, Any] = {
 
 
 def make_samples(X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Samples:
-    return Samples(make_rows(X, CPU, torch.float64), X, y, y, weights)
+    answers = make_answers(y, weights, CPU, torch.float64)
+    return Samples(make_rows(X, CPU, torch.float64), X, y, answers)
 
 
 def make_network(n_features: int, n_outputs: int = 1, **options: Any) -> DenseNetwork:

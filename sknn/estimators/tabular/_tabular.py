@@ -52,12 +52,9 @@ MANY_ROWS = 200_000  # get half as many networks, and a third of the epochs
 # Networks that differ in hyperparameters, and how many drawings are averaged at most.
 N_SEARCHED, MOST_CHOSEN = 32, 32
 
-# Of many networks' average, the share of rows between two quantiles is greater by so much than of
-# single ones: measured on tables, `python -m benchmarks tabular-intervals`.
+# The average of many networks has more rows between two quantiles than single ones, by this share.
+# It was chosen on five tables; what comes of it: `python -m benchmarks tabular-intervals`.
 AVERAGE_IS_NEARER = 0.04
-
-# Of what the encoder returns, while a batch goes through the networks.
-COPIES = 24
 
 ENCODER_PARAMETERS = (
     *("numerical_embedding", "n_bins", "scaling", "frequency_scale", "max_onehot"),
@@ -65,6 +62,30 @@ ENCODER_PARAMETERS = (
 )
 
 FLOAT64 = np.dtype(np.float64)
+
+
+# What stands in the docstrings of both.
+METHOD = """\
+An ensemble of dense networks [4]_ on scaled numbers, piecewise linear [1]_ and periodic [2]_
+embeddings of them, and embeddings of categories. Each network holds out another fold of the
+rows and ends with the weights of the epoch with the least loss there. Other ways to many
+networks at little cost: [3]_. A `module` of the user's gets the matrix of numbers and codes in
+place of the columns (see Notes), and is called with those of `n_numbers` and `n_levels` that
+it takes."""
+MATRIX = """\
+A network sees a matrix of floats: first the numbers, centered and scaled by median and
+interquartile range of the training data, NaN where missing, then a code for each category: 0
+for a level that the training data have not, 1 for a missing one, 2 and more for those of the
+training data, of which there are `n_levels` in each."""
+SOURCES = """\
+.. [1] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in
+   tabular deep learning", NeurIPS 2022, arXiv:2203.05556.
+.. [2] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong pre-tuned
+   MLPs and boosted trees on tabular data", NeurIPS 2024, arXiv:2407.04491.
+.. [3] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with
+   parameter-efficient ensembling", ICLR 2025, arXiv:2410.24210.
+.. [4] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
+   uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474."""
 
 
 @declares_parameters
@@ -80,9 +101,7 @@ class TabularEstimator(TabularParameters):
     _format: ClassVar[TableFormat]
     _takes = ("allow_nan", "categorical", "string")
     _scales_data = True
-    # of the stopping rule, see `training.Settings`
-    _watches_loss = True
-    _ends_schedules = True
+    _stops_by_loss = True
 
     def _obstacle_to_streams(self) -> str:
         return (
@@ -276,16 +295,11 @@ class TabularEstimator(TabularParameters):
 
 
 @declares_parameters
-@composed(columns=COLUMNS)
+@composed(method=METHOD, columns=COLUMNS, matrix=MATRIX, sources=SOURCES)
 class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     """Classifier for tables: numbers and categories, with gaps and without preprocessing.
 
-    An ensemble of dense networks [4]_ on scaled numbers, piecewise linear [1]_ and periodic [2]_
-    embeddings of them, and embeddings of categories. Each network holds out another fold of the
-    rows and ends with the weights of the epoch with the least loss there. Other ways to many
-    networks at little cost: [3]_. A `module` of the user's gets the matrix of numbers and codes in
-    place of the columns (see Notes), and is called with those of `n_numbers` and `n_levels` that
-    it takes.
+    {method}
 
     Parameters
     ----------
@@ -308,21 +322,11 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
     -----
     {columns}
 
-    A network sees a matrix of floats: first the numbers, centered and scaled by median and
-    interquartile range of the training data, NaN where missing, then a code for each category: 0
-    for a level that the training data have not, 1 for a missing one, 2 and more for those of the
-    training data, of which there are `n_levels` in each.
+    {matrix}
 
     References
     ----------
-    .. [1] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in
-       tabular deep learning", NeurIPS 2022, arXiv:2203.05556.
-    .. [2] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong pre-tuned
-       MLPs and boosted trees on tabular data", NeurIPS 2024, arXiv:2407.04491.
-    .. [3] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with
-       parameter-efficient ensembling", ICLR 2025, arXiv:2410.24210.
-    .. [4] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
-       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
+    {sources}
 
     Examples
     --------
@@ -375,16 +379,11 @@ class TabularClassifier(TabularEstimator, NeuralClassifierBase):
 
 
 @declares_parameters
-@composed(columns=COLUMNS)
+@composed(method=METHOD, columns=COLUMNS, matrix=MATRIX, sources=SOURCES)
 class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     """Regressor for tables: numbers and categories, with gaps and without preprocessing.
 
-    An ensemble of dense networks [4]_ on scaled numbers, piecewise linear [1]_ and periodic [2]_
-    embeddings of them, and embeddings of categories. Each network holds out another fold of the
-    rows and ends with the weights of the epoch with the least loss there. Other ways to many
-    networks at little cost: [3]_. A `module` of the user's gets the matrix of numbers and codes in
-    place of the columns (see Notes), and is called with those of `n_numbers` and `n_levels` that
-    it takes.
+    {method}
 
     Parameters
     ----------
@@ -405,21 +404,11 @@ class TabularRegressor(TabularEstimator, NeuralRegressorBase):
     -----
     {columns}
 
-    A network sees a matrix of floats: first the numbers, centered and scaled by median and
-    interquartile range of the training data, NaN where missing, then a code for each category: 0
-    for a level that the training data have not, 1 for a missing one, 2 and more for those of the
-    training data, of which there are `n_levels` in each.
+    {matrix}
 
     References
     ----------
-    .. [1] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in
-       tabular deep learning", NeurIPS 2022, arXiv:2203.05556.
-    .. [2] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong pre-tuned
-       MLPs and boosted trees on tabular data", NeurIPS 2024, arXiv:2407.04491.
-    .. [3] Y. Gorishniy, A. Kotelnikov and A. Babenko, "TabM: advancing tabular deep learning with
-       parameter-efficient ensembling", ICLR 2025, arXiv:2410.24210.
-    .. [4] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive
-       uncertainty estimation using deep ensembles", NeurIPS 2017, arXiv:1612.01474.
+    {sources}
 
     Examples
     --------

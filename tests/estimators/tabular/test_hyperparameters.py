@@ -90,7 +90,7 @@ def test_all_drawings_hold_out_the_same_share(share: float) -> None:
     with pytest.raises(ValueError, match="validation_fraction=0 leaves no rows"):
         clone(model).set_params(validation_fraction=0.0).fit(X, np.arange(150.0))
     for network in model.fit(X, np.arange(150.0)).estimators_:
-        assert len(network._fold.split(X, None)[1]) == share * 150
+        assert (network._fold.of_rows(150, None) == 0).sum() == share * 150
 
 
 def test_with_validation_data_each_network_is_a_drawing() -> None:
