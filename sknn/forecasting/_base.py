@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, RegressorMixin, _fit_context, is_regressor
@@ -26,26 +26,8 @@ from ._intervals import (
     rounded_up,
 )
 from ._models import Origins, WindowModel
+from ._series import Series
 from ._windows import FLOATS, check_length, n_dimensions
-
-
-class Series(NamedTuple):
-    """A checked series and its covariates."""
-
-    values: np.ndarray  # (n_steps, n_series)
-    covariates: np.ndarray | None  # (n_steps, n_covariates); None if there are none
-
-    def part(self, start: int | None, stop: int | None = None) -> Series:
-        """Return a copy of the steps from `start` to `stop`."""
-        covariates = None if self.covariates is None else self.covariates[start:stop].copy()
-        return Series(self.values[start:stop].copy(), covariates)
-
-    def followed_by(self, other: Series) -> Series:
-        """Return both, one after the other."""
-        values = np.concatenate([self.values, other.values])
-        if self.covariates is None or other.covariates is None:
-            return Series(values, None)
-        return Series(values, np.concatenate([self.covariates, other.covariates]))
 
 
 def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
@@ -230,7 +212,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
 
     def _fit_model(self, estimator: Any, series: Series) -> WindowModel:
         return WindowModel.fit(
-            estimator, *series, past=self.past, horizon=self._horizon, scale=self.scale
+            estimator, [series], past=self.past, horizon=self._horizon, scale=self.scale
         )
 
     def _fit_bounds(
@@ -427,7 +409,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         models = self._fit_bounds(estimator, training, coverage)
         models = models or (self._fit_model(estimator, training),)
         origins, future = rolling_origins(
-            *series, first=first, past=self.past, horizon=self._horizon, n_steps=n_steps
+            [series], first=[first], past=self.past, horizon=self._horizon, n_steps=n_steps
         )
         return conformal_margins(conformal_scores(models, origins, future), coverage)
 

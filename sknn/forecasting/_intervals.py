@@ -14,6 +14,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import QuantileRegressor
 
 from ._models import Origins, WindowModel
+from ._series import Series
 from ._windows import sliding_windows
 
 
@@ -29,7 +30,9 @@ class ConformalIntervals:
     def predict(self, origins: Origins, n_steps: int) -> np.ndarray:
         """Return lower and upper bounds, of shape (n_origins, n_steps, n_series, 2)."""
         lower, upper = _bounds(self.models, origins, n_steps)
-        margins = self.margins[:n_steps] * self.models[0].scaling.of(origins.recent)[1]
+        margins = (
+            self.margins[:n_steps] * self.models[0].scaling.of(origins.recent, origins.which)[1]
+        )
         # negative margins make an interval narrower, but not less than empty
         middle = (lower + upper) / 2
         lower, upper = np.minimum(lower - margins, middle), np.maximum(upper + margins, middle)
@@ -43,7 +46,10 @@ def conformal_scores(
     # In units of the window's scale, negative inside: absolute errors of one model, the scores of
     # conformalized quantile regression for two. The models have seen earlier steps only.
     lower, upper = _bounds(models, origins, future.shape[1])
-    return np.maximum(lower - future, future - upper) / models[0].scaling.of(origins.recent)[1]
+    return (
+        np.maximum(lower - future, future - upper)
+        / models[0].scaling.of(origins.recent, origins.which)[1]
+    )
 
 
 def _bounds(
@@ -70,21 +76,21 @@ def least_scores(coverage: float) -> int:
 
 
 def rolling_origins(
-    series: np.ndarray,
-    covariates: np.ndarray | None,
-    *,
-    first: int,
-    past: int,
-    horizon: int,
-    n_steps: int,
+    series: Sequence[Series], *, first: Sequence[int], past: int, horizon: int, n_steps: int
 ) -> tuple[Origins, np.ndarray]:
-    """Return all moments from step `first` on, and the future, (n_origins, n_steps, n_series)."""
-    recent = sliding_windows(series[first - past : len(series) - n_steps], past)
-    future = sliding_windows(series[first:], n_steps)
-    if covariates is None:
-        return Origins(recent, None), future
-    rows = rounded_up(covariates[first - past + horizon :], n_steps, horizon)
-    return Origins(recent, sliding_windows(rows, len(rows) - len(recent) + 1)), future
+    """Return all moments from step `first` of each series on, and the future of each."""
+    # the future is of shape (n_origins, n_steps, n_channels)
+    recent, known, future = [], [], []
+    for each, start in zip(series, first, strict=True):
+        values, covariates = each.values, each.covariates
+        recent.append(sliding_windows(values[start - past : len(values) - n_steps], past))
+        future.append(sliding_windows(values[start:], n_steps))
+        if covariates is not None:
+            rows = rounded_up(covariates[start - past + horizon :], n_steps, horizon)
+            known.append(sliding_windows(rows, len(rows) - len(recent[-1]) + 1))
+    which = np.repeat(np.arange(len(series)), [len(each) for each in recent])
+    covariates = np.concatenate(known) if known else None
+    return Origins(np.concatenate(recent), covariates, which), np.concatenate(future)
 
 
 def rounded_up(covariates: np.ndarray, n_steps: int, horizon: int) -> np.ndarray:
