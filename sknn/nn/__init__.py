@@ -20,6 +20,7 @@ from .features import (
     PeriodicEncoding,
 )
 from .images import INITIALIZATIONS, ImageNetwork, output_size
+from .inception import InceptionEncoder, LiteEncoder
 from .layers import Embedding, dropped_levels, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
