@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ class SeriesRows:
     """Series as tensors (n, steps, channels), or tokens (n, steps).
 
     Series of different lengths come out zero behind the end of each, and with their lengths (n,).
-    X without a last dimension has one channel.
+    X without a last dimension has one channel. A `centre` (n_channels,) is subtracted in float64.
     """
 
     def __init__(
@@ -28,10 +30,11 @@ class SeriesRows:
         dtype: torch.dtype,
         *,
         tokens: bool = False,
+        centre: Sequence[float] | None = None,
     ) -> None:
         self.device = device
         self.dtype = dtype
-        self._series = ArrangeSeries(dtype, tokens)
+        self._series = ArrangeSeries(dtype, tokens, centre).to(device)
         self.lengths = X.lengths if isinstance(X, Ragged) else None
         if isinstance(X, Ragged):
             values = as_tensor(X.values, dtype)
@@ -57,7 +60,10 @@ class SeriesRows:
         end = len(self.tensor) - 1
         where = torch.where(steps < lengths[:, None], starts[:, None] + steps, end)
         padded = self.tensor.index_select(0, where.flatten())
-        return self._series(padded.view(*where.shape, *padded.shape[1:])), lengths
+        series = self._series(padded.view(*where.shape, *padded.shape[1:]))
+        if self._series.centre is not None:  # zero was not the centre
+            series.masked_fill_((where == end)[..., None], 0.0)
+        return series, lengths
 
     def slice(self, start: int, stop: int) -> Inputs:
         """Return consecutive series."""

@@ -121,6 +121,10 @@ def _random_sample(model: FittedModel) -> np.ndarray:
     dtype = torch.zeros(0, dtype=model.parts.compute_dtype).numpy().dtype
     if hasattr(estimator, "image_shape_") and not model.steps:
         return random.random(shape).astype(dtype)
-    if has_encoders(model.steps):  # categories are numbers of float64
-        dtype = np.dtype(np.float64)
-    return model.made_up(random.normal(size=shape), random).astype(dtype)
+    centre = getattr(found, "centre", None)
+    if has_encoders(model.steps) or centre is not None:
+        dtype = np.dtype(np.float64)  # categories, and what float32 has no digits for
+    numbers = random.normal(size=shape)
+    if centre is not None:
+        numbers += centre[0] if len(shape) == 2 else np.array(centre)
+    return model.made_up(numbers, random).astype(dtype)

@@ -62,21 +62,29 @@ class ArrangeImages(nn.Module):
 
 
 class ArrangeSeries(nn.Module):
-    """Series with a dimension for channels, or tokens as int64.
+    """Series with a dimension for channels, less the `centre` of each, or tokens as int64.
 
     Shapes
     ------
     (n, steps[, channels]) -> (n, steps, channels); tokens (n, steps) -> (n, steps)
     """
 
-    def __init__(self, dtype: torch.dtype, tokens: bool) -> None:
+    centre: Tensor | None
+
+    def __init__(
+        self, dtype: torch.dtype, tokens: bool, centre: Sequence[float] | None = None
+    ) -> None:
         super().__init__()
         self.dtype = dtype
         self.tokens = tokens
+        numbers = None if centre is None else torch.tensor(centre, dtype=torch.float64)
+        self.register_buffer("centre", numbers)
 
     def forward(self, X: Tensor) -> Tensor:
-        """Arrange and cast."""
+        """Arrange, subtract in float64, and cast."""
         if self.tokens:
             return X.long()
-        series = X.to(self.dtype)
-        return series if series.ndim == 3 else series.unsqueeze(2)
+        series = X if X.ndim == 3 else X.unsqueeze(2)
+        if self.centre is not None:
+            series = series.double() - self.centre
+        return series.to(self.dtype)

@@ -37,6 +37,24 @@ def test_constant_columns_have_a_scale_of_one() -> None:
     assert_array_equal(scale, 1)
 
 
+def test_constants_that_were_computed_are_constants() -> None:
+    values = np.array([[0.1 + 0.2], [0.3], [0.3]])
+    assert values.std() > 0
+    assert_array_equal(weighted_statistics(values, None)[1], 1)
+
+
+def test_rows_without_weight_are_no_rows() -> None:
+    values = np.array([[1e100], [7.0], [9.0]])
+    mean, scale = weighted_statistics(values, np.array([0.0, 2.0, 2.0]))
+    assert (mean, scale) == (8, 1)
+
+
+def test_a_centre_is_subtracted_from_means() -> None:
+    values = np.array([[2.0**40], [2.0**40 + 0.25]])
+    mean, scale = weighted_statistics(values, None, (2.0**40,))
+    assert (mean, scale) == (0.125, 0.125)
+
+
 def test_statistics_of_numbers_far_from_zero_are_exact() -> None:
     values = 1e6 + np.random.default_rng(0).normal(size=(1000, 1))
     _, scale = weighted_statistics(values, None)

@@ -52,6 +52,18 @@ def test_images_go_in_as_they_are(X: np.ndarray, options: dict[str, Any], path: 
         assert_same(exported, classifier, X[:n])
 
 
+def test_series_far_from_zero_go_in_as_float64(path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 6, 2))
+    X[..., 1] += 1.7e9
+    options = {"hidden_size": 4, "filters": (4,)}
+    classifier = fit(RecurrentClassifier(**options), X, LABELS)
+    exported = Exported(classifier, path)
+    assert exported.input.type == "tensor(double)"
+    assert_same(exported, classifier, X)
+    # the answers depend on what float32 would lose
+    assert np.ptp(exported(X)["probabilities"][:, 0]) > 1e-3
+
+
 def test_without_samples_images_are_floats_of_the_training_shape(path: Path) -> None:
     regressor = fit(ConvRegressor(**SMALL), images(6, 5, 3), np.arange(40.0))
     exported = Exported(regressor, path)

@@ -191,7 +191,8 @@ class SeriesEstimator(NeuralEstimator):
         channels = self._format.channels
         if not self.standardize:
             return nn.Identity(), channels
-        statistics = channel_statistics(data.X, self._step_weights(data))
+        weights = self._step_weights(data)
+        statistics = channel_statistics(data.X, weights, self._format.centre)
         return Standardize(*_tensors(statistics)), channels
 
     def _make_output_layer(self, data: CheckedData) -> nn.Module | None:

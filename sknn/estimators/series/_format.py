@@ -18,6 +18,7 @@ from sknn.estimators._series_arrays import (
     join_series,
     longest_series,
 )
+from sknn.estimators._statistics import centre_of
 from sknn.estimators._validation import torch_type
 from sknn.nn.inputs import ArrangeSeries
 
@@ -26,12 +27,17 @@ SAMPLE_STEPS = 40
 
 
 class SeriesFormat(NamedTuple):
-    """Series of equal or different lengths, of one or several channels, or of tokens."""
+    """Series of equal or different lengths, of one or several channels, or of tokens.
+
+    A network that standardizes gets numbers far from 0 less a centre, since float32 has no digits
+    for both; modules of the user's get them as they are.
+    """
 
     channels: int  # numbers a step; 1 for tokens
     longest: int  # steps of the longest training series
     n_tokens: int | None = None  # where steps are tokens
     n_steps: int | None = None  # where X had a row a series: the length of the rows
+    centre: tuple[float, ...] | None = None  # of each channel, see `centre_of`
 
     @property
     def may_be_float64(self) -> bool:
@@ -59,7 +65,12 @@ class SeriesFormat(NamedTuple):
                 f"n_tokens={n_tokens} is for X that holds tokens: set embedding_size, or "
                 "n_tokens=None for series of numbers."
             )
-        return cls(count_channels(checked), longest_series(checked), found, n_steps), checked
+        centre = None
+        if found is None and estimator.standardize and estimator.module is None:
+            centre = centre_of(checked)
+        return cls(
+            count_channels(checked), longest_series(checked), found, n_steps, centre
+        ), checked
 
     def check(self, X: Any, estimator: Any) -> np.ndarray | Ragged:
         """Return validated series with the channels, and the tokens, of the training data."""
@@ -85,7 +96,7 @@ class SeriesFormat(NamedTuple):
         self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module
     ) -> SeriesRows:
         """Wrap series, which are padded batch by batch."""
-        return SeriesRows(X, device, dtype, tokens=self.n_tokens is not None)
+        return SeriesRows(X, device, dtype, tokens=self.n_tokens is not None, centre=self.centre)
 
     @property
     def may_vary_in_length(self) -> bool:
@@ -115,8 +126,8 @@ class SeriesFormat(NamedTuple):
         return (n_steps,) if self.n_tokens is not None else (n_steps, self.channels)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
-        """Return a module that gives each step its channels."""
-        return ArrangeSeries(dtype, self.n_tokens is not None)
+        """Return a module that gives each step its channels, less their centre."""
+        return ArrangeSeries(dtype, self.n_tokens is not None, self.centre)
 
 
 def check_tokens(X: np.ndarray | Ragged, n_tokens: int | None) -> int:
