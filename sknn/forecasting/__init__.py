@@ -6,6 +6,14 @@ well it forecasts.
 """
 
 from ._forecasters import DirectForecaster, RecursiveForecaster
+from ._metrics import coverage, mase, smape
 from ._windows import WindowTransformer
 
-__all__ = ["DirectForecaster", "RecursiveForecaster", "WindowTransformer"]
+__all__ = [
+    "DirectForecaster",
+    "RecursiveForecaster",
+    "WindowTransformer",
+    "coverage",
+    "mase",
+    "smape",
+]
