@@ -203,16 +203,17 @@ class ValueDecoder(EncoderDecoder):
         n_outputs: int,
         *,
         n_steps: int,
-        output_layer: nn.Module | None = None,
         **options: Any,
     ) -> None:
         super().__init__(input_layer, channels, encoder, n_outputs, **options)
         self.n_steps = n_steps
-        self.output_layer = nn.Identity() if output_layer is None else output_layer
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         memory, memory_lengths = self.remember(series, lengths)
         positions = sinusoidal_positions(self.n_steps, self.width, like=memory)
         states, _ = self.decoder(positions.expand(len(memory), -1, -1))
         decoded = self.decode(states, memory, memory_lengths)
-        return self.output_layer(self.output(decoded).flatten(1))
+        outputs = self.output(decoded).flatten(1)
+        # networks that version 0.1 has stored scale their outputs themselves
+        scale = self._modules.get("output_layer")
+        return outputs if scale is None else scale(outputs)

@@ -82,18 +82,12 @@ class Standardize(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
-    @torch.no_grad()
-    def set(self, mean: np.ndarray, scale: np.ndarray) -> None:
-        """Replace both numbers of each channel, each (channels,)."""
-        self.mean.copy_(torch.from_numpy(mean))
-        self.scale.copy_(torch.from_numpy(scale))
-
     def forward(self, series: Tensor) -> Tensor:
         return (series - self.mean) / self.scale
 
 
 class Unstandardize(Standardize):
-    """The inverse of :class:`Standardize`, for a network's outputs.
+    """The inverse of :class:`Standardize`, for outputs, in networks that version 0.1 has stored.
 
     Shapes
     ------
@@ -275,7 +269,7 @@ class SeriesEncoder(nn.Module):
 
 
 class SeriesNetwork(SeriesEncoder):
-    """Encoder, pooling and dense part, whose last layer may be followed by :class:`Unstandardize`.
+    """Encoder, pooling and dense part.
 
     Shapes
     ------
@@ -296,15 +290,12 @@ class SeriesNetwork(SeriesEncoder):
         activation: Any = "relu",
         dropout: float = 0.0,
         normalization: str | None = None,
-        output_layer: nn.Module | None = None,
     ) -> None:
         super().__init__(input_layer, channels, encoder, stem, activation, normalization)
         self.pooling = None if pooling is None else Pooling(pooling, self.encoder.n_backward)
         head = NetworkBuilder()
         width = self.encoder.width
         head.add_head(width, hidden_layer_sizes, n_outputs, activation, dropout, normalization)
-        if output_layer is not None:
-            head.add("scale", output_layer)
         self.head = head.layers
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:

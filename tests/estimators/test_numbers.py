@@ -1,4 +1,4 @@
-"""Numbers of any size: in all families of series, X may be far from zero."""
+"""Numbers of any size: in all families of series, X may be far from zero and y of any unit."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import is_regressor
 from torch import Tensor, nn
 
 import sknn
@@ -151,3 +152,50 @@ def test_warm_starts_files_and_copies_keep_the_centre(tmp_path: Path) -> None:
     path = tmp_path / "model.sknn"
     sknn.save(model, path)
     assert_array_equal(sknn.load(path).predict_proba(far), model.predict_proba(far))
+
+
+# ---------------------------------------------------------------------------------------------- y
+
+
+REGRESSORS = [each for each in TARGETS if is_regressor(each())]
+# whose predictions are in the units of y; "msle" counts in units of 1, "cosine" takes no unit
+LOSSES = ["squared_error", "absolute_error", "poisson", "gamma", "mape"]
+CASES = [(each, loss) for each in REGRESSORS for loss in LOSSES]
+# a decoder has one output a value
+several = [each for each in REGRESSORS if each is not EncoderDecoderRegressor]
+CASES += [(each, loss) for each in several for loss in ("quantiles", "gaussian")]
+
+
+def with_loss(estimator: Any, loss: str, **parameters: Any) -> Any:
+    several = {"loss": "quantile", "quantiles": (0.1, 0.5, 0.9)}
+    options = several if loss == "quantiles" else {"loss": loss}
+    return make(estimator, **(options | parameters))
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e12])
+@pytest.mark.parametrize(("estimator", "loss"), CASES)
+def test_the_unit_of_y_does_not_matter(estimator: Any, loss: str, factor: float) -> None:
+    target = np.exp(TARGETS[estimator] / 4)
+    # the stopping rule and the penalty count in the same units as the loss
+    options = {"alpha": 0.1, "tol": 0.02, "n_iter_no_change": 1, "learning_rate": "constant"}
+    model = with_loss(estimator, loss, max_iter=4, **options)
+    expected = model.fit(X, target).predict(X)
+    losses = model.loss_curve_
+    found = model.fit(X, factor * target).predict(X)
+    assert_allclose(model.loss_curve_, losses, rtol=1e-4, atol=1e-6)
+    assert_allclose(found / factor, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_y_may_be_far_from_zero(estimator: Any) -> None:
+    target = np.round(8 * TARGETS[estimator]) / 8
+    model, other = (make(estimator).fit(X, each) for each in (target, target + 2.0**33))
+    assert_allclose(other.predict(X) - 2.0**33, model.predict(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_later_calls_keep_the_unit(estimator: Any) -> None:
+    model = make(estimator, warm_start=True).fit(X, 1e6 * TARGETS[estimator])
+    scale = getattr(model._targets, "of_steps", model._targets).scale
+    model.fit(X, TARGETS[estimator])
+    assert_array_equal(getattr(model._targets, "of_steps", model._targets).scale, scale)

@@ -19,7 +19,6 @@ from sknn.estimators._checks import CheckedData
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.estimators._statistics import weighted_statistics
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.nn import (
     AUGMENTATIONS,
@@ -31,7 +30,6 @@ from sknn.nn import (
     FlipAverage,
     ImageNetwork,
     ResidualNetwork,
-    Unstandardize,
     WhiteningConv,
     describe_augmentations,
     make_augmentation,
@@ -214,6 +212,10 @@ class ConvEstimator(LayerParameters):
 
     # ---------------------------------------------------------------------------------- input
 
+    @property
+    def _scales_targets(self) -> bool:  # type: ignore[override]
+        return self.module is None
+
     _format_kind = ImageFormat
     _takes = ("three_d_array",)
     _format: ClassVar[ImageFormat]
@@ -253,9 +255,6 @@ class ConvEstimator(LayerParameters):
             network: ImageNetwork = self._build_plain(len(data.X))
         else:
             network = self._build_stages()
-        if self._targets.scales_outputs(self._loss):
-            ones = torch.ones(self.n_outputs_)
-            network.layers.add_module("scale", Unstandardize(torch.zeros_like(ones), ones))
         network.initialize(random_state, self.initialization or INITIAL_WEIGHTS[self.architecture])
         return network
 
@@ -304,7 +303,7 @@ class ConvEstimator(LayerParameters):
         )
 
     def _fit_fixed_layers(self, data: CheckedData, rows: np.ndarray | None) -> None:
-        """Fit whitening and scale to the training rows."""
+        """Fit whitening to the training rows."""
         layers = getattr(self.module_, "layers", None)
         whitening = getattr(layers, "whitening", None)
         if isinstance(whitening, WhiteningConv):
@@ -314,11 +313,6 @@ class ConvEstimator(LayerParameters):
             chosen = torch.from_numpy(numbers[places.astype(np.int64)])
             images = self._format.rows(data.X, torch.device("cpu"), torch.float32, self.module_)
             whitening.fit(images.take(chosen))
-        scale = getattr(layers, "scale", None)
-        if isinstance(scale, Unstandardize):
-            part = slice(None) if rows is None else rows
-            weights = None if data.sample_weight is None else data.sample_weight[part]
-            scale.set(*weighted_statistics(data.targets[part], weights))
 
     def _dense_layer_sizes(self, n_images: int = 0) -> list[int]:
         if self.hidden_layer_sizes is None:

@@ -246,7 +246,6 @@ class EncoderDecoderRegressor(EncoderDecoderLayers, NeuralRegressorBase):
             self._make_encoder,
             n_values,
             n_steps=self.n_outputs_ // n_values,
-            output_layer=self._make_output_layer(data),
             **self._network_options(data),
         )
 

@@ -17,7 +17,7 @@ from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData
 from sknn.estimators._layers import HIDDEN_LAYER_SIZES_CONSTRAINTS, dropout_rates, positive_integers
 from sknn.estimators._series_arrays import repeat_for_steps
-from sknn.estimators._statistics import channel_statistics, weighted_statistics
+from sknn.estimators._statistics import channel_statistics
 from sknn.nn import (
     ACTIVATIONS,
     Embedding,
@@ -25,7 +25,6 @@ from sknn.nn import (
     SeriesNetwork,
     Standardize,
     Stem,
-    Unstandardize,
     describe_activations,
     per_layer,
 )
@@ -77,8 +76,11 @@ class SeriesEstimator(NeuralEstimator):
         constraints=["boolean"],
         doc="""bool
         Whether the network subtracts the training data's mean from each channel and divides by
-        its standard deviation, and, in regressors whose predictions are the network's outputs as
-        they are, scales its outputs by those of the targets. Not used for tokens.""",
+        its standard deviation (not used for tokens), and whether regressors give the loss
+        standardized targets: their units then count for nothing, and losses in `history_`, `tol`
+        and `alpha` are relative to the deviation of y. "poisson", "gamma" and "mape" see y in
+        units of its mean magnitude, "msle", "cosine" and callables as it is. A `module` of the
+        user's gets X and y as they are.""",
     )
     filters: Any = parameter(
         default="auto",
@@ -145,6 +147,14 @@ class SeriesEstimator(NeuralEstimator):
             Number of tokens; None for series of numbers.
         """
 
+    @property
+    def _scales_targets(self) -> bool:  # type: ignore[override]
+        return self.standardize and self.module is None
+
+    @property
+    def _scales_data(self) -> bool:  # type: ignore[override]
+        return self._scales_targets
+
     _format_kind = SeriesFormat
     _takes = ("three_d_array",)
     _format: ClassVar[SeriesFormat]
@@ -194,13 +204,6 @@ class SeriesEstimator(NeuralEstimator):
         weights = self._step_weights(data)
         statistics = channel_statistics(data.X, weights, self._format.centre)
         return Standardize(*_tensors(statistics)), channels
-
-    def _make_output_layer(self, data: CheckedData) -> nn.Module | None:
-        """Return what scales the outputs of regressors to the targets."""
-        if not self.standardize or not self._targets.scales_outputs(self._loss):
-            return None
-        targets = data.targets.values if isinstance(data.targets, Ragged) else data.targets
-        return Unstandardize(*_tensors(weighted_statistics(targets, data.sample_weight)))
 
     def _make_stem(self, X: np.ndarray | Ragged) -> Stem:
         if self.filters is None:
@@ -262,7 +265,6 @@ class SeriesEstimator(NeuralEstimator):
             pooling=getattr(self, "pooling", None),  # None where each step has an answer
             hidden_layer_sizes=positive_integers("hidden_layer_sizes", self.hidden_layer_sizes),
             **self._network_options(data),
-            output_layer=self._make_output_layer(data),
         )
 
 

@@ -109,10 +109,6 @@ class Targets(ABC):
         """Return the rows to train on, where the network also reads targets."""
         return rows
 
-    def scales_outputs(self, loss: Loss) -> bool:
-        """Say whether a network's last layer may scale its outputs to the targets."""
-        return False
-
     def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
         """Return a module from outputs to values of y; only targets that are values have one.
 

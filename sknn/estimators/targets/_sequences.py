@@ -107,10 +107,6 @@ class StepTargets(Targets):
         answers = self.of_steps.decode(decisions)
         return answers.reshape(len(answers), *self.shape, *decisions.shape[2:])
 
-    def scales_outputs(self, loss: Loss) -> bool:
-        """Say whether the steps' targets do."""
-        return self.of_steps.scales_outputs(loss)
-
     def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
         """Return that of the steps' targets."""
         return self.of_steps.output_module(loss, shift)

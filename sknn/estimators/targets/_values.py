@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from sknn.data import narrowed
-from sknn.nn import CallableLoss, Loss, RegressionLoss, ValueLayer, make_regression_loss
+from sknn.nn import Loss, RegressionLoss, ValueLayer, make_regression_loss
 from sknn.training import r2
 
 from ._base import Targets
@@ -169,14 +169,6 @@ class ValueTargets(Targets):
     def output_module(self, loss: Loss, shift: np.ndarray | None) -> nn.Module:
         """Return a module that does what :meth:`answer` and :meth:`restored` do."""
         return ValueLayer(loss, shift, self.location, self.scale, self.bounds)
-
-    def scales_outputs(self, loss: Loss) -> bool:
-        """Say whether outputs are in the unit of y; what a callable does is unknown."""
-        return (
-            self.scale is None
-            and loss.is_in_units_of_targets
-            and not isinstance(loss, CallableLoss)
-        )
 
 
 def units_of(

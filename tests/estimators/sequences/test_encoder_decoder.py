@@ -420,11 +420,15 @@ def test_r2_by_hand() -> None:
 
 @ignore_convergence
 @pytest.mark.parametrize("form", ["rows", "ragged", "ragged tokens"])
-def test_losses_of_curves_are_half_the_squared_error_summed_over_the_horizon(form: str) -> None:
+def test_losses_of_curves_are_half_the_squared_error_in_units_of_y_over_the_horizon(
+    form: str,
+) -> None:
     X, weights = SERIES[form], np.random.default_rng(1).uniform(size=N)
     one, two = (regressor(form, max_iter=n, **PLAIN) for n in (1, 2))
     one.fit(X, CURVES, weights), two.fit(X, CURVES, weights)
-    of_series = ((one.predict(X) - CURVES) ** 2 / 2).sum(1)
+    mean = np.average(CURVES, axis=0, weights=weights)
+    variance = np.average((CURVES - mean) ** 2, axis=0, weights=weights)
+    of_series = ((one.predict(X) - CURVES) ** 2 / 2 / variance).sum(1)
     assert_allclose(two.loss_, np.average(of_series, weights=weights), rtol=1e-9)
 
 

@@ -241,14 +241,14 @@ def test_scores_by_hand(estimator: Any, form: str) -> None:
 
 
 def loss_by_hand(model: Any, X: Any, y: Any, of_steps: Any = None) -> float:
-    """Mean over steps of cross-entropy, or of half the squared error."""
+    """Mean over steps of cross-entropy, or of half the squared error in units of y's deviation."""
     if isinstance(model, StepClassifier):
         Z = join(model.decision_function(X))
         log_p = log_softmax(Z if Z.ndim == 2 else np.column_stack([0 * Z, Z]), axis=1)
         columns = np.searchsorted(model.classes_, join(y))
         losses = -log_p[np.arange(len(columns)), columns]
     else:
-        losses = (join(model.predict(X)) - join(y)) ** 2 / 2
+        losses = ((join(model.predict(X)) - join(y)) / model._targets.of_steps.scale) ** 2 / 2
         losses = losses.sum(1) if losses.ndim == 2 else losses
     return float(np.average(losses, weights=of_steps))
 
@@ -264,6 +264,11 @@ def test_losses_are_means_over_all_steps(estimator: Any, form: str, weighted: bo
     of_steps = None if weights is None else np.repeat(weights, [len(each) for each in y])
     one, two = (plain(estimator, form, max_iter=n, warm_start=True) for n in (1, 2))
     one.fit(X, y, weights, X_val=X[:7], y_val=y[:7])
+    if estimator is StepRegressor:  # the unit of the losses
+        steps = join(y)
+        mean = np.average(steps, weights=of_steps)
+        variance = np.average((steps - mean) ** 2, weights=of_steps)
+        assert_allclose(one._targets.of_steps.scale, variance**0.5)
     two.fit(X, y, weights, X_val=X[:7], y_val=y[:7], sample_weight_val=np.arange(7))
     assert_allclose(two.history_[1]["train_loss"], loss_by_hand(one, X, y, of_steps), rtol=1e-9)
     assert_allclose(two.history_[1]["train_score"], one.score(X, y, weights), rtol=1e-9)

@@ -18,7 +18,7 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.data import Ragged
-from sknn.nn import Standardize, Unstandardize
+from sknn.nn import Standardize
 from sknn.training import _inference
 from tests.helpers import assert_same_weights, global_generators, representatives, weights_of
 
@@ -270,41 +270,43 @@ def test_the_scale_of_the_series_does_not_matter(estimator: Any, form: str) -> N
     assert not find(model, Standardize)
 
 
-@each_regressor
-def test_the_scale_of_the_targets_does_not_matter(estimator: Any) -> None:
-    Y = np.column_stack([SLOPE, SLOPE**2])
-    # one scale for both targets leaves the gradients' direction, which is all that Adam sees
-    model, other = (
-        plain(estimator, max_iter=6, epsilon=1e-300).fit(RAGGED, each) for each in (Y, 1000 * Y - 5)
-    )
-    assert_allclose(other.predict(RAGGED), 1000 * model.predict(RAGGED) - 5, rtol=1e-6)
-    scaled = Y * [1e5, 1e-3] + [-4e4, 10]
-    (layer,) = find(plain(estimator).fit(RAGGED, scaled), Unstandardize)
-    assert_allclose(layer.mean, scaled.mean(0))
-    assert_allclose(layer.scale, scaled.std(0))
-
-
 @pytest.mark.parametrize(
-    ("loss", "is_scaled"),
+    ("loss", "unit"),
     [
-        ("squared_error", True),
-        ("absolute_error", True),
-        ("huber", True),
-        ("quantile", True),
-        ("poisson", False),
-        ("gamma", False),
-        ("msle", False),
-        ("cosine", False),
-        (lambda outputs, targets: (outputs - targets).square().sum(1), False),
+        ("squared_error", "deviation"),
+        ("absolute_error", "deviation"),
+        ("huber", "deviation"),
+        ("quantile", "deviation"),
+        ("poisson", "mean"),
+        ("gamma", "mean"),
+        ("mape", "mean"),
+        ("msle", None),
+        ("cosine", None),
+        (lambda outputs, targets: (outputs - targets).square().sum(1), None),
     ],
 )
-def test_outputs_are_scaled_where_they_are_the_predictions(loss: Any, is_scaled: bool) -> None:
+def test_a_loss_sees_targets_in_its_own_units(loss: Any, unit: str | None) -> None:
     positive = np.column_stack([SLOPE + 3, SLOPE**2 + 1])
     model = make(AttentionRegressor, loss=loss, max_iter=1).fit(EQUAL, positive)
-    assert len(find(model, Unstandardize)) == is_scaled
+    assert model._targets.unit == unit
     assert model.predict(EQUAL).shape == (N, 2)
     model.set_params(standardize=False).fit(EQUAL, positive)
-    assert not find(model, Unstandardize)
+    assert model._targets.unit is None
+
+
+def test_a_module_of_the_users_sees_targets_as_they_are() -> None:
+    seen = []
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append(targets.mean().item())
+        return (outputs - targets).square().sum(1)
+
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
+    X, target = EQUAL[..., 0], SLOPE + 100
+    make(RecurrentRegressor, module=module, loss=loss, batch_size=N, max_iter=1).fit(X, target)
+    assert seen == pytest.approx([target.mean()] * len(seen))
+    model = make(RecurrentRegressor, module=module, max_iter=1).fit(X, target)
+    assert model._targets.unit is None
 
 
 @pytest.mark.parametrize("form", ["rows", "channels", "ragged"])
@@ -319,15 +321,14 @@ def test_means_and_scales_are_those_of_the_weighted_steps(estimator: Any, form: 
     assert_allclose(layer.mean, steps.mean(0), rtol=1e-12)
     assert_allclose(layer.scale, steps.std(0), rtol=1e-12)
     if estimator in REGRESSORS:
-        (layer,) = find(model, Unstandardize)
-        assert_allclose(layer.mean, np.repeat(target, repeats).mean())
-        assert_allclose(layer.scale, np.repeat(target, repeats).std())
+        assert_allclose(model._targets.location, [np.repeat(target, repeats).mean()])
+        assert_allclose(model._targets.scale, [np.repeat(target, repeats).std()])
 
 
 def test_tokens_are_not_standardized_but_targets_are() -> None:
     model = make(RecurrentRegressor, "tokens").fit(TOKENS, SLOPE)
     assert not find(model, Standardize)
-    assert len(find(model, Unstandardize)) == 1
+    assert_allclose(model._targets.scale, [SLOPE.std()])
 
 
 # ---------------------------------------------------------------------------------------- the stem
@@ -441,7 +442,7 @@ def test_training_losses_and_scores_are_those_of_the_rows_in_any_order(estimator
             P = model.predict_proba(X)
             expected = -np.log(P[np.arange(N), target]).mean()
         else:
-            expected = np.square(model.predict(X) - target).mean() / 2
+            expected = np.square(model.predict(X) - target).mean() / 2 / target.var()
         assert_allclose(model.loss_curve_, expected, rtol=1e-9)
 
 

@@ -194,12 +194,9 @@ def test_steps_and_curves_are_scaled_column_by_column() -> None:
     assert_allclose(curves.scale, y.std(0))  # type: ignore[arg-type]
     assert_allclose(curves.decode(curves.encode(y)), y)
 
-    class ScaledSteps(StepRegressor):
-        _scales_targets = True
-
     X_steps = rng.normal(size=(30, 5, 1))
     y_steps = 1e6 + 1e3 * X_steps[:, :, 0].cumsum(1)
-    model = ScaledSteps(max_iter=20, learning_rate="cosine", random_state=0).fit(X_steps, y_steps)
+    model = StepRegressor(max_iter=20, learning_rate="cosine", random_state=0).fit(X_steps, y_steps)
     assert isinstance(model._targets, StepValues)
     assert_allclose(model._targets.of_steps.scale, y_steps.std())
     assert model.score(X_steps, y_steps) > 0.5
