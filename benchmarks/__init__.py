@@ -16,7 +16,8 @@
 `_machine`          what the numbers were measured on
 `_report`           the table
 `_fits`, `_predictions`, `_searches`, `_imports`, `_scores`, `_images`, `_image_scores`,
-`_series`, `_forecasts`,
-`_tables`, `_cuda`  benchmarks; tables: the data in `_table_data`
+`_series`, `_series_sets`, `_forecasts`,
+`_tables`, `_cuda`  benchmarks; the data of tables in `_table_data`, sets of series in
+                    `_series_data`, and peers on them in `_series_peers`
 ==================  ============================================================================
 """

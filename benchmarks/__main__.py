@@ -24,6 +24,7 @@ from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
 from ._searches import run_searches
 from ._series import run_series
+from ._series_sets import run_series_sets
 from ._tables import run_tabular, run_tabular_intervals
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "images-scores": run_image_scores,
     "images-defaults": run_image_defaults,
     "series": run_series,
+    "series-sets": run_series_sets,
     "forecasts": run_forecasts,
     "tabular": run_tabular,
     "tabular-intervals": run_tabular_intervals,
@@ -71,8 +73,22 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PATH",
         help="a Python with tensorflow and keras, for the rows of Keras in images",
     )
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        default=[],
+        metavar="SET",
+        help="of tabular, tabular-intervals and series-sets; default: all",
+    )
+    series = parser.add_argument_group("series-sets")
+    series.add_argument(
+        "--folders", nargs="+", default=[], help="with .npz files; default: that of SKNN_DATA"
+    )
+    series.add_argument(
+        "--models", nargs="+", default=[], metavar="MODEL", help="default: all but inception"
+    )
+    series.add_argument("--rows", metavar="FILE", help="what earlier runs and peers have measured")
     tables = parser.add_argument_group("tabular and tabular-intervals")
-    tables.add_argument("--sets", nargs="+", default=[], metavar="SET", help="default: all")
     tables.add_argument(
         "--peers", nargs="+", default=[], metavar="PEER", help="of tabular; default: all installed"
     )
@@ -104,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sets=tuple(parsed.sets),
         peers=tuple(parsed.peers),
         cap=parsed.cap,
+        models=tuple(parsed.models),
+        folders=tuple(parsed.folders),
+        rows=parsed.rows,
     )
     print(describe(), flush=True)
     rows: list[Row] = []

@@ -36,6 +36,9 @@ class Options:
     sets: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     cap: int = 6000
+    models: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    rows: str | None = None
 
     def rounds(self, alone: int, overview: int, quick: int = 1) -> int:
         """Return the number of interleaved runs: as asked for, or a default for the situation."""

@@ -40,24 +40,75 @@ class StepFilters(Conv2d):
     series : (n, steps, channels) -> (n, steps, filters)
     """
 
-    def __init__(
-        self, channels: int, filters: int, kernel_size: int, *, dilation: int = 1, groups: int = 1
-    ) -> None:
-        zeros = dilation * (kernel_size - 1)
-        super().__init__(
-            channels,
-            filters,
-            (1, kernel_size),
-            padding=(0, (zeros + 1) // 2),
-            dilation=(1, dilation),
-            groups=groups,
-            bias=False,
-        )
+    def __init__(self, channels: int, filters: int, kernel_size: int) -> None:
+        padding = (0, kernel_size // 2)
+        super().__init__(channels, filters, (1, kernel_size), padding=padding, bias=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.surplus = zeros % 2  # equal zeros on both sides are one more
+        self.surplus = 1 - kernel_size % 2  # equal zeros on both sides are one more
 
     def forward(self, series: Tensor) -> Tensor:
         return as_series(super().forward(as_images(series)))[:, self.surplus :]
+
+
+class _FilterChannels(torch.autograd.Function):
+    """A filter for each channel, whose gradient takes an eighth of the time of oneDNN's.
+
+    Shapes
+    ------
+    padded : (n, steps + zeros, channels), weight : (channels, 1, 1, kernel_size)
+        -> (n, steps, channels)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        ctx.save_for_backward(padded, weight)
+        ctx.dilation = dilation
+        return _filter_channels(padded, weight, dilation)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        (of_output,) = gradients
+        padded, weight = ctx.saved_tensors
+        n_steps, size = of_output.shape[1], weight.shape[3]
+        of_padded = None
+        if ctx.needs_input_grad[0]:
+            zeros = ctx.dilation * (size - 1)
+            around = F.pad(of_output, (0, 0, zeros, zeros))
+            of_padded = _filter_channels(around, weight.flip(3), ctx.dilation)
+        taps = [padded[:, i * ctx.dilation :][:, :n_steps] for i in range(size)]
+        of_weight = torch.stack([(tap * of_output).sum((0, 1)) for tap in taps], 1)
+        return of_padded, of_weight[:, None, None], None
+
+
+def _filter_channels(padded: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """Filter each channel, (n, steps + zeros, channels) -> (n, steps, channels)."""
+    images = as_images(padded)
+    return as_series(F.conv2d(images, weight, dilation=(1, dilation), groups=len(weight)))
+
+
+class ChannelFilters(Conv2d):
+    """A filter for each channel that leaves as many steps, as :class:`StepFilters`.
+
+    Shapes
+    ------
+    series : (n, steps, channels) -> (n, steps, channels)
+    """
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int = 1) -> None:
+        size = (1, kernel_size)
+        super().__init__(
+            channels, channels, size, dilation=(1, dilation), groups=channels, bias=False
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, series: Tensor) -> Tensor:
+        dilation = self.dilation[1]
+        zeros = dilation * (self.kernel_size[1] - 1)
+        padded = F.pad(series, (0, 0, zeros // 2, zeros - zeros // 2))
+        if not self.training:  # also what is exported
+            return _filter_channels(padded, self.weight, dilation)
+        filtered: Tensor = _FilterChannels.apply(padded, self.weight, dilation)
+        return filtered
 
 
 class SeparableFilters(nn.Sequential):
@@ -70,8 +121,7 @@ class SeparableFilters(nn.Sequential):
 
     def __init__(self, channels: int, filters: int, kernel_size: int, dilation: int = 1) -> None:
         super().__init__(
-            StepFilters(channels, channels, kernel_size, dilation=dilation, groups=channels),
-            Linear(channels, filters, bias=False),
+            ChannelFilters(channels, kernel_size, dilation), Linear(channels, filters, bias=False)
         )
 
 

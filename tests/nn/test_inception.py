@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor, nn
 
 from sknn.nn import InceptionEncoder, LiteEncoder, SeriesNetwork
-from sknn.nn.inception import StepFilters, hand_crafted_filters, neighbours_maximum
+from sknn.nn.inception import ChannelFilters, hand_crafted_filters, neighbours_maximum
 from sknn.nn.series import StepNorm, initialize_weights
 
 LENGTHS = [5, 1, 90, 3, 12, 90]
@@ -42,7 +42,7 @@ def prepare(encoder: nn.Module) -> nn.Module:
 # -------------------------------------------------------------------------------- NumPy's version
 
 
-def filter_steps(x: np.ndarray, layer: StepFilters) -> np.ndarray:
+def filter_steps(x: np.ndarray, layer: nn.Conv2d) -> np.ndarray:
     """One series (steps, channels); of a dilated kernel's zeros, the odd one is behind the end."""
     weight = layer.weight.detach().numpy()[:, :, 0]
     n_filters, per_group, size = weight.shape
@@ -199,6 +199,21 @@ def test_the_maximum_is_of_neighbours_within_the_series() -> None:
     batch, lengths = pad([each.double() for each in series])
     found = neighbours_maximum(batch, lengths)[..., 0]
     assert_array_equal(found, [[-3, -3, -4], [-2, 0, 0]])
+
+
+@pytest.mark.parametrize(("size", "dilation"), [(1, 1), (5, 1), (4, 2), (3, 3)])
+def test_filters_of_channels_have_the_gradient_of_their_outputs(size: int, dilation: int) -> None:
+    layer = ChannelFilters(3, size, dilation).double()
+    initialize_weights(layer, np.random.RandomState(0))
+    series = torch.stack(make_list(3, [7, 7])).requires_grad_()
+    factors = torch.stack(make_list(3, [7, 7])).flip(1)
+    training = layer.train()(series)
+    gradients = torch.autograd.grad((training * factors).sum(), [series, layer.weight])
+    evaluation = layer.eval()(series)  # torch's own gradient
+    expected = torch.autograd.grad((evaluation * factors).sum(), [series, layer.weight])
+    assert_allclose(training.detach(), evaluation.detach(), atol=1e-14)
+    for one, other in zip(gradients, expected, strict=True):
+        assert_allclose(one, other, atol=1e-12)
 
 
 # ----------------------------------------------------------------------------------- sizes, filters
