@@ -2,103 +2,36 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, RegressorMixin, _fit_context, is_regressor
+from sklearn.base import MetaEstimatorMixin, RegressorMixin, _fit_context
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sknn._drafts import draft_of
-from sknn._parameters import ExplainedParameters, declares_parameters, parameter
-from sknn._validation import POSITIVE_INTEGER
-from sknn.estimators import NeuralRegressor
+from sknn._parameters import declares_parameters
 
-from ._intervals import (
-    ConformalIntervals,
-    conformal_margins,
-    conformal_scores,
-    least_scores,
-    rolling_origins,
-    rounded_up,
-)
-from ._models import Origins, WindowModel
+from ._arguments import rows_and_horizon, takes_series_first
+from ._calibration import FitsModels
+from ._covariates import Covariates, Table, static_values
+from ._forms import Form, matched
+from ._intervals import ConformalIntervals
+from ._models import Origins
+from ._panel import Panel, of_this_version
+from ._parameters import levels_of, limits_of
+from ._rows import Rows, Steps, positions_of
 from ._series import Series
-from ._windows import FLOATS, check_length, n_dimensions
-
-
-def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
-    """Return the regressor of a forecaster without `estimator`, for so many pairs of windows."""
-    return NeuralRegressor(
-        hidden_layer_sizes=(64,),
-        alpha=1.0,  # windows overlap, so they are fewer than they seem
-        learning_rate="cosine",
-        learning_rate_init=0.01,
-        batch_size=min(32, n_pairs),
-        max_iter=50,
-        random_state=random_state,
-    )
+from ._timeline import Timeline, is_pandas
+from ._windows import check_length
 
 
 @declares_parameters
-class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
+class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
     """Base class of the forecasters."""
-
-    estimator: Any = parameter(
-        default=None,
-        constraints=[HasMethods(["fit", "predict"]), None],
-        doc="""estimator or None
-        A regressor, which is cloned. None is a :class:`~sknn.NeuralRegressor` with a hidden layer
-        of 64 units and ``alpha=1``, trained for 50 epochs with a falling learning rate.""",
-        kw_only=False,
-    )
-    past: int = parameter(
-        default=24,
-        constraints=[POSITIVE_INTEGER],
-        doc="""int
-        Time steps that a forecast starts from: the length of a window. A whole period of the
-        series, or two, is a good choice.""",
-    )
-    scale: str | None = parameter(
-        default="window",
-        constraints=[StrOptions({"window", "standard"}), None],
-        doc="""{"window", "standard"} or None
-        What the regressor sees. With "window", each window and its target are centred by the
-        window's mean and divided by its standard deviation, so that a trend does not lead out of
-        the range of the training data; windows that vary by less than a tenth of what is usual
-        (the median) are divided by that tenth. "standard" uses mean and standard deviation of the
-        training series, None the values as they are. Covariates are never scaled.""",
-    )
-    covariates: str = parameter(
-        default="use",
-        constraints=[StrOptions({"use", "ignore"})],
-        doc="""{"use", "ignore"}
-        Whether the columns of X are covariates known in advance, or X only tells the number of
-        steps. Ignored, X may be anything that has a length, say a time index or the series.""",
-    )
-    interval: float | None = parameter(
-        default=None,
-        constraints=[Interval(Real, 0, 1, closed="neither"), None],
-        doc="""float or None
-        Share of the future that `predict_interval` is to cover, between 0 and 1; None fits no
-        intervals.""",
-    )
-    calibration_fraction: float = parameter(
-        default=0.2,
-        constraints=[Interval(Real, 0, 1, closed="neither")],
-        doc="""float
-        Share of the time steps, the last ones, on which intervals are calibrated: a regressor
-        fitted to those before forecasts them. Used with `interval` only.""",
-    )
-    random_state: int | np.random.RandomState | None = parameter(
-        default=None,
-        constraints=["random_state"],
-        doc="""int, RandomState instance or None
-        Seed of the default regressor. One that is passed as `estimator` has its own.""",
-    )
 
     def __sklearn_tags__(self) -> Any:
         """Add several series, and that the rows of the training data are not predicted again."""
@@ -107,34 +40,35 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         tags.regressor_tags.poor_score = True
         return tags
 
-    # ------------------------------------------------------------ differences between forecasters
-
-    @property
-    @abstractmethod
-    def _horizon(self) -> int:
-        """Steps that the regressor forecasts at once."""
-
-    # the parameter that says how many steps ahead intervals reach
-    _reach: ClassVar[str]
-
-    @abstractmethod
-    def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
-        """Return regressors of the bounds; none if intervals are put around the forecast."""
-
     # -------------------------------------------------------------------------------------- fit
 
+    @takes_series_first
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any) -> Any:
-        """Fit the regressor to the windows of a series.
+    def fit(
+        self, X: Any = None, y: Any = None, sample_weight: Any = None, static: Any = None
+    ) -> Any:
+        """Fit the regressor to the windows of one or many series.
+
+        By position it is called ``fit(y)``, ``fit(y, X)`` or ``fit(X, y)``: the only argument is
+        the series; of two, the one that is a Series or has one dimension; of two arrays with
+        equally many dimensions the second, as scikit-learn passes them. Two DataFrames are named.
 
         Parameters
         ----------
-        X : array-like of shape (n_timesteps, n_covariates) or None
-            Covariates that are known in advance, such as calendar or price. None or an array
-            without columns if there are none.
-        y : array-like of shape (n_timesteps,) or (n_timesteps, n_series)
-            The series, one row a time step, in the order of time. Several series are forecast
-            together, each from the past of all.
+        X : DataFrame, index, array-like of shape (n_timesteps, n_covariates) or None
+            Covariates that are known in advance, such as prices or planned events. Rows with
+            dates are matched with y by date, and may be more than those of y; those of an array
+            are in the order of y's. With several series, rows have the ids that y has, or apply to
+            all.
+        y : Series, DataFrame, array-like of shape (n_timesteps,) or (n_timesteps, n_series)
+            The series. Of pandas the index holds the dates (dates, periods or whole numbers), in
+            any order. A row of a DataFrame is a step of all series, a column each; with a
+            MultiIndex (id, date), or with `id_column`, `time_column` and `target_column`, it is
+            a step of one of them. Rows of an array are in the order of time.
+        sample_weight : array-like of shape (n_rows,) or None
+            Weights of the rows of y. A window counts as much as the steps that follow it do.
+        static : DataFrame or None
+            Numbers that belong to a series as a whole, a row each, with the ids as the index.
 
         Returns
         -------
@@ -144,44 +78,68 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         Raises
         ------
         ValueError
-            If the series is too short, X and y do not fit together or are not finite, a
-            parameter's value is not allowed, or `estimator` is not a regressor.
+            If a series is too short, has dates twice or lacks some, if X and y do not fit
+            together or are not finite, a parameter's value is not allowed, or `estimator` is not a
+            regressor.
         """
         with draft_of(self) as draft:
-            draft._fit(X, y)
+            draft._fit(X, y, sample_weight, static)
         return self
 
-    def _fit(self, X: Any, y: Any) -> None:
-        series = self._check_series(X, y, reset=True)
-        check_length("y", len(series.values), past=self.past, horizon=self._horizon)
-        if series.covariates is not None and self.past < self._horizon:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, static: Any) -> None:
+        gaps, columns = self._gaps(), self._columns()
+        target = self._read_target(y)
+        table = Table(X, columns, target.form, dated=target.index is not None)
+        values = self._covariate_values(table, len(target.values), reset=True)
+        if target.index is None and table.index is not None:
+            self._check_rows(values, target)
+            target = target._replace(index=table.index)  # an array has the dates of its X
+        timeline = None
+        if target.index is not None:
+            timeline = Timeline.learn(target.index, self.freq, "y")
+        weight = self._checked_weight(sample_weight, y, target)
+        places = positions_of(target, timeline, 0)
+        steps = Steps(target, places, timeline, weight)
+        known = None
+        if values.shape[1]:
+            known = self._covariates_by_date(values, table, target, places, timeline)
+        is_joint = self.model == "joint"
+        numbers = None if static is None else static_values(static, target.form, columns)
+        if is_joint and (numbers is not None or (known and known.rows.codes is not None)):
             raise ValueError(
-                f"past={self.past} is shorter than horizon={self._horizon}: with covariates, a "
-                "window has to hold those of all steps to forecast. Raise past or lower horizon."
+                "model='joint' forecasts all series at once: covariates are those of all, by date "
+                "alone, and there are no static features. model='global' takes them."
             )
-        estimator = self._checked_estimator(len(series.values))
-        self._intervals = None
-        if self.interval is None:
-            self._model = self._fit_model(estimator, series)
-        else:
-            margins = self._calibrate(estimator, series, self.interval)
-            self._model = self._fit_model(estimator, series)
-            bounds = self._fit_bounds(estimator, series, self.interval) or (self._model,)
-            self._intervals = ConformalIntervals(bounds, margins)
+        self._learn(Panel.learn(steps, known, numbers, gaps, is_joint=is_joint))
+
+    def _learn(self, panel: Panel) -> None:
+        series = panel.for_model()
+        self._check_lengths(panel.form, series)
+        self._limits = limits_of(self.bounds, [each.values[:, 0] for each in panel.series])
+        levels = levels_of(self.interval)
+        regressor = self._checked_estimator(series, levels)
+        parts = self._calibrated(regressor, series, levels)
+        self._model = self._fit_model(regressor, series)
+        self._intervals = [
+            ConformalIntervals(self._fit_bounds(regressor, series, level) or (self._model,), part)
+            for level, part in zip(levels, parts, strict=True)
+        ]
+        self._levels = None if self.interval is None else self.interval
         self.estimator_ = self._model.estimator
-        self._recent = series.part(-self.past)
+        self._panel = panel
 
-    def observe(self, X: Any, y: Any) -> Any:
+    def update(self, y: Any, X: Any = None, refit: bool = False) -> Any:
         """Take in steps that have come to pass, so that the next forecast starts after them.
-
-        The regressor is not fitted anew.
 
         Parameters
         ----------
-        X : array-like of shape (n_timesteps, n_covariates) or None
+        y : Series, DataFrame or array-like
+            The steps that follow those that are known, in the form of `fit`. Steps that are known
+            may come again, with the same values. Of several series, some may be missing.
+        X : DataFrame, index, array-like of shape (n_timesteps, n_covariates) or None
             The covariates of these steps, in the form of `fit`.
-        y : array-like of shape (n_timesteps,) or (n_timesteps, n_series)
-            The steps that follow those of `fit` and of earlier calls, in the order of time.
+        refit : bool, default=False
+            Whether the regressor is fitted anew, to all that is known.
 
         Returns
         -------
@@ -191,121 +149,106 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         Raises
         ------
         ValueError
-            If X and y do not fit together, to the training data, or are not finite.
+            If steps are missing in between or are known with other values, or as in `fit`.
         """
         check_is_fitted(self)
-        series = self._check_series(X, y, reset=False)
-        self._recent = self._recent.followed_by(series).part(-self._model.past)
+        with draft_of(self) as draft:
+            draft._update(y, X, refit)
         return self
 
-    def _checked_estimator(self, n_timesteps: int) -> Any:
-        if self.estimator is None:
-            if self.interval is not None:
-                n_timesteps = self._first_calibration_step(n_timesteps, self.interval)
-            return default_regressor(n_timesteps - self.past - self._horizon + 1, self.random_state)
-        if isinstance(self.estimator, type) or not is_regressor(self.estimator):
+    def _update(self, y: Any, X: Any, refit: bool) -> None:
+        panel, gaps = self._panel, self._gaps()
+        form, timeline = panel.form, panel.timeline
+        target = matched(self._read_target(y), form)
+        table = Table(X, self._columns(), form, dated=timeline is not None)
+        values = self._covariate_values(table, len(target.values), reset=False)
+        if timeline is not None and target.index is None and form.is_panel:
             raise ValueError(
-                f"estimator={self.estimator!r} is not a regressor: pass an instance of a "
-                "scikit-learn regressor, or None."
+                "y has no dates and ids, which y of fit has: pass it in the same form."
             )
-        return self.estimator
+        places = positions_of(target, timeline, max(panel.ends))
+        known = None
+        if values.shape[1]:
+            known = self._covariates_by_date(values, table, target, places, timeline)
+        later = panel.followed_by(Steps(target, places, timeline, None), known, gaps)
+        if refit:
+            self._validate_params()
+            self._learn(later)
+        else:
+            self._panel = later
 
-    def _fit_model(self, estimator: Any, series: Series) -> WindowModel:
-        return WindowModel.fit(
-            estimator, [series], past=self.past, horizon=self._horizon, scale=self.scale
-        )
-
-    def _fit_bounds(
-        self, estimator: Any, series: Series, coverage: float
-    ) -> tuple[WindowModel, ...]:
-        estimators = self._bound_estimators(estimator, coverage)
-        return tuple(self._fit_model(each, series) for each in estimators)
-
-    # ------------------------------------------------------------------------------- validation
-
-    def _check_series(self, X: Any, y: Any, *, reset: bool) -> Series:
-        """Validate a series and its covariates; with `reset`, later ones have to be like them."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: y is "
-                "the series, and X holds its covariates."
-            )
-        values = check_array(y, dtype=FLOATS, ensure_2d=False, allow_nd=True, input_name="y")
-        if values.ndim not in (1, 2):
-            raise ValueError(
-                f"y has the shape {values.shape}, but a series is of shape (n_timesteps,) or "
-                "(n_timesteps, n_series)."
-            )
-        covariates = self._check_covariates(X, len(values), reset=reset)
-        if len(covariates) != len(values):
-            raise ValueError(
-                f"X has {len(covariates)} rows, but y has {len(values)} time steps: each step of "
-                "the series needs a row of X."
-            )
-        if reset:
-            self._is_single = values.ndim == 1
-        values = values.reshape(len(values), -1)
-        if not reset and values.shape[1] != self._model.n_series:
-            raise ValueError(
-                f"y has {values.shape[1]} series, but {type(self).__name__} was fitted with "
-                f"{self._model.n_series}."
-            )
-        return Series(values, covariates.astype(values.dtype) if covariates.shape[1] else None)
-
-    def _check_covariates(self, X: Any, n_steps: int, *, reset: bool) -> np.ndarray:
-        """Return covariates of shape (n_rows, n_covariates), which may have no column."""
-        if X is None:
-            if not reset and self.n_features_in_:
-                raise ValueError(
-                    f"X is None, but {type(self).__name__} was fitted with "
-                    f"{self.n_features_in_} covariates: pass those of the steps to forecast."
-                )
-            X = np.empty((n_steps, 0))
-        elif self.covariates == "ignore":
-            X = np.empty((_num_samples(X), 0))
-        elif n_dimensions(X) == 1:
-            raise ValueError(
-                "X has one dimension. Expected 2D array, got 1D array instead: covariates have "
-                "the shape (n_timesteps, n_covariates). Reshape your data with X.reshape(-1, 1) "
-                'if X is a covariate; set covariates="ignore" if it is only a time index.'
-            )
-        return validate_data(self, X, reset=reset, dtype=FLOATS, ensure_min_features=0)
-
-    # --------------------------------------------------------------------------------- forecasts
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Forecast the steps that follow the training data and what `observe` has added.
+    def observe(self, X: Any, y: Any) -> Any:
+        """Take in steps that have come to pass: `update` with X first, without a new fit.
 
         Parameters
         ----------
-        X : array-like of shape (n_steps, n_covariates)
-            Covariates of these steps; as many steps are forecast as X has rows. Without
-            covariates, an array without columns, or see `forecast`.
+        X : array-like of shape (n_timesteps, n_covariates) or None
+            The covariates of these steps, in the form of `fit`.
+        y : array-like of shape (n_timesteps,) or (n_timesteps, n_series)
+            The steps that follow those of `fit` and of earlier calls.
 
         Returns
         -------
-        ndarray of shape (n_steps,) or (n_steps, n_series)
-            The forecast.
+        self : forecaster
+            The forecaster, at a later time.
 
         Raises
         ------
         ValueError
-            If X does not have the columns of `fit` or is not finite, or a forecast is not finite.
+            As in `update`.
         """
-        origin, n_steps = self._origin(X)
-        return self._in_shape(self._model.forecast(origin, n_steps)[0])
+        return self.update(y, X)
 
-    def forecast(self, n_steps: int) -> np.ndarray:
+    def _check_lengths(self, form: Form, series: Sequence[Series]) -> None:
+        for code, each in enumerate(series):
+            alone = len(form.ids) == 1 or form.kind == "arrays" or len(series) < len(form.ids)
+            name = "y" if alone else f"series {form.ids[code]!r} of y"
+            check_length(name, len(each.values), past=self.past, horizon=self._horizon)
+        if series[0].covariates is not None and self.past < self._horizon:
+            raise ValueError(
+                f"past={self.past} is shorter than horizon={self._horizon}: with covariates, a "
+                "window has to hold those of all steps to forecast. Raise past or lower horizon."
+            )
+
+    # --------------------------------------------------------------------------------- forecasts
+
+    def predict(self, X: Any = None, horizon: Any = None) -> Any:
+        """Forecast the steps that follow the training data and what `update` has added.
+
+        Parameters
+        ----------
+        X : int, DataFrame, index, array-like of shape (n_steps, n_covariates) or None
+            How many steps, or the covariates of these steps. Rows with dates are matched by date:
+            the forecast goes up to the last one, and each step after y's end needs its row;
+            rows of the past are not looked at. An index, or a DataFrame without columns, holds
+            dates alone. Of an array, as many steps are forecast as it has rows.
+        horizon : int or None
+            How many steps; ``predict(horizon, X)`` is understood too.
+
+        Returns
+        -------
+        Series, DataFrame or ndarray of shape (n_steps,) or (n_steps, n_series)
+            The forecast in the form of y, with the dates that follow.
+
+        Raises
+        ------
+        ValueError
+            If X does not have the columns of `fit`, lacks a step or is not finite, or a forecast
+            is not finite.
+        """
+        return self._answer(X, horizon, self._point_forecast, None)
+
+    def forecast(self, n_steps: int) -> Any:
         """Forecast a number of steps, without covariates.
 
         Parameters
         ----------
         n_steps : int
-            How many steps after the training data and what `observe` has added.
+            How many steps after the training data and what `update` has added.
 
         Returns
         -------
-        ndarray of shape (n_steps,) or (n_steps, n_series)
+        Series, DataFrame or ndarray of shape (n_steps,) or (n_steps, n_series)
             The forecast.
 
         Raises
@@ -313,21 +256,25 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         ValueError
             If the forecaster was fitted with covariates, or as in `predict`.
         """
-        return self.predict(self._rows_without_columns(n_steps))
+        return self.predict(horizon=self._checked_steps(n_steps))
 
-    def predict_interval(self, X: Any) -> np.ndarray:
+    def predict_interval(self, X: Any = None, horizon: Any = None) -> Any:
         """Forecast between which bounds the next steps lie.
 
         Parameters
         ----------
-        X : array-like of shape (n_steps, n_covariates)
+        X : int, DataFrame, index, array-like of shape (n_steps, n_covariates) or None
+            As in `predict`.
+        horizon : int or None
             As in `predict`.
 
         Returns
         -------
-        ndarray of shape (n_steps, 2) or (n_steps, n_series, 2)
+        DataFrame or ndarray of shape (n_steps, 2) or (n_steps, n_series, 2)
             Lower and upper bound. Each step by itself lies between them with the probability
-            `interval`; all steps together do so less often.
+            `interval`; all steps together do so less often. With a list of levels the shape is
+            (n_steps, n_levels, 2) or (n_steps, n_series, n_levels, 2). A DataFrame has the columns
+            ``lower_80``, ``upper_80`` and so on.
 
         Raises
         ------
@@ -335,21 +282,15 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
             If the forecaster was fitted with ``interval=None``, more steps are asked for than
             intervals reach, or as in `predict`.
         """
-        origin, n_steps = self._origin(X)
-        if self._intervals is None:
-            raise ValueError(
-                f"this {type(self).__name__} was fitted with interval=None: set a coverage, such "
-                "as interval=0.8, before fit."
-            )
-        n_calibrated = len(self._intervals.margins)
-        if n_steps > n_calibrated:
-            raise ValueError(
-                f"X asks for intervals of {n_steps} steps, but they were calibrated for "
-                f"{n_calibrated} steps ahead: raise {self._reach} before fit."
-            )
-        return self._in_shape(self._intervals.predict(origin, n_steps)[0])
+        check_is_fitted(self)
+        levels = levels_of(self._levels)
+        columns = [f"{side}_{100 * each:g}" for each in levels for side in ("lower", "upper")]
+        bounds = self._answer(X, horizon, self._interval_forecast, columns)
+        if isinstance(bounds, np.ndarray) and not isinstance(self._levels, Real):
+            return bounds.reshape(*bounds.shape[:-1], len(levels), 2)
+        return bounds
 
-    def forecast_interval(self, n_steps: int) -> np.ndarray:
+    def forecast_interval(self, n_steps: int) -> Any:
         """Forecast between which bounds a number of steps lie, without covariates.
 
         Parameters
@@ -359,7 +300,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
 
         Returns
         -------
-        ndarray of shape (n_steps, 2) or (n_steps, n_series, 2)
+        DataFrame or ndarray of shape (n_steps, 2) or (n_steps, n_series, 2)
             As `predict_interval`.
 
         Raises
@@ -367,68 +308,154 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, ExplainedParameters, ABC):
         ValueError
             If the forecaster was fitted with covariates, or as in `predict_interval`.
         """
-        return self.predict_interval(self._rows_without_columns(n_steps))
+        return self.predict_interval(horizon=self._checked_steps(n_steps))
 
-    def _rows_without_columns(self, n_steps: int) -> np.ndarray:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what this version or an earlier one has stored."""
+        super().__setstate__(of_this_version(dict(state)))
+
+    def _checked_steps(self, n_steps: int) -> int:
         check_is_fitted(self)
-        if self.n_features_in_:
-            raise ValueError(
-                f"this {type(self).__name__} was fitted with {self.n_features_in_} covariates: "
-                "pass those of the steps to forecast as X to predict or predict_interval."
-            )
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
-        return np.empty((n_steps, 0))
+        return n_steps
 
-    def _origin(self, X: Any) -> tuple[Origins, int]:
-        """Return where the forecast starts, and how many steps X asks for."""
+    def _answer(
+        self,
+        X: Any,
+        horizon: Any,
+        forecast: Callable[[Origins, int], np.ndarray],
+        columns: list[str] | None,
+    ) -> Any:
+        """Return a forecast of the steps that X or `horizon` ask for, in the form of y."""
         check_is_fitted(self)
-        if X is None and not self.n_features_in_:
-            raise ValueError(
-                "X is None, which does not tell how many steps to forecast: use forecast(n_steps)."
+        X, horizon = rows_and_horizon(X, horizon)
+        codes, ahead = self._ahead(X, horizon)
+        recent = self._panel.latest(self._model.past).for_model()
+        answers: dict[int, np.ndarray] = {}
+        for n_steps in sorted({len(each.values) for each in ahead}):  # of one length together
+            these = [k for k, each in enumerate(ahead) if len(each.values) == n_steps]
+            origins = Origins.at_the_ends(
+                [recent[codes[k]] for k in these],
+                [ahead[k] for k in these],
+                [codes[k] for k in these],
+                self._model.horizon,
             )
-        covariates = self._check_covariates(X, 0, reset=False)
-        n_steps = len(covariates)
-        recent, horizon = self._recent, self._model.horizon
-        known = None
-        if recent.covariates is not None:
-            known = np.concatenate([recent.covariates[horizon:], covariates])
-            known = rounded_up(known.astype(recent.values.dtype, copy=False), n_steps, horizon)
-        return Origins(recent.values[None], None if known is None else known[None]), n_steps
+            answers |= dict(zip(these, forecast(origins, n_steps), strict=True))
+        answers = {k: self._limited(codes[k], values) for k, values in answers.items()}
+        return self._panel.as_passed(codes, [answers[k] for k in range(len(codes))], columns)
 
-    def _in_shape(self, values: np.ndarray) -> np.ndarray:
-        return values[:, 0] if self._is_single else values
-
-    # -------------------------------------------------------------------------------- intervals
-
-    def _calibrate(self, estimator: Any, series: Series, coverage: float) -> np.ndarray:
-        """Return by how much bounds fitted to the first part have to be widened in the last."""
-        n_steps = getattr(self, self._reach)
-        first = self._first_calibration_step(len(series.values), coverage)
-        # the targets of this part end before the first step of calibration
-        training = series.part(None, first)
-        models = self._fit_bounds(estimator, training, coverage)
-        models = models or (self._fit_model(estimator, training),)
-        origins, future = rolling_origins(
-            [series], first=[first], past=self.past, horizon=self._horizon, n_steps=n_steps
-        )
-        return conformal_margins(conformal_scores(models, origins, future), coverage)
-
-    def _first_calibration_step(self, n_timesteps: int, coverage: float) -> int:
-        name, n_steps = self._reach, getattr(self, self._reach)
-        n_calibration = round(self.calibration_fraction * n_timesteps)
-        needed = n_steps + least_scores(coverage) - 1
-        if n_calibration < needed:
+    def _ahead(self, X: Any, horizon: int | None) -> tuple[list[int], list[Series]]:
+        """Return the series to forecast, and the steps to forecast of each."""
+        panel = self._panel
+        if X is None and horizon is None and not self.n_features_in_:
             raise ValueError(
-                f"y has {n_timesteps} time steps, of which calibration_fraction="
-                f"{self.calibration_fraction} leaves {n_calibration} for calibration, but "
-                f"interval={coverage} and {name}={n_steps} need at least {needed}. Raise "
-                f"calibration_fraction, lower {name} or interval, or pass a longer series."
+                "X is None, which does not tell how many steps to forecast: use forecast(n_steps), "
+                "or predict(horizon)."
             )
-        first = n_timesteps - n_calibration
-        if first < self.past + self._horizon:
+        table = Table(X, self._columns(), panel.form, dated=panel.timeline is not None)
+        values = self._covariate_values(table, horizon or 0, reset=False)
+        codes = range(len(panel.ends)) if table.codes is None else np.unique(table.codes).tolist()
+        if panel.is_joint:
+            codes = [0]
+        # steps up to the end of the longest series belong to the forecast of wide ones
+        last = max(panel.ends)
+        starts = [last if panel.form.is_wide else panel.ends[code] for code in codes]
+        if X is None:
+            assert horizon is not None
+            stops = [start + horizon for start in starts]
+        else:
+            known = self._later_covariates(values, table, horizon)
+            if horizon is None:
+                stops = [known.stop(code) for code in codes]
+            else:
+                stops = [start + horizon for start in starts]
+        ahead = []
+        for code, start, stop in zip(codes, starts, stops, strict=True):
+            if stop <= start:
+                end = panel.form.place(panel.timeline, code, start - 1)
+                raise ValueError(
+                    f"X has no step after {end}, where y ends: predict forecasts what follows."
+                )
+            part = None if X is None else known.part(code, start, stop)
+            part = part if self.n_features_in_ else None
+            ahead.append(panel.ahead(code, stop - panel.ends[code], part))
+        return list(codes), ahead
+
+    def _later_covariates(
+        self, values: np.ndarray, table: Table, horizon: int | None
+    ) -> Covariates:
+        """Return the rows of X by date; those of an array follow the end."""
+        form, timeline, ends = self._panel.form, self._panel.timeline, self._panel.ends
+        if timeline is not None and table.index is not None and not self._only_counts(table):
+            timeline.check_same_kind(table.index, "X")
+            return Covariates(
+                values, Rows.of(table.codes, timeline.positions(table.index)), form, timeline
+            )
+        if table.index is not None and timeline is None:
             raise ValueError(
-                f"y has {n_timesteps} time steps, of which calibration_fraction="
-                f"{self.calibration_fraction} leaves {first} for training, but past={self.past} "
-                f"and horizon={self._horizon} need at least {self.past + self._horizon}."
+                "X has dates, but y of fit had none: pass y as a Series or DataFrame, or X as an "
+                "array."
             )
-        return first
+        if form.is_panel and self.n_features_in_:
+            raise ValueError(
+                "X is an array, whose rows belong to no series and no date: pass it in the form "
+                "of fit. Steps of a Pipeline give DataFrames with "
+                "set_output(transform='pandas')."
+            )
+        if horizon is not None and horizon != len(values):
+            raise ValueError(f"X has {len(values)} rows, but horizon is {horizon}.")
+        if form.is_panel:  # as many steps of each series
+            n = len(values)
+            codes = np.repeat(np.arange(len(ends)), n)
+            places = np.concatenate([np.arange(end, end + n) for end in ends])
+            return Covariates(np.tile(values, (len(ends), 1)), Rows.of(codes, places), form, None)
+        return Covariates(values, Rows.of(None, max(ends) + np.arange(len(values))), form, None)
+
+    def _only_counts(self, table: Table) -> bool:
+        """Say whether X has pandas' default index, whose numbers are no dates of y."""
+        timeline, index = self._panel.timeline, table.index
+        assert timeline is not None
+        if (
+            timeline.kind != "integers"
+            or not is_pandas(index, "RangeIndex")
+            or table.codes is not None
+        ):
+            return False
+        if (index.start, index.step) != (0, 1):
+            return False
+        end = timeline.positions(index)[-1] + 1
+        if end > max(self._panel.ends):
+            last = self._panel.form.place(timeline, 0, max(self._panel.ends) - 1)
+            raise ValueError(
+                f"X counts its rows from 0 to {len(index) - 1}, and y ends at {last}. Does X begin "
+                f"with y? Then pass the rows after it, X.loc[{last} + 1:]; if all its rows follow, "
+                "X.to_numpy()."
+            )
+        return True
+
+    def _point_forecast(self, origins: Origins, n_steps: int) -> np.ndarray:
+        return self._model.forecast(origins, n_steps)
+
+    def _interval_forecast(self, origins: Origins, n_steps: int) -> np.ndarray:
+        """Return lower and upper bounds, (n_origins, n_steps, n_channels, n_levels, 2)."""
+        if not self._intervals:
+            raise ValueError(
+                f"this {type(self).__name__} was fitted with interval=None: set a coverage, such "
+                "as interval=0.8, before fit."
+            )
+        n_calibrated = len(self._intervals[0].margins)
+        if n_steps > n_calibrated:
+            raise ValueError(
+                f"X asks for intervals of {n_steps} steps, but they were calibrated for "
+                f"{n_calibrated} steps ahead: raise {self._reach} before fit."
+            )
+        bounds = [each.predict(origins, n_steps) for each in self._intervals]
+        return np.stack(bounds, axis=-2)
+
+    def _limited(self, code: int, values: np.ndarray) -> np.ndarray:
+        """Return a forecast within `bounds`, (n_steps, n_channels, ...)."""
+        if self._limits is None:
+            return values
+        limits = self._limits if self._panel.is_joint else self._limits[[code]]
+        limits = limits.reshape(len(limits), 2, *[1] * (values.ndim - 2))
+        return np.clip(values, limits[:, 0], limits[:, 1]).astype(values.dtype)

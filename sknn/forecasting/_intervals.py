@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import QuantileRegressor
 
-from ._models import Origins, WindowModel
+from ._models import Origins, WindowModel, rounded_up
 from ._series import Series
 from ._windows import sliding_windows
 
@@ -62,9 +62,16 @@ def _bounds(
 def conformal_margins(scores: np.ndarray, coverage: float) -> np.ndarray:
     """Return by how much bounds widen, (n_origins, n_steps, n_series) -> (n_steps, n_series)."""
     # Of n scores of a step the k-th smallest, k = ceil((n + 1) * coverage), as in split conformal
-    # prediction; rounded, since 10 * 0.8 is a little more than 8 in floats for some such products
-    rank = math.ceil(round((len(scores) + 1) * coverage, 9))
-    quantiles = np.sort(scores, axis=0)[rank - 1]
+    # prediction; rounded, since 10 * 0.8 is a little more than 8 in floats for some such products.
+    # Steps that were not observed have no score: NaN, which is sorted to the end.
+    n_scores = (~np.isnan(scores)).sum(axis=0)
+    ranks = np.ceil(np.round((n_scores + 1) * coverage, 9)).astype(int)
+    if (ranks > n_scores).any():
+        raise ValueError(
+            f"interval={coverage} needs {least_scores(coverage)} observed steps of calibration at "
+            f"each distance, but gaps leave {n_scores.min()}: raise calibration_fraction."
+        )
+    quantiles = np.take_along_axis(np.sort(scores, axis=0), ranks[None] - 1, axis=0)[0]
     # Forecasts do not get better with the distance. Isotonic regression makes the margins so, and
     # averages out much of the noise that few scores leave.
     return np.stack([isotonic_regression(column) for column in quantiles.T], axis=1)
@@ -73,6 +80,39 @@ def conformal_margins(scores: np.ndarray, coverage: float) -> np.ndarray:
 def least_scores(coverage: float) -> int:
     """Return how many scores it takes: as many as make ``(n + 1) * coverage`` at most n."""
     return math.ceil(round(coverage / (1 - coverage), 9))
+
+
+def calibration_starts(
+    lengths: Sequence[int],
+    coverage: float,
+    *,
+    fraction: float,
+    past: int,
+    horizon: int,
+    reach: tuple[str, int],
+) -> list[int | None]:
+    """Return the step of each series from which on it calibrates; None if it is too short."""
+    name, n_steps = reach
+    held_out = [round(fraction * n) for n in lengths]
+    n_scores = [max(n - n_steps + 1, 0) for n in held_out]
+    learns = [n - n_out >= past + horizon for n, n_out in zip(lengths, held_out, strict=True)]
+    used = [ok and n > 0 for ok, n in zip(learns, n_scores, strict=True)]
+    needed = least_scores(coverage)
+    if sum(n for n, ok in zip(n_scores, used, strict=True) if ok) < needed:
+        n, n_out = max(zip(lengths, held_out, strict=True))
+        whose = "y has" if len(lengths) == 1 else "the longest series of y has"
+        part = f"{whose} {n} time steps, of which calibration_fraction={fraction} leaves"
+        if n_out < n_steps + needed - 1:
+            raise ValueError(
+                f"{part} {n_out} for calibration, but interval={coverage} and {name}={n_steps} "
+                f"need at least {n_steps + needed - 1}. Raise calibration_fraction, lower {name} "
+                "or interval, or pass a longer series."
+            )
+        raise ValueError(
+            f"{part} {n - n_out} for training, but past={past} and horizon={horizon} need at "
+            f"least {past + horizon}."
+        )
+    return [n - n_out if ok else None for n, n_out, ok in zip(lengths, held_out, used, strict=True)]
 
 
 def rolling_origins(
@@ -91,12 +131,6 @@ def rolling_origins(
     which = np.repeat(np.arange(len(series)), [len(each) for each in recent])
     covariates = np.concatenate(known) if known else None
     return Origins(np.concatenate(recent), covariates, which), np.concatenate(future)
-
-
-def rounded_up(covariates: np.ndarray, n_steps: int, horizon: int) -> np.ndarray:
-    """Repeat the last row of covariates, (n, n_covariates), to whole blocks of `horizon` steps."""
-    n_missing = -n_steps % horizon
-    return np.concatenate([covariates, np.repeat(covariates[-1:], n_missing, axis=0)])
 
 
 def quantile_regressor(estimator: Any, level: float) -> Any:

@@ -98,6 +98,22 @@ class Origins(NamedTuple):
     covariates: np.ndarray | None
     which: np.ndarray | None = None  # (n_origins,), the place of each one's series in the fit
 
+    @classmethod
+    def at_the_ends(
+        cls, recent: Sequence[Series], ahead: Sequence[Series], which: Sequence[int], horizon: int
+    ) -> Origins:
+        """Return the ends of series, each with its last `past` steps and those to forecast."""
+        values = np.stack([each.values for each in recent])
+        known = None
+        if recent[0].covariates is not None:
+            joined = [
+                np.concatenate([before.covariates[horizon:], after.covariates])  # type: ignore[index]
+                for before, after in zip(recent, ahead, strict=True)
+            ]
+            n_steps = len(ahead[0].values)
+            known = np.stack([rounded_up(each, n_steps, horizon) for each in joined])
+        return cls(values, known, np.asarray(which))
+
 
 @dataclass(frozen=True)
 class WindowModel:
@@ -213,3 +229,9 @@ def _joined(parts: Sequence[np.ndarray | None]) -> Any:
     if parts[0] is None:
         return None
     return parts[0] if len(parts) == 1 else np.concatenate(parts)  # type: ignore[arg-type]
+
+
+def rounded_up(covariates: np.ndarray, n_steps: int, horizon: int) -> np.ndarray:
+    """Repeat the last row of covariates, (n, n_covariates), to whole blocks of `horizon` steps."""
+    n_missing = -n_steps % horizon
+    return np.concatenate([covariates, np.repeat(covariates[-1:], n_missing, axis=0)])

@@ -51,8 +51,11 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.WindowFormat": {},
     "sknn.estimators.WrittenLabels": {},
     "sknn.forecasting.ConformalIntervals": {"models": "many data"},
+    "sknn.forecasting.Form": {},
+    "sknn.forecasting.Panel": {"form": "data", "timeline": "data none", "series": "many data"},
     "sknn.forecasting.Scaling": {},
     "sknn.forecasting.Series": {},
+    "sknn.forecasting.Timeline": {},
     "sknn.forecasting.WindowModel": {"estimator": "estimator", "scaling": "data"},
     "sknn.training.Plateau": {},
     "sknn.training.TrainingState": {

@@ -126,7 +126,9 @@ OUR_FITTED: dict[str, Kind] = FITTED | {
     "_calibration": One("data", "none"),
     "_compute_dtype": One("torch type", "none"),
     "_fold": One("data", "none"),
-    **dict.fromkeys(("_format", "_intervals", "_model", "_recent"), Values("data", "none")),
+    **dict.fromkeys(
+        ("_format", "_intervals", "_model", "_panel", "_recent"), Values("data", "none")
+    ),
     "_given_parameters": Settings(many=False),
     "_loss": One("loss"),
     "_members": Values("estimator", "none"),

@@ -147,7 +147,9 @@ def test_bounds_that_cross_are_put_in_order_and_negative_margins_leave_no_less_t
 
 def test_intervals_of_several_series_are_those_of_each() -> None:
     both = np.column_stack([SERIES, 1000 * SERIES[::-1]])
-    model = DirectForecaster(Marginal(), past=6, horizon=2, interval=0.6, scale="standard")
+    model = DirectForecaster(
+        Marginal(), past=6, horizon=2, interval=0.6, scale="standard", model="joint"
+    )
     together = model.fit(None, both).forecast_interval(2)
     assert together.shape == (2, 2, 2)
     for k in (0, 1):

@@ -1,0 +1,197 @@
+"""Rows in any order become steps: sorted by date, none twice, gaps filled or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._forms import Form, Target
+from ._series import Series
+from ._timeline import BETWEEN, Timeline
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of each series, in the order of their positions."""
+
+    codes: np.ndarray | None  # (n_rows,), None if rows belong to all series
+    positions: np.ndarray  # (n_rows,)
+    numbers: np.ndarray  # (n_rows,), of the rows as they were passed
+
+    @classmethod
+    def of(cls, codes: np.ndarray | None, positions: np.ndarray) -> Rows:
+        """Sort rows; those without a position are left out."""
+        numbers = np.flatnonzero(positions >= 0)
+        if codes is None:
+            numbers = numbers[np.argsort(positions[numbers], kind="stable")]
+            return cls(None, positions[numbers], numbers)
+        numbers = numbers[np.lexsort((positions[numbers], codes[numbers]))]
+        return cls(codes[numbers], positions[numbers], numbers)
+
+    def of_series(self, code: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions and numbers of the rows of a series."""
+        if self.codes is None:
+            return self.positions, self.numbers
+        part = slice(*np.searchsorted(self.codes, [code, code + 1]))
+        return self.positions[part], self.numbers[part]
+
+    def first_duplicate(self) -> tuple[int, int] | None:
+        """Return the first series and position that has several rows."""
+        same = self.positions[1:] == self.positions[:-1]
+        if self.codes is not None:
+            same &= self.codes[1:] == self.codes[:-1]
+        if not same.any():
+            return None
+        place = int(np.flatnonzero(same)[0])
+        return 0 if self.codes is None else int(self.codes[place]), int(self.positions[place])
+
+
+class Gaps(NamedTuple):
+    """What may be missing."""
+
+    fill: str | None
+    takes_nan: bool  # whether the regressor does
+
+
+def positions_of(target: Target, timeline: Timeline | None, start: int) -> np.ndarray:
+    """Return the position of each row of y; without dates rows count from `start` on."""
+    if timeline is None or target.index is None:
+        return start + np.arange(len(target.values))
+    timeline.check_same_kind(target.index, "y")
+    places = timeline.positions(target.index)
+    if (places == BETWEEN).any():
+        row = int(np.flatnonzero(places == BETWEEN)[0])
+        raise ValueError(
+            f"y has the date {target.index[row]}, but dates are expected in steps of "
+            f"{timeline.freq!r} from {timeline.text(0)} on. Set freq if this is another; dates of "
+            "no fixed place in a period become periods, y.index.to_period(...)."
+        )
+    return places
+
+
+class Steps:
+    """Rows of y as the steps of each series."""
+
+    def __init__(
+        self,
+        target: Target,
+        positions: np.ndarray,
+        timeline: Timeline | None,
+        weight: np.ndarray | None,
+    ) -> None:
+        self.form, self.timeline = target.form, timeline
+        codes, self.values, self.weight = target.codes, target.values, weight
+        if self.form.is_wide:  # each column is a series, which starts and ends with a value
+            check_unique(Rows.of(None, positions), self.form, timeline)
+            n_series = self.values.shape[1]
+            codes = np.repeat(np.arange(n_series), len(self.values))
+            positions = np.where(_inside(self.values, positions), positions[:, None], BETWEEN)
+            positions, self.values = positions.T.ravel(), self.values.T.reshape(-1, 1)
+            self.weight = None if weight is None else np.tile(weight, n_series)
+        self.rows = Rows.of(codes, positions)
+        check_unique(self.rows, self.form, timeline)
+
+    def of(self, code: int, gaps: Gaps, start: int | None = None) -> tuple[int, Series]:
+        """Return the first position of a series and its steps; those from `start` on if given."""
+        places, numbers = self.rows.of_series(code)
+        if start is not None:
+            places, numbers = places[places >= start], numbers[places >= start]
+        elif not len(places):
+            raise ValueError(f"y has no value of series {self.form.ids[code]!r}.")
+        first = int(places[0]) if start is None else start
+        n = int(places[-1]) + 1 - first if len(places) else 0
+        values = np.full((n, 1), np.nan, self.values.dtype)
+        values[places - first] = self.values[numbers]
+        if len(places) < n and gaps.fill is None:
+            raise self._missing(code, first, np.setdiff1d(np.arange(first, first + n), places))
+        weight = None
+        if self.weight is not None:
+            weight = np.zeros(n, values.dtype)
+            weight[places - first] = self.weight[numbers]
+            weight[np.isnan(values[:, 0])] = 0  # what is filled in was not observed
+        return self._filled(code, first, Series(values, None, weight), gaps)
+
+    def _filled(self, code: int, start: int, series: Series, gaps: Gaps) -> tuple[int, Series]:
+        unknown = np.isnan(series.values[:, 0])
+        if not unknown.any():
+            return start, series
+        if gaps.fill in FILLS:
+            values = FILLS[gaps.fill](series.values)
+            n_leading = int(np.isnan(values).sum())  # nothing goes before the first value
+            if n_leading < len(values):
+                return start + n_leading, series._replace(values=values).part(n_leading)
+        if gaps.takes_nan and gaps.fill in (None, "nan"):
+            return start, series
+        place = self.form.place(self.timeline, code, start + int(np.argmax(unknown)))
+        raise ValueError(
+            f"Input y contains NaN: the first is that of {place}. Set fill='interpolate' or "
+            "'previous', or pass an estimator that takes NaN, such as a "
+            "HistGradientBoostingRegressor."
+        )
+
+    def _missing(self, code: int, start: int, places: np.ndarray) -> ValueError:
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        assert self.timeline is not None
+        return ValueError(
+            f"y misses {self.form.place(self.timeline, code, int(places[0]))}{more}: dates are "
+            f"expected in steps of {self.timeline.freq!r} from {self.timeline.text(start)} on. "
+            "Pass all of them, or set fill='interpolate', 'previous' or 'nan'. If the steps are "
+            "others, set freq; if the rows do follow each other, y.reset_index(drop=True) counts "
+            "them."
+        )
+
+
+def _inside(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return which values lie between the first and the last one of their column."""
+    order = np.argsort(positions, kind="stable")
+    known = ~np.isnan(values[order])
+    begun = np.logical_or.accumulate(known, axis=0)
+    ahead = np.logical_or.accumulate(known[::-1], axis=0)[::-1]
+    inside = np.empty_like(known)
+    inside[order] = begun & ahead
+    return inside
+
+
+def check_unique(rows: Rows, form: Form, timeline: Timeline | None) -> None:
+    """Raise ValueError if a step of a series comes twice."""
+    found = rows.first_duplicate()
+    if found is None:
+        return
+    hint = "Keep one, y[~y.index.duplicated()]."
+    if not form.is_panel:
+        hint += (
+            " If y is several series one below the other, say which row is of which: by a "
+            "MultiIndex (id, date), or by id_column, time_column and target_column."
+        )
+    place = form.place(timeline, *found)
+    if timeline is not None and timeline.tz is None and ":" in place:
+        hint += (
+            " If the clock was put back, dates need their time zone: "
+            "y.index.tz_localize(zone, ambiguous='infer')."
+        )
+    raise ValueError(f"y has several rows for {place}. {hint}")
+
+
+def _interpolated(values: np.ndarray) -> np.ndarray:
+    """Return columns on straight lines over gaps; the last value goes on."""
+    filled = values.copy()
+    for column in filled.T:
+        known = np.flatnonzero(~np.isnan(column))
+        if len(known):
+            steps = np.arange(known[0], len(column))
+            column[known[0] :] = np.interp(steps, known, column[known])
+    return filled
+
+
+def _previous(values: np.ndarray) -> np.ndarray:
+    """Return columns whose values go on over gaps."""
+    steps = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
+    last = np.maximum.accumulate(steps, axis=0)
+    filled = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    return np.where(last < 0, np.nan, filled).astype(values.dtype)
+
+
+# What is before the first value stays NaN.
+FILLS: dict[Any, Any] = {"interpolate": _interpolated, "previous": _previous}
