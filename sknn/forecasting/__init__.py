@@ -7,6 +7,15 @@ well it forecasts.
 
 from ._forecasters import DirectForecaster, RecursiveForecaster
 from ._metrics import coverage, mase, smape
+from ._one_by_one import (
+    bounds_of,
+    columns_of,
+    columns_of_forecast,
+    coverages_of,
+    known_of,
+    series_of,
+)
+from ._validation import cross_validate
 from ._windows import WindowTransformer
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "RecursiveForecaster",
     "WindowTransformer",
     "coverage",
+    "cross_validate",
     "mase",
     "smape",
 ]

@@ -1,6 +1,7 @@
-"""Looking inside: images and mistakes, learning curves, layers, and what a decision rests on.
+"""Looking inside: images and mistakes, learning curves, layers, forecasts, and what decides.
 
-Every function takes a fitted estimator of this package, or a pipeline that ends in one. The plots
+Every function takes a fitted estimator of this package, or a pipeline that ends in one, and
+`plot_forecast` a forecaster. The plots
 need matplotlib (``pip install 'sknn[plot]'``), saliency maps captum
 (``pip install 'sknn[images]'``).
 
@@ -9,6 +10,7 @@ array of the Axes that it has drawn on; ``axes[0].figure`` is the figure. No fun
 ``matplotlib.pyplot.show``.
 """
 
+from ._forecasts import plot_forecast
 from ._images import plot_images
 from ._kernels import FILTER_KERNELS, filter_image
 from ._layers import plot_feature_maps, plot_filters
@@ -23,6 +25,7 @@ __all__ = [
     "filter_image",
     "plot_feature_maps",
     "plot_filters",
+    "plot_forecast",
     "plot_images",
     "plot_learning_curve",
     "plot_saliency",

@@ -1,0 +1,90 @@
+"""Series of y, of forecasts and of bounds, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._forms import Columns, read_target
+from ._panel import Panel
+from ._timeline import is_pandas
+
+
+def columns_of(forecaster: Any) -> Columns:
+    """Return the columns of long frames that a forecaster names."""
+    return Columns(*(getattr(forecaster, f"{name}_column", None) for name in Columns._fields))
+
+
+def columns_of_forecast(forecaster: Any, y: Any = None) -> Columns:
+    """Return the columns of a long frame's forecast: those of y, given or found."""
+    columns = columns_of(forecaster)
+    if not columns.given:
+        return columns
+    panel = getattr(forecaster, "_panel", None)
+    form = panel.form if isinstance(panel, Panel) else read_target(y, columns).form
+    return Columns(columns.id, form.time, form.target)
+
+
+def known_of(forecaster: Any) -> dict[Hashable, Any]:
+    """Return what a fitted forecaster knows of each series; nothing of another estimator."""
+    import pandas as pd
+
+    panel = getattr(forecaster, "_panel", None)
+    known = {}
+    if isinstance(panel, Panel):
+        for name, series, end in zip(panel.form.ids, panel.series, panel.ends, strict=True):
+            start = end - len(series.values)
+            if panel.timeline is None:
+                times = pd.RangeIndex(start, end)
+            else:
+                times = panel.timeline.dates(start, end)
+            known[name] = pd.Series(series.values[:, 0], times)
+    return known
+
+
+def coverages_of(forecaster: Any) -> dict[str, float]:
+    """Return the levels of a fitted forecaster's intervals by the names of their columns."""
+    interval = getattr(forecaster, "interval", None)
+    if interval is None or not hasattr(forecaster, "predict_interval"):
+        return {}
+    return {f"{100 * level:g}": float(level) for level in np.atleast_1d(interval)}
+
+
+def series_of(data: Any, columns: Columns, times: Any) -> dict[Hashable, Any]:
+    """Return each series by its name as a pandas Series; `times` are those of an array."""
+    import pandas as pd
+
+    target = read_target(data, columns)
+    index = times if target.index is None else target.index
+    names = target.form.ids
+    if target.codes is None:
+        return {
+            name: pd.Series(values, index)
+            for name, values in zip(names, target.values.T, strict=True)
+        }
+    values = pd.Series(target.values[:, 0], index)
+    return {name: values[target.codes == code] for code, name in enumerate(names)}
+
+
+def bounds_of(
+    interval: Any, names: Sequence[Hashable], labels: Sequence[str], columns: Columns, times: Any
+) -> dict[Hashable, Any]:
+    """Return the bounds of each series as a DataFrame, with two columns a level of coverage."""
+    import pandas as pd
+
+    bounds = [f"{side}_{label}" for label in labels for side in ("lower", "upper")]
+    if not is_pandas(interval):  # (n_steps[, n_series][, n_levels], 2)
+        values = np.reshape(interval, (len(interval), len(names), len(bounds)))
+        frames = (pd.DataFrame(values[:, i], times, bounds) for i in range(len(names)))
+        return dict(zip(names, frames, strict=True))
+    if interval.columns.nlevels > 1:  # a wide frame
+        return {name: interval[name] for name in names}
+    found = {}
+    for bound in bounds:
+        one = interval.drop(columns=set(bounds) - {bound})
+        named = columns._replace(target=bound) if columns.given else columns
+        alone = one if columns.given or one.index.nlevels > 1 else one[bound]
+        found[bound] = series_of(alone, named, times)
+    return {name: pd.DataFrame({bound: found[bound][name] for bound in bounds}) for name in names}

@@ -1,0 +1,219 @@
+"""What a forecaster does at an origin, and how good it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from inspect import signature
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import mean_pinball_loss
+
+from ._forms import Columns
+from ._metrics import coverage, mase
+from ._one_by_one import bounds_of, coverages_of, series_of
+from ._rolling import Origin, Timed
+from ._timeline import date_text, is_pandas
+
+
+class Task(NamedTuple):
+    """What all origins of a cross-validation have in common."""
+
+    y: Timed
+    X: Timed | None
+    series: Mapping[Hashable, Any]  # pandas Series of y, by their names
+    columns: Columns  # of long frames of the user's
+    answer: Columns  # of long frames of forecasts
+    horizon: int
+    season: int
+    scorers: Mapping[str, Callable[..., Any]]
+    fit_arguments: Mapping[str, Any]
+    error_score: float | str
+    n_printed: int | None  # number of origins, if a line is printed for each
+
+
+class Outcome(NamedTuple):
+    """What has come of an origin."""
+
+    origin: Origin
+    scores: list[dict[str, Any]]  # a row a series
+    steps: list[Any]  # a DataFrame a series, a row a step
+    failure: Exception | None = None  # of fit or predict
+    undefined: Sequence[str] = ()  # scores that could not be computed, and why
+
+
+def fit_and_score(task: Task, forecaster: Any, origin: Origin) -> Outcome:
+    """Fit a forecaster to what is known at an origin, and score its forecast."""
+    X = None if task.X is None else task.X.between(origin.after, origin.last)
+    y = task.y.between(origin.after, origin.last)
+    return _score(task, forecaster, origin, lambda: forecaster.fit(X=X, y=y, **task.fit_arguments))
+
+
+def move_on(task: Task, forecaster: Any, origins: Sequence[Origin]) -> list[Outcome]:
+    """Fit a forecaster at the first origin, and bring it to the others by `update`."""
+    outcomes = [fit_and_score(task, forecaster, origins[0])]
+    for before, origin in pairwise(origins):
+        if outcomes[-1].failure is not None:
+            outcomes.append(_failed(task, origin, outcomes[-1].failure))
+            continue
+        y = task.y.between(before.last, origin.last)
+        X = None if task.X is None else task.X.between(before.last, origin.last)
+        update = partial(forecaster.update, y, X, refit=False)
+        outcomes.append(_score(task, forecaster, origin, update))
+    return outcomes
+
+
+def _score(task: Task, forecaster: Any, origin: Origin, learn: Callable[[], Any]) -> Outcome:
+    """Bring a forecaster to an origin by `learn`, and compare its forecast with what came."""
+    start = time.perf_counter()
+    try:
+        learn()
+        fitted = time.perf_counter()
+        levels = coverages_of(forecaster)
+        forecasts = _forecast(task, forecaster, origin, levels)
+    except Exception as error:
+        return _failed(task, origin, error)
+    seconds = {
+        "fit_seconds": fitted - start,
+        "predict_seconds": time.perf_counter() - fitted,
+    }
+    scores: list[dict[str, Any]] = []
+    undefined: list[str] = []
+    for name, steps in forecasts.items():
+        known = steps[steps["actual"].notna()]
+        if len(known):
+            row = {"origin": origin.last, "series": name}
+            values, problems = _scores_of(task, origin, name, known, levels)
+            scores.append(row | values | seconds)
+            undefined += problems
+    _report(task, origin, scores)
+    return Outcome(origin, scores, list(forecasts.values()), None, undefined)
+
+
+def _scores_of(
+    task: Task, origin: Origin, name: Hashable, steps: Any, levels: Mapping[str, float]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the scores of one series, and those that are not defined, with the reason."""
+    series = task.series[name]
+    y_train = Timed(series, series.index).between(origin.after, origin.last)
+    actual, forecast = steps["actual"].to_numpy(), steps["forecast"].to_numpy()
+    calls: dict[str, Callable[[], Any]] = {}
+    for metric, function in task.scorers.items():
+        calls[metric] = partial(function, actual, forecast)
+        if function is mase:
+            calls[metric] = partial(mase, actual, forecast, y_train=y_train, season=task.season)
+    for label, level in levels.items():
+        bounds = steps[f"lower_{label}"].to_numpy(), steps[f"upper_{label}"].to_numpy()
+        calls[f"coverage_{label}"] = partial(coverage, actual, *bounds)
+        calls[f"pinball_{label}"] = partial(_pinball, actual, *bounds, level)
+    values: dict[str, Any] = {}
+    undefined = []
+    for metric, call in calls.items():
+        try:
+            values[metric] = float(call())
+        except ValueError as error:
+            if task.error_score == "raise":
+                raise
+            values[metric] = task.error_score
+            which = "" if len(task.series) == 1 else f" of series {name!r}"
+            undefined.append(f"{metric}{which} at {date_text(origin.last)}: {error}")
+    return values, undefined
+
+
+def _pinball(y: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float) -> float:
+    """Return the mean pinball loss of both bounds of an interval, (n_steps,) each."""
+    tail = (1 - level) / 2
+    losses = mean_pinball_loss(y, lower, alpha=tail), mean_pinball_loss(y, upper, alpha=1 - tail)
+    return sum(losses) / 2
+
+
+def _failed(task: Task, origin: Origin, failure: Exception | None) -> Outcome:
+    """Return the outcome of an origin whose fit or forecast has raised an error."""
+    scores, forecasts = [], []
+    for name, series in task.series.items():
+        ahead = Timed(series, series.index).ahead(origin.last, task.horizon)
+        if ahead.notna().any():
+            row: dict[str, Any] = {"origin": origin.last, "series": name}
+            scores.append(row | dict.fromkeys(task.scorers, task.error_score))
+            forecasts.append(_steps(origin, name, ahead, np.full(len(ahead), np.nan)))
+    return Outcome(origin, scores, forecasts, failure)
+
+
+def _report(task: Task, origin: Origin, scores: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line on an origin, with the means of all series."""
+    if task.n_printed is None or not scores:
+        return
+    means = {name: np.nanmean([row[name] for row in scores]) for name in task.scorers}
+    values = ", ".join(f"{name} {mean:.3g}" for name, mean in means.items())
+    seconds = scores[0]["fit_seconds"] + scores[0]["predict_seconds"]
+    where = f"origin {origin.number + 1} of {task.n_printed}, {date_text(origin.last)}"
+    print(f"{where}: {values} ({seconds:.1f} s)", flush=True)
+
+
+# ----------------------------------------------------------------------------------- forecasts
+
+
+def _forecast(
+    task: Task, forecaster: Any, origin: Origin, levels: Mapping[str, float]
+) -> dict[Hashable, Any]:
+    """Return the forecast of each series as a frame of steps, with what came."""
+    X = None
+    if task.X is not None:
+        # series that end before the others are forecast from there on
+        last = task.X.times_ahead(origin.last, task.horizon).max()
+        X = task.X.between(min(origin.last, *_ends(task, origin)), last)
+    if "horizon" in signature(forecaster.predict).parameters:
+        arguments: tuple[Any, ...] = (task.horizon, X)
+    else:  # a pipeline, or another estimator around a forecaster
+        arguments = (np.empty((task.horizon, 0)) if X is None else X,)
+    times = task.y.times_ahead(origin.last, task.horizon)
+    names = list(task.series)
+    forecasts = _by_name(forecaster.predict(*arguments), names, task.answer, times)
+    bounds: dict[Hashable, Any] = {}
+    if levels:
+        interval = forecaster.predict_interval(*arguments)
+        bounds = bounds_of(interval, names, list(levels), task.answer, times)
+    frames = {}
+    for name, forecast in forecasts.items():
+        actual = task.series[name].reindex(forecast.index)
+        frame = _steps(origin, name, actual, forecast.to_numpy())
+        if bounds:
+            frame = frame.assign(**{side: bounds[name][side].to_numpy() for side in bounds[name]})
+        # a series that ended before the origin is forecast from its own end
+        frames[name] = frame[frame["time"] > origin.last]
+    return frames
+
+
+def _ends(task: Task, origin: Origin) -> list[Any]:
+    """Return the last time of each series that is known at an origin."""
+    known = (
+        Timed(each, each.index).between(origin.after, origin.last) for each in task.series.values()
+    )
+    return [each.index.max() for each in known if len(each)]
+
+
+def _by_name(
+    values: Any, names: Sequence[Hashable], columns: Columns, times: Any
+) -> dict[Any, Any]:
+    """Return the forecast of each series by its name in y."""
+    found = series_of(values, columns, times)
+    return found if is_pandas(values) else dict(zip(names, found.values(), strict=True))
+
+
+def _steps(origin: Origin, name: Hashable, actual: Any, forecast: Any) -> Any:
+    """Return a frame of the steps of one series; `actual` is a Series of their times."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "origin": origin.last,
+            "series": name,
+            "time": actual.index,
+            "step": np.arange(1, len(actual) + 1),
+            "actual": actual.to_numpy(),
+            "forecast": forecast,
+        }
+    )
