@@ -37,7 +37,7 @@ class Timeline:
             values = dates.to_numpy().astype(np.int64)
             return cls(kind, str(dates.dtype), _integer_step(values, freq), int(values[0]))
         if kind == "periods":
-            if freq is not None and pd.tseries.frequencies.to_offset(freq) != dates.freq:
+            if freq is not None and _period_offset(freq) != dates.freq:
                 raise ValueError(
                     f"freq={freq!r}, but the periods of {name} have the frequency "
                     f"{dates.freqstr!r}: leave freq out, or use {name}.index.asfreq."
@@ -63,15 +63,13 @@ class Timeline:
             steps = pd.RangeIndex(first, last, self.freq)
             return steps if self.dtype == "int64" else pd.Index(steps).astype(self.dtype)
         if self.kind == "periods":
-            step = pd.tseries.frequencies.to_offset(self.freq).n
+            step = _period_offset(self.freq).n
             ordinals = self.anchor + step * np.arange(start, stop)
             return pd.PeriodIndex.from_ordinals(ordinals, freq=self.freq)
         return self._grid(periods=stop)[start:]
 
     def positions(self, index: Any) -> np.ndarray:
         """Return the position of each date; BEFORE or BETWEEN if it has none."""
-        import pandas as pd
-
         if self.kind == "dates":
             last = index.max()
             if not len(index) or last < self._first():
@@ -81,7 +79,7 @@ class Timeline:
             places[index < self._first()] = BEFORE
             return places
         if self.kind == "periods":
-            values, step = index.asi8, pd.tseries.frequencies.to_offset(self.freq).n
+            values, step = index.asi8, _period_offset(self.freq).n
         else:
             values, step = index.to_numpy().astype(np.int64), self.freq
         places, rest = np.divmod(values - self.anchor, step)
@@ -252,6 +250,13 @@ def _frequency_beside_gaps(dates: Any) -> str | None:
     # A grid of which most is missing says nothing.
     likely = [freq for freq, size in sizes.items() if size <= 2 * len(dates)]
     return min(likely, key=lambda freq: sizes[freq]) if likely else None
+
+
+def _period_offset(freq: Any) -> Any:
+    """Return the offset of periods, whose names are others than those of dates: "M", not "ME"."""
+    import pandas as pd
+
+    return pd.Period(ordinal=0, freq=freq).freq
 
 
 def _hint(kind: str) -> str:
