@@ -1,8 +1,8 @@
 """Airline passengers of the 1950s, a year and two years ahead.
 
-Both forecasters, in logarithms, against the last year repeated: first the last 24 months, forecast
-from the 120 before them, then year by year from 1955 to 1960, by TimeSeriesSplit. Each forecast
-comes with an interval of 80 %, and the tables say how much of what came it held. The data are
+Both forecasters, with defaults, against the last year repeated: first year by year from 1955 to
+1960, each forecast from all months before it, then the last two years at once. Each forecast comes
+with intervals of 50 and 80 %, and the tables say how much of what came they held. The data are
 looked for in the folder SKNN_DATA, and downloaded if they are not there. The figure is written to
 examples/output/.
 """
@@ -15,121 +15,99 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.metrics import root_mean_squared_error
-from sklearn.model_selection import TimeSeriesSplit, cross_validate
+import pandas as pd
+from sklearn.base import BaseEstimator
 
 from sknn.datasets import fetch_airline_passengers
-from sknn.forecasting import DirectForecaster, RecursiveForecaster
+from sknn.forecasting import (
+    DirectForecaster,
+    RecursiveForecaster,
+    coverage,
+    cross_validate,
+    mase,
+)
+from sknn.inspection import plot_forecast
 
 matplotlib.use("Agg")  # figures go to files, no window is needed
 import matplotlib.pyplot as plt
 
 OUTPUT = Path(__file__).parent / "output"
-BLUE, ORANGE, GREY = "#2a6fbb", "#d9661f", "#8a8f98"
 NAIVE = "last year repeated"
 
 
-class FirstOfWindow(RegressorMixin, BaseEstimator):
-    """Predict the first step of a window: with past=12, what was a year before."""
+class LastYear(BaseEstimator):
+    """Forecast what was a year before: all that cross_validate needs are fit and predict."""
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> FirstOfWindow:
-        self.is_fitted_ = True
+    def fit(self, y: pd.Series, X: None = None) -> LastYear:
+        self.y_ = y
         return self
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return X[:, 0]
+    def predict(self, horizon: int, X: None = None) -> pd.Series:
+        months = pd.period_range(self.y_.index[-1] + 1, periods=horizon, freq="M")
+        return pd.Series(np.resize(self.y_[-12:], horizon), months)
 
 
-def forecasters(n_steps: int) -> dict[str, TransformedTargetRegressor]:
-    """Return three forecasters with intervals that reach `n_steps` ahead."""
+def forecasters(n_steps: int) -> dict[str, Any]:
+    """Return three forecasters, two with intervals that reach `n_steps` ahead."""
     # 0.3 of the series: 13 two-year forecasts from 120 months, 11 one-year forecasts from 72
-    common: dict[str, Any] = {"interval": 0.8, "calibration_fraction": 0.3}
-    recursive: dict[str, Any] = common | {"interval_steps": n_steps}
-    models = {
-        NAIVE: RecursiveForecaster(FirstOfWindow(), past=12, scale=None, **recursive),
-        "RecursiveForecaster": RecursiveForecaster(random_state=0, **recursive),
-        "DirectForecaster": DirectForecaster(horizon=n_steps, random_state=0, **common),
+    common: dict[str, Any] = {
+        "interval": [0.5, 0.8],
+        "calibration_fraction": 0.3,
+        "random_state": 0,
     }
-    # In logarithms the swings of the seasons stay the same while the passengers grow.
     return {
-        name: TransformedTargetRegressor(model, func=np.log, inverse_func=np.exp)
-        for name, model in models.items()
+        NAIVE: LastYear(),
+        "RecursiveForecaster": RecursiveForecaster(interval_steps=n_steps, **common),
+        "DirectForecaster": DirectForecaster(horizon=n_steps, **common),
     }
 
 
-def predict_interval(model: TransformedTargetRegressor, X: np.ndarray) -> np.ndarray:
-    """Return lower and upper bounds, back from logarithms; quantiles go through exp unchanged."""
-    return np.exp(model.regressor_.predict_interval(X))
+def forecast_years(y: pd.Series) -> None:
+    """Forecast each of six years from all before it; print errors, and who was better off."""
+    scores = {
+        name: cross_validate(model, y, horizon=12, n_origins=6, season=12)
+        for name, model in forecasters(12).items()
+    }
+    errors = pd.DataFrame({name: table["mase"] for name, table in scores.items()})
+    errors.index = (errors.index.year + 1).rename("year")  # an origin is the December before
+    print("MASE: errors in units of those of the last year repeated, in the years before")
+    print(errors.round(2).to_string())
+    for name, table in scores.items():
+        if name != NAIVE:
+            worse = ", ".join(map(str, errors.index[errors[name] >= errors[NAIVE]])) or "no year"
+            shares = " and ".join(
+                f"{100 * table[f'coverage_{level}'].mean():.0f} %" for level in (50, 80)
+            )
+            print(
+                f"{name}: mean MASE {errors[name].mean():.2f}, worse than the {NAIVE} in {worse};"
+            )
+            print(f"    intervals of 50 and 80 % held {shares}")
 
 
-def count_inside(model: TransformedTargetRegressor, X: np.ndarray, y: np.ndarray) -> int:
-    """Count the months within the interval; a scorer, as scikit-learn calls it."""
-    lower, upper = predict_interval(model, X).T
-    return int(np.sum((lower <= y) & (y <= upper)))
-
-
-def forecast_last(X: np.ndarray, y: np.ndarray, n_steps: int) -> dict[str, Any]:
-    """Forecast the last steps from those before; print errors; return the fitted models."""
-    models = forecasters(n_steps)
-    # A shorter horizon, gone on with from its own forecasts; the interval reaches no further.
-    in_blocks = "DirectForecaster, horizon=12"
-    models[in_blocks] = forecasters(12)["DirectForecaster"]
-    print(f"the last {n_steps} months             RMSE   within the interval")
+def forecast_last(y: pd.Series, n_steps: int) -> dict[str, Any]:
+    """Forecast the last months from those before; print errors; return the fitted forecasters."""
+    past, future = y[:-n_steps], y[-n_steps:]
+    models = {name: model.fit(past) for name, model in forecasters(n_steps).items()}
+    print(f"\nthe last {n_steps} months         MASE   within 80 %")
     for name, model in models.items():
-        model.fit(X[:-n_steps], y[:-n_steps])
-        error = root_mean_squared_error(y[-n_steps:], model.predict(X[-n_steps:]))
-        reach = 12 if name == in_blocks else n_steps
-        inside = count_inside(model, X[-n_steps:][:reach], y[-n_steps:][:reach])
-        print(f"{name:28s} {error:8.1f}   {inside} of {reach}")
+        error = mase(future, model.predict(n_steps), y_train=past, season=12)
+        inside = ""
+        if name != NAIVE:
+            bounds = model.predict_interval(n_steps)
+            inside = f"{100 * coverage(future, bounds['lower_80'], bounds['upper_80']):.0f} %"
+        print(f"{name:24s} {error:8.2f}   {inside:>11s}")
     return models
 
 
-def forecast_years(X: np.ndarray, y: np.ndarray, years: np.ndarray) -> None:
-    """Forecast each year from all before it; print errors, and who was better off without."""
-    cv = TimeSeriesSplit(n_splits=len(years), test_size=12)
-    scoring = {"rmse": "neg_root_mean_squared_error", "inside": count_inside}
-    results = {
-        name: cross_validate(model, X, y, cv=cv, scoring=scoring, error_score="raise")
-        for name, model in forecasters(12).items()
-    }
-    errors = {name: -result["test_rmse"] for name, result in results.items()}
-    inside = {name: result["test_inside"] for name, result in results.items()}
-
-    print("\nRMSE, months of 12 within the interval")
-    print("year   " + "".join(f"{name:>22s}" for name in results))
-    for i, year in enumerate(years):
-        cells = [f"{errors[name][i]:.1f}, {inside[name][i]:2d}" for name in results]
-        print(f"{year}   " + "".join(f"{cell:>22s}" for cell in cells))
-    shares = {name: f"{100 * np.mean(counts) / 12:.0f} %" for name, counts in inside.items()}
-    cells = [f"{np.mean(errors[name]):.1f}, {shares[name]}" for name in results]
-    print("mean   " + "".join(f"{cell:>22s}" for cell in cells))
-    for name, error in errors.items():
-        if name != NAIVE:
-            lost = ", ".join(str(year) for year in years[error >= errors[NAIVE]]) or "no year"
-            print(f"{name} was worse than the {NAIVE} in {lost}.")
-
-
-def draw(models: dict[str, Any], month: np.ndarray, X: np.ndarray, y: np.ndarray, n: int) -> None:
-    """Draw the last years, the forecasts of the last `n` steps, and their intervals."""
+def draw(models: dict[str, Any], y: pd.Series, n_steps: int) -> None:
+    """Draw the last years, the forecasts of the last months, and their intervals."""
     names = ["RecursiveForecaster", "DirectForecaster"]
     figure, axes = plt.subplots(
         len(names), 1, sharex=True, sharey=True, figsize=(8, 7), layout="constrained"
     )
-    shown, last = slice(-n - 60, None), slice(-n, None)
-    for name, axis in zip(names, axes, strict=True):
-        lower, upper = predict_interval(models[name], X[last]).T
-        axis.fill_between(
-            month[last], lower, upper, color=ORANGE, alpha=0.2, lw=0, label="interval of 80 %"
-        )
-        axis.plot(month[last], models[NAIVE].predict(X[last]), "--", color=BLUE, label=NAIVE)
-        axis.plot(month[last], models[name].predict(X[last]), color=ORANGE, lw=2, label="forecast")
-        axis.plot(month[shown], y[shown], ".-", color=GREY, ms=4, lw=1, label="passengers")
-        axis.axvline(month[-n], color=GREY, lw=0.8, ls=":")
-        axis.set(title=name, ylabel="passengers / thousands")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, loc="upper left")
+    for name, ax in zip(names, axes, strict=True):
+        plot_forecast(models[name], n_steps, y=y, n_past=60, axes=ax)
+        ax.set(title=name, ylabel="passengers / thousands")
     OUTPUT.mkdir(exist_ok=True)
     figure.savefig(OUTPUT / "airline.png", dpi=150)
     plt.close(figure)
@@ -138,17 +116,12 @@ def draw(models: dict[str, Any], month: np.ndarray, X: np.ndarray, y: np.ndarray
 def main() -> None:
     """Forecast, compare, draw."""
     start = time.perf_counter()
-    airline = fetch_airline_passengers()
-    y, X = airline.data, np.empty((len(airline.data), 0))  # no covariates
-    print(f"{len(y)} months, {airline.month[0]} to {airline.month[-1]}, in thousands\n")
-    models = forecast_last(X, y, 24)
-    print(
-        "Two years at once leave DirectForecaster 73 windows to learn from, and 37 before the\n"
-        "months that calibrate its interval."
-    )
-    forecast_years(X, y, np.arange(1955, 1961))
+    y = fetch_airline_passengers(as_frame=True).data
+    print(f"{len(y)} months, {y.index[0]} to {y.index[-1]}, in thousands\n")
+    forecast_years(y)
     print("In 1958 a growth of nine years came to a halt. Nothing before it foretold that.")
-    draw(models, airline.month, X, y, 24)
+    models = forecast_last(y, 24)
+    draw(models, y, 24)
     print(f"\n{time.perf_counter() - start:.0f} s; figure: {OUTPUT / 'airline.png'}")
 
 

@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from sknn import ConvClassifier
+from sknn.forecasting import RecursiveForecaster
 from sknn.inspection import (
     plot_feature_maps,
     plot_filters,
+    plot_forecast,
     plot_images,
     plot_learning_curve,
     plot_saliency,
@@ -36,6 +39,14 @@ def test_matplotlib_is_missing(
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"matplotlib.*pip install 'sknn\[plot\]'"):
         plot(grey_classifier, grey_images[:2])
+
+
+def test_matplotlib_is_missing_for_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    forecaster = RecursiveForecaster(Ridge(), past=3).fit(np.arange(20.0))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"matplotlib.*pip install 'sknn\[plot\]'"):
+        plot_forecast(forecaster, 2)
 
 
 def test_captum_is_missing(
