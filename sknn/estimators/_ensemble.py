@@ -25,6 +25,7 @@ from sknn.nn import EnsembleNetwork
 from sknn.storage import read_parts, write_parts
 from sknn.training import (
     CHECKPOINT_FILE,
+    STOP,
     DivergenceError,
     EpochBar,
     Interrupted,
@@ -32,6 +33,7 @@ from sknn.training import (
     TrainingState,
     folder_named,
     prepare_folder,
+    raise_if,
     train_all,
     warn_if_not_converged,
 )
@@ -356,15 +358,16 @@ def recorded_generator(folder: Path, random_state: np.random.RandomState) -> np.
 
 def train_members(fits: Sequence[PreparedFit]) -> None:
     """Train the networks of an ensemble; an error of one ends all, and says whose it is."""
+    is_over = STOP.get()
 
-    def has_failed() -> bool:
-        return any(fit.training.error is not None for fit in fits)
+    def should_stop() -> bool:
+        return is_over() or any(fit.training.error is not None for fit in fits)
 
     def forget_order(fit: PreparedFit) -> None:  # of all rows, which nobody reads any more
         fit.training.order = None
 
     with suppress(Interrupted):
-        train_all(fits, on_done=forget_order, should_stop=has_failed, n_threads=count_threads())
+        train_all(fits, on_done=forget_order, should_stop=should_stop, n_threads=count_threads())
     for number, fit in enumerate(fits):
         error = fit.training.error
         if isinstance(error, DivergenceError):
@@ -372,3 +375,4 @@ def train_members(fits: Sequence[PreparedFit]) -> None:
         if error is not None:
             error.add_note(f"This was network {number + 1} of {len(fits)}, estimators_[{number}].")
             raise error
+    raise_if(is_over)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import mean_pinball_loss
 
+from sknn.training import Interrupted
+
 from ._forms import Columns
 from ._metrics import coverage, mase
 from ._one_by_one import bounds_of, coverages_of, series_of
@@ -74,6 +76,8 @@ def _score(task: Task, forecaster: Any, origin: Origin, learn: Callable[[], Any]
         fitted = time.perf_counter()
         levels = coverages_of(forecaster)
         forecasts = _forecast(task, forecaster, origin, levels)
+    except Interrupted:
+        raise
     except Exception as error:
         return _failed(task, origin, error)
     seconds = {

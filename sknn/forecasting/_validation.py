@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
+import torch
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import (
@@ -16,16 +19,19 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.parallel import Parallel, delayed
 
 from sknn._validation import POSITIVE_INTEGER, validated
+from sknn.data import threads_for
+from sknn.training import ended_by, in_threads, raise_if
 
 from ._forms import read_target
 from ._metrics import mase, smape
 from ._one_by_one import columns_of, columns_of_forecast, series_of
-from ._rolling import Timed, distinct, rolling_origins_of
+from ._rolling import Origin, Timed, distinct, rolling_origins_of
 from ._scoring import Outcome, Task, fit_and_score, move_on
 from ._timeline import date_text, is_pandas
+
+CPU = torch.device("cpu")
 
 METRICS: dict[str, Callable[..., Any]] = {
     "mae": mean_absolute_error,
@@ -195,9 +201,7 @@ def cross_validate(
         n_printed=n_origins if verbose else None,
     )
     if refit:
-        outcomes = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(fit_and_score)(task, clone(forecaster), origin) for origin in origins
-        )
+        outcomes = _each_by_itself(task, forecaster, origins, n_jobs)
     else:
         outcomes = move_on(task, clone(forecaster), origins)
     _warn_of_failures(task, outcomes)
@@ -207,6 +211,25 @@ def cross_validate(
         return scores
     steps = [frame for outcome in outcomes for frame in outcome.steps]
     return scores, _table(steps, [*levels, "time"])
+
+
+def _each_by_itself(
+    task: Task, forecaster: Any, origins: Sequence[Origin], n_jobs: int | None
+) -> list[Outcome]:
+    """Fit a clone for each origin, in threads of this process if `n_jobs` asks for several."""
+    stop = threading.Event()
+
+    def work(origin: Origin) -> Outcome:
+        with ended_by(stop.is_set), threads_for(0, CPU):  # a thread of torch's each
+            raise_if(stop.is_set)
+            return fit_and_score(task, clone(forecaster), origin)
+
+    n_threads = min(effective_n_jobs(n_jobs), len(origins))
+    if n_threads == 1:
+        return [fit_and_score(task, clone(forecaster), origin) for origin in origins]
+    # filters of warnings belong to the process: threads that change them may leave them changed
+    with warnings.catch_warnings():
+        return in_threads(work, origins, n_threads, stop.set)
 
 
 def _check_pandas() -> None:

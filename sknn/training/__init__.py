@@ -20,7 +20,7 @@ from ._skorch import check_callbacks
 from ._stack import stack_key, train_stack
 from ._state import TrainingState
 from ._steps import check_outputs, forward
-from ._threads import PATIENCE, Interrupted, in_threads, raise_if
+from ._threads import PATIENCE, STOP, Interrupted, ended_by, in_threads, raise_if
 from ._train import make_training, train
 from ._training import DivergenceError, Training
 from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, folder_named, prepare_folder

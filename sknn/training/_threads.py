@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +14,12 @@ T = TypeVar("T")
 # So often, in seconds, a thread that waits looks whether it is to stop: on some systems waiting
 # itself is not interrupted.
 PATIENCE = 0.5
+
+
+# What a training asks whether it is to stop, unless it is told otherwise.
+STOP: contextvars.ContextVar[Callable[[], bool]] = contextvars.ContextVar(
+    "stop", default=lambda: False
+)
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
@@ -23,6 +30,16 @@ def raise_if(should_stop: Callable[[], bool]) -> None:
     """Raise Interrupted if training is to stop."""
     if should_stop():
         raise Interrupted
+
+
+@contextmanager
+def ended_by(should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Have the trainings of fits in this block raise Interrupted once `should_stop` says so."""
+    token = STOP.set(should_stop)
+    try:
+        yield
+    finally:
+        STOP.reset(token)
 
 
 def in_threads(

@@ -21,6 +21,7 @@ from ._scores import Score
 from ._settings import Settings
 from ._state import TrainingState
 from ._steps import Step
+from ._threads import STOP
 from .solvers import LearningRate
 
 
@@ -123,7 +124,8 @@ class Training:
     augment: Callable[[Any], Any] | None = None  # changes the inputs of training batches at random
     checkpoint: CheckpointProtocol | None = None
     listeners: Sequence[Listener] = ()
-    should_stop: Callable[[], bool] = lambda: False  # asked often; another thread may say so
+    # asked often; another thread may say so
+    should_stop: Callable[[], bool] = field(default_factory=STOP.get)
 
     # what has come of it
     generators: Generators | None = None  # what training draws from; None if it draws nothing

@@ -1,3 +1,4 @@
+import threading
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import max_error
 
+from sknn import NeuralRegressor
 from sknn.forecasting import cross_validate
 
 pd = pytest.importorskip("pandas")
@@ -308,6 +310,30 @@ def test_threads_lines_and_the_forecaster_itself(capsys: pytest.CaptureFixture[s
     ]
     assert f"mase {alone['mase'].iloc[0]:.3g}, smape" in lines[0]
     assert not hasattr(forecaster, "y_")
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_an_interrupt_ends_the_fits_of_other_threads(n_estimators: int) -> None:
+    has_begun = threading.Event()
+
+    class Endless(LastYear):
+        def fit(self, y: Any, X: Any = None) -> "LastYear":
+            if len(y) > 50:
+                has_begun.wait()
+                raise KeyboardInterrupt
+            has_begun.set()
+            network = NeuralRegressor(
+                hidden_layer_sizes=(3,),
+                max_iter=10**7,
+                n_iter_no_change=10**7,
+                n_estimators=n_estimators,
+            )
+            network.fit(VALUES, VALUES[:, 0])
+            return self
+
+    # would wait for ever otherwise
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(Endless(), SERIES, horizon=6, n_origins=2, n_jobs=2)
 
 
 @pytest.mark.parametrize("refit", [True, False])
