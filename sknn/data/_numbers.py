@@ -1,11 +1,13 @@
-"""Arrays as tensors, and the ranges of their numbers."""
+"""Arrays as tensors, the types that these can have, and the ranges of their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 
@@ -100,3 +102,29 @@ def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
             f"{name} has values beyond float64, in which the network computes at most; scale it."
         )
     return cast
+
+
+def torch_type(X: Any) -> Any:
+    """Cast the few types that torch cannot gather rows of.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        The input.
+
+    Returns
+    -------
+    ndarray or CSR matrix
+        X itself where its type will do.
+    """
+    if X.dtype.kind == "u" and X.dtype.itemsize > 1:
+        # what int64 cannot hold is rounded, as the network will round it anyway
+        wraps = X.dtype.itemsize == 8 and X.size and X.max() > np.iinfo(np.int64).max
+        return X.astype(np.float64 if wraps else np.int64)
+    if not sparse.issparse(X):
+        return narrowed(X)
+    data = narrowed(X.data)
+    if data is not X.data:
+        X = X.copy()
+        X.data = data
+    return X

@@ -8,10 +8,8 @@ from ._calibration import (
     fit_variance_factor,
 )
 from ._fitted import FittedParts, on_the_cpu, pairs_rows, parts_of
-from ._series_arrays import as_list_of_series, join_series
 from ._shared import SharedData
 from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stacking_key
-from ._validation import torch_type
 from .dense import NeuralClassifier, NeuralRegressor
 from .images import ConvClassifier, ConvRegressor
 from .sequences import (

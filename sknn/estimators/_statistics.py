@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sknn.data import Ragged
-
-from ._series_arrays import VALUES_AT_ONCE, count_channels
+from sknn.data import VALUES_AT_ONCE, Ragged, count_channels
 
 # Means beyond so many standard deviations cost a float32 more than six of its 24 bits.
 FAR = 64.0

@@ -13,8 +13,6 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import column_or_1d
 
-from sknn.data import narrowed
-
 # of Python objects that stand for a missing value, beside NaN
 MISSING_TYPES = ("NoneType", "NAType", "NaTType")
 
@@ -65,32 +63,6 @@ def is_plain(values: Any, n_dims: int, kinds: str = "f") -> bool:
         return True
     with np.errstate(all="ignore"):
         return dtype.itemsize <= 8 and math.isfinite(values.sum())
-
-
-def torch_type(X: Any) -> Any:
-    """Cast the few types that torch cannot gather rows of.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix
-        The input.
-
-    Returns
-    -------
-    ndarray or CSR matrix
-        X itself where its type will do.
-    """
-    if X.dtype.kind == "u" and X.dtype.itemsize > 1:
-        # what int64 cannot hold is rounded, as the network will round it anyway
-        wraps = X.dtype.itemsize == 8 and X.size and X.max() > np.iinfo(np.int64).max
-        return X.astype(np.float64 if wraps else np.int64)
-    if not sparse.issparse(X):
-        return narrowed(X)
-    data = narrowed(X.data)
-    if data is not X.data:
-        X = X.copy()
-        X.data = data
-    return X
 
 
 def check_weight_sum(weights: np.ndarray) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from sknn.data import Ragged
-from sknn.estimators import TableFormat, as_list_of_series, join_series, torch_type
+from sknn.data import Ragged, as_list_of_series, join_series, torch_type
+from sknn.estimators import TableFormat
 
 from ._columns import has_encoders
 from ._fitted import FittedModel

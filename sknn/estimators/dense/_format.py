@@ -10,8 +10,8 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.data import Rows, make_rows
-from sknn.estimators._validation import is_plain, torch_type
+from sknn.data import Rows, make_rows, torch_type
+from sknn.estimators._validation import is_plain
 from sknn.nn import DenseNetwork
 from sknn.nn.inputs import CastRows
 

@@ -10,12 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE_INTEGER
-from sknn.data import Ragged
+from sknn.data import Ragged, repeat_for_steps
 from sknn.estimators._checks import CheckedData, check_weights
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._inputs import array_like
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators.series._recurrent import RecurrentLayers
 from sknn.estimators.targets import CurveTargets, WrittenLabels
 from sknn.nn import LabelDecoder, ValueDecoder

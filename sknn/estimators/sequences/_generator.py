@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE_INTEGER, validated
-from sknn.data import Ragged, SeriesRows
+from sknn.data import Ragged, SeriesRows, as_list_of_series, check_series_array, join_series
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments, check_weights, naming
 from sknn.estimators._inputs import array_like
-from sknn.estimators._series_arrays import as_list_of_series, check_series_array, join_series
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators.series._format import check_tokens
 from sknn.estimators.series._recurrent import RecurrentLayers, count_recurrent_flops

@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters
+from sknn.data import repeat_for_steps
 from sknn.estimators._checks import CheckedData, check_weights
 from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
 from sknn.estimators._inputs import array_like
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators.series._family import hidden_layer_sizes
 from sknn.estimators.series._recurrent import RecurrentLayers, bidirectional
 from sknn.estimators.targets import StepLabels, StepValues

@@ -12,11 +12,10 @@ from torch import nn
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import BELOW_ONE, POSITIVE_INTEGER
-from sknn.data import Ragged
+from sknn.data import Ragged, repeat_for_steps
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData
 from sknn.estimators._layers import HIDDEN_LAYER_SIZES_CONSTRAINTS, dropout_rates, positive_integers
-from sknn.estimators._series_arrays import repeat_for_steps
 from sknn.estimators._statistics import channel_statistics
 from sknn.nn import (
     ACTIVATIONS,

@@ -9,17 +9,18 @@ import torch
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor, nn
 
-from sknn.data import Ragged, SeriesRows
-from sknn.estimators._inputs import count_dimensions
-from sknn.estimators._series_arrays import (
+from sknn.data import (
+    Ragged,
+    SeriesRows,
     as_list_of_series,
     check_series_array,
     count_channels,
     join_series,
     longest_series,
+    torch_type,
 )
+from sknn.estimators._inputs import count_dimensions
 from sknn.estimators._statistics import centre_of
-from sknn.estimators._validation import torch_type
 from sknn.nn.inputs import ArrangeSeries
 
 # Steps of a sample that stands for all series, if the network can do with so few.

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor, nn
 
-from sknn.data import PairedRows, Ragged, Rows
-from sknn.estimators._series_arrays import as_list_of_series, count_steps, join_series
+from sknn.data import PairedRows, Ragged, Rows, as_list_of_series, count_steps, join_series
 from sknn.estimators._validation import require_y
 from sknn.nn import Loss, make_classification_loss
 from sknn.training import accuracy, decide_multiclass

@@ -15,9 +15,7 @@ from sknn import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
-from sknn.data import Ragged
-from sknn.estimators import _series_arrays
-from sknn.estimators._series_arrays import as_list_of_series, join_series
+from sknn.data import Ragged, _series_arrays, as_list_of_series, join_series
 from sknn.estimators.series._format import check_tokens
 from tests.helpers import objects, read_only
 

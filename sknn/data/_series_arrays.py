@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from sknn.data import Ragged
-
-from ._validation import torch_type
+from ._numbers import torch_type
+from ._ragged import Ragged
 
 # Values that are looked at together where all values are.
 VALUES_AT_ONCE = 2**22
