@@ -24,7 +24,23 @@ def takes_series_first(fit: Function) -> Function:
             args, kwargs = _named(args, kwargs, self.target_column)
         return fit(self, *args, **kwargs)
 
-    return called  # type: ignore[return-value]
+    return needs_an_argument("y")(called)  # type: ignore[return-value]
+
+
+def needs_an_argument(name: str) -> Callable[[Function], Function]:
+    """Have a method that takes one of several arguments refuse to be called without any."""
+
+    def decorate(method: Function) -> Function:
+        @functools.wraps(method)
+        def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not args and not kwargs:
+                who = f"{type(self).__name__}.{method.__name__}"
+                raise TypeError(f"{who}() is missing a required argument: {name!r}.")
+            return method(self, *args, **kwargs)
+
+        return called  # type: ignore[return-value]
+
+    return decorate
 
 
 def _named(

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknn._drafts import draft_of
 from sknn._parameters import declares_parameters
 
-from ._arguments import rows_and_horizon, takes_series_first
+from ._arguments import needs_an_argument, rows_and_horizon, takes_series_first
 from ._calibration import FitsModels
 from ._covariates import Covariates, Table, static_values
 from ._forms import Form, matched
@@ -212,6 +212,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
 
     # --------------------------------------------------------------------------------- forecasts
 
+    @needs_an_argument("X")
     def predict(self, X: Any = None, horizon: Any = None) -> Any:
         """Forecast the steps that follow the training data and what `update` has added.
 
@@ -258,6 +259,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
         """
         return self.predict(horizon=self._checked_steps(n_steps))
 
+    @needs_an_argument("X")
     def predict_interval(self, X: Any = None, horizon: Any = None) -> Any:
         """Forecast between which bounds the next steps lie.
 
