@@ -98,6 +98,6 @@ def rows_and_horizon(X: Any, horizon: Any) -> tuple[Any, int | None]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) or (
+    return isinstance(value, int | float | str) or (
         hasattr(value, "dtype") and getattr(value, "shape", None) == ()
     )

@@ -67,7 +67,7 @@ class SeriesChecks(ForecasterParameters):
                     f"{self.n_features_in_} covariates: pass those of the steps as X."
                 )
             X = np.empty((n_rows, 0))
-        elif self.covariates == "ignore" or is_pandas(X, "Index"):
+        elif self.covariates == "ignore" or is_pandas(X, "Index") or _has_no_columns(X):
             X = np.empty((_num_samples(X), 0))
         elif n_dimensions(X) == 1:
             raise ValueError(
@@ -122,6 +122,10 @@ class SeriesChecks(ForecasterParameters):
                 sample_weight, target.values, dtype=FLOATS, ensure_non_negative=True
             )
         )
+
+
+def _has_no_columns(X: Any) -> bool:
+    return is_pandas(X, "DataFrame") and X.shape[1] == 0
 
 
 def _of_the_same_dates(sample_weight: Any, index: Any) -> np.ndarray:

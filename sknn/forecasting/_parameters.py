@@ -51,7 +51,7 @@ class ForecasterParameters(ExplainedParameters):
     )
     freq: Any = parameter(
         default=None,
-        constraints=[str, int, HasMethods(["rule_code"]), None],
+        constraints=[str, int, HasMethods(["is_on_offset"]), None],
         doc="""str, int, pandas offset or None
         Step from one date of y to the next, in pandas' words, such as "MS" or "15min"; for an
         index of whole numbers an int. None finds it in the dates.""",
