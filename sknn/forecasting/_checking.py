@@ -76,10 +76,9 @@ class SeriesChecks(ForecasterParameters):
                 'or X.to_frame(), if X is a covariate; set covariates="ignore" if it is only a '
                 "time index. If it is the series, name it: fit(y=..., X=...)."
             )
-        finite = True if self.fill is None or not reset else "allow-nan"
-        return validate_data(
-            self, X, reset=reset, dtype=FLOATS, ensure_min_features=0, ensure_all_finite=finite
-        )
+        # rows that belong to no step of interest may have gaps, see `Covariates.part`
+        checks = {"ensure_min_features": 0, "ensure_all_finite": "allow-nan"}
+        return validate_data(self, X, reset=reset, dtype=FLOATS, **checks)
 
     def _check_rows(self, values: np.ndarray, target: Target) -> None:
         if len(values) != len(target.values):

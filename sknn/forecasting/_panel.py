@@ -60,7 +60,7 @@ class Panel:
         series, ends = list(self.series), list(self.ends)
         for code, (known, end) in enumerate(zip(self.series, self.ends, strict=True)):
             self._check_known(steps, code)
-            _, later = steps.of(code, gaps, end)
+            later = steps.after(code, end, known.values[-1], gaps)
             if covariates is not None:
                 part = covariates.part(code, end, end + len(later.values), gaps.fill)
                 later = later._replace(covariates=part)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._forms import Form, Target
 from ._series import Series
-from ._timeline import BETWEEN, Timeline
+from ._timeline import BEFORE, BETWEEN, Timeline
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,12 @@ def positions_of(target: Target, timeline: Timeline | None, start: int) -> np.nd
         return start + np.arange(len(target.values))
     timeline.check_same_kind(target.index, "y")
     places = timeline.positions(target.index)
+    if (places == BEFORE).any():
+        row = int(np.flatnonzero(places == BEFORE)[0])
+        raise ValueError(
+            f"y has the date {target.index[row]}, which is before the first one of fit, "
+            f"{timeline.text(0)}: fit anew."
+        )
     if (places == BETWEEN).any():
         row = int(np.flatnonzero(places == BETWEEN)[0])
         raise ValueError(
@@ -93,37 +99,52 @@ class Steps:
         self.rows = Rows.of(codes, positions)
         check_unique(self.rows, self.form, timeline)
 
-    def of(self, code: int, gaps: Gaps, start: int | None = None) -> tuple[int, Series]:
-        """Return the first position of a series and its steps; those from `start` on if given."""
-        places, numbers = self.rows.of_series(code)
-        if start is not None:
-            places, numbers = places[places >= start], numbers[places >= start]
-        elif not len(places):
+    def of(self, code: int, gaps: Gaps) -> tuple[int, Series]:
+        """Return the first position of a series, and its steps."""
+        places, _ = self.rows.of_series(code)
+        if not len(places):
             raise ValueError(f"y has no value of series {self.form.ids[code]!r}.")
-        first = int(places[0]) if start is None else start
-        n = int(places[-1]) + 1 - first if len(places) else 0
+        start = int(places[0])
+        series = self._between(code, start, gaps)
+        unknown = np.isnan(series.values[:, 0])
+        if unknown.any() and gaps.fill in FILLS:
+            series = series._replace(values=FILLS[gaps.fill](series.values))
+            n_leading = int(np.isnan(series.values).sum())  # nothing goes before the first value
+            if n_leading < len(unknown):
+                start, series = start + n_leading, series.part(n_leading)
+        self._check_known(code, start, series, gaps)
+        return start, series
+
+    def after(self, code: int, end: int, last: np.ndarray, gaps: Gaps) -> Series:
+        """Return the steps of a series from position `end` on; `last` is the value before, (1,)."""
+        series = self._between(code, end, gaps)
+        if gaps.fill in FILLS:
+            values = FILLS[gaps.fill](np.concatenate([last[None], series.values]))[1:]
+            series = series._replace(values=values)
+        self._check_known(code, end, series, gaps)
+        return series
+
+    def _between(self, code: int, start: int, gaps: Gaps) -> Series:
+        """Return the steps of a series from `start` on, NaN where it has none."""
+        places, numbers = self.rows.of_series(code)
+        places, numbers = places[places >= start], numbers[places >= start]
+        n = int(places[-1]) + 1 - start if len(places) else 0
         values = np.full((n, 1), np.nan, self.values.dtype)
-        values[places - first] = self.values[numbers]
+        values[places - start] = self.values[numbers]
         if len(places) < n and gaps.fill is None:
-            raise self._missing(code, first, np.setdiff1d(np.arange(first, first + n), places))
+            raise self._missing(code, np.setdiff1d(np.arange(start, start + n), places))
         weight = None
         if self.weight is not None:
             weight = np.zeros(n, values.dtype)
-            weight[places - first] = self.weight[numbers]
+            weight[places - start] = self.weight[numbers]
             weight[np.isnan(values[:, 0])] = 0  # what is filled in was not observed
-        return self._filled(code, first, Series(values, None, weight), gaps)
+        return Series(values, None, weight)
 
-    def _filled(self, code: int, start: int, series: Series, gaps: Gaps) -> tuple[int, Series]:
+    def _check_known(self, code: int, start: int, series: Series, gaps: Gaps) -> None:
+        """Raise ValueError if a series has NaN that may not stay."""
         unknown = np.isnan(series.values[:, 0])
-        if not unknown.any():
-            return start, series
-        if gaps.fill in FILLS:
-            values = FILLS[gaps.fill](series.values)
-            n_leading = int(np.isnan(values).sum())  # nothing goes before the first value
-            if n_leading < len(values):
-                return start + n_leading, series._replace(values=values).part(n_leading)
-        if gaps.takes_nan and gaps.fill in (None, "nan"):
-            return start, series
+        if not unknown.any() or (gaps.takes_nan and gaps.fill in (None, "nan")):
+            return
         place = self.form.place(self.timeline, code, start + int(np.argmax(unknown)))
         raise ValueError(
             f"Input y contains NaN: the first is that of {place}. Set fill='interpolate' or "
@@ -131,15 +152,16 @@ class Steps:
             "HistGradientBoostingRegressor."
         )
 
-    def _missing(self, code: int, start: int, places: np.ndarray) -> ValueError:
+    def _missing(self, code: int, places: np.ndarray) -> ValueError:
+        place = self.form.place(self.timeline, code, int(places[0]))
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-        assert self.timeline is not None
+        if self.timeline is None:
+            return ValueError(f"y misses {place}{more}, which a later part begins after.")
         return ValueError(
-            f"y misses {self.form.place(self.timeline, code, int(places[0]))}{more}: dates are "
-            f"expected in steps of {self.timeline.freq!r} from {self.timeline.text(start)} on. "
-            "Pass all of them, or set fill='interpolate', 'previous' or 'nan'. If the steps are "
-            "others, set freq; if the rows do follow each other, y.reset_index(drop=True) counts "
-            "them."
+            f"y misses {place}{more}: dates are expected in steps of {self.timeline.freq!r} from "
+            f"{self.timeline.text(0)} on. Pass all of them, or set fill='interpolate', 'previous' "
+            "or 'nan'. If the steps are others, set freq; if the rows do follow each other, "
+            "y.reset_index(drop=True) counts them."
         )
 
 

@@ -71,10 +71,11 @@ class Timeline:
     def positions(self, index: Any) -> np.ndarray:
         """Return the position of each date; BEFORE or BETWEEN if it has none."""
         if self.kind == "dates":
-            last = index.max()
-            if not len(index) or last < self._first():
+            if self.tz is not None:
+                index = index.tz_convert(self.tz)
+            if not len(index) or index.max() < self._first():
                 return np.full(len(index), BEFORE)
-            places = self._grid(end=last).get_indexer(index)
+            places = self._grid(end=index.max()).get_indexer(index)
             places[places < 0] = BETWEEN
             places[index < self._first()] = BEFORE
             return places
