@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import Ridge
 from sklearn.metrics import max_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sknn import NeuralRegressor
-from sknn.forecasting import cross_validate
+from sknn.forecasting import RecursiveForecaster, cross_validate, mase, smape
 
 pd = pytest.importorskip("pandas")
 
@@ -212,6 +216,84 @@ def test_forecasts_stand_beside_what_came() -> None:
         assert_allclose(part["actual"], VALUES[54:57, i])
         assert_allclose(part["forecast"], VALUES[42:45, i])
         assert part["step"].tolist() == [1, 2, 3]
+
+
+# ------------------------------------------------------------------- forecasters of this package
+
+X = pd.DataFrame({"price": RNG.normal(size=60)}, MONTHS)
+X_OF_SHOPS = pd.concat({"north": X, "south": X}, names=["shop"])
+COLUMNS = {"id_column": "shop", "time_column": "month", "target_column": "sales"}
+FORMS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "panel": (PANEL, X_OF_SHOPS, {}),
+    "panel, X by date": (PANEL, X, {}),
+    "long": (LONG, X_OF_SHOPS.reset_index(), COLUMNS),
+    "long, shuffled": (
+        LONG.sample(frac=1, random_state=0),
+        X.sample(frac=1, random_state=1).reset_index(),
+        COLUMNS,
+    ),
+    "array": (VALUES, X.to_numpy(), {}),
+}
+
+
+def ridge(**parameters: Any) -> RecursiveForecaster:
+    return RecursiveForecaster(Ridge(), past=12, interval_steps=6, **parameters)
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+@pytest.mark.parametrize("refit", [True, False])
+def test_the_form_does_not_matter(form: str, refit: bool) -> None:
+    options: dict[str, Any] = {"horizon": 6, "n_origins": 2, "season": 12, "refit": refit}
+    expected = cross_validate(ridge(interval=0.8), WIDE, X, **options)
+    y, covariates, columns = FORMS[form]
+    scores = cross_validate(ridge(interval=0.8, **columns), y, covariates, **options)
+    names = ["mase", "smape", "coverage_80", "pinball_80"]
+    assert_allclose(scores.sort_index()[names], expected[names])
+
+
+def test_scores_are_those_of_forecasts_by_hand() -> None:
+    scores = cross_validate(ridge(), SERIES, X, horizon=6, n_origins=2, step=3, season=12)
+    for (_, row), last in zip(scores.iterrows(), (51, 54), strict=True):
+        forecast = ridge().fit(SERIES[:last], X[:last]).predict(6, X[last : last + 6])
+        actual, known = SERIES[last : last + 6], SERIES[:last]
+        assert row["mase"] == pytest.approx(mase(actual, forecast, y_train=known, season=12))
+        assert row["smape"] == pytest.approx(smape(actual, forecast))
+
+
+def test_static_features_and_gaps() -> None:
+    static = pd.DataFrame({"size": [1.0, 2.0]}, ["north", "south"])
+    options: dict[str, Any] = {"horizon": 6, "n_origins": 1, "scoring": "mae"}
+    scores = cross_validate(ridge(), WIDE, static=static, **options)
+    expected = ridge().fit(y=WIDE[:54], static=static).predict(6)
+    assert_allclose(scores["mae"], (expected - WIDE[54:]).abs().mean())
+    gappy = SERIES.drop(MONTHS[[30, 57]])
+    filled = ridge(fill="interpolate")
+    _, forecasts = cross_validate(filled, gappy, return_forecasts=True, **options)
+    # the origin is six known steps before the end, and the forecast six steps long
+    assert forecasts.index[0] == (MONTHS[52], MONTHS[53])
+    assert forecasts["actual"].isna().tolist() == [False] * 4 + [True, False]
+    with pytest.raises(ValueError, match="y misses 2020-07"):
+        cross_validate(ridge(), gappy, **options)
+
+
+@pytest.mark.parametrize("with_X", [False, True])
+def test_estimators_around_a_forecaster(with_X: bool) -> None:
+    logarithms = TransformedTargetRegressor(ridge(), func=np.log, inverse_func=np.exp)
+    models: list[Any] = [logarithms]
+    if with_X:
+        models.append(make_pipeline(StandardScaler(), ridge()))
+    for model in models:
+        scores, forecasts = cross_validate(
+            model, SERIES, X if with_X else None, horizon=6, n_origins=2, return_forecasts=True
+        )
+        assert scores["smape"].between(0, 0.2).all()
+        assert forecasts.loc[MONTHS[53]].index.equals(MONTHS[54:].rename("time"))
+    known = X.to_numpy() if with_X else np.empty((60, 0))
+    expected = logarithms.fit(known[:54], VALUES[:54, 0]).predict(known[54:])
+    _, forecasts = cross_validate(
+        logarithms, SERIES, X if with_X else None, horizon=6, n_origins=1, return_forecasts=True
+    )
+    assert_allclose(forecasts["forecast"], expected)
 
 
 def test_series_of_different_lengths() -> None:
