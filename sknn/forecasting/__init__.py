@@ -9,11 +9,14 @@ from ._forecasters import DirectForecaster, RecursiveForecaster
 from ._metrics import coverage, mase, smape
 from ._one_by_one import (
     bounds_of,
+    check_comparable,
     columns_of,
     columns_of_forecast,
     coverages_of,
+    forecasts_of,
     known_of,
     series_of,
+    steps_to_predict,
 )
 from ._validation import cross_validate
 from ._windows import WindowTransformer

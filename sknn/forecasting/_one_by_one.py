@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from inspect import signature
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,26 @@ def coverages_of(forecaster: Any) -> dict[str, float]:
     return {f"{100 * level:g}": float(level) for level in np.atleast_1d(interval)}
 
 
+def steps_to_predict(forecaster: Any, horizon: Any, X: Any) -> tuple[Any, ...]:
+    """Return the arguments of `predict`: those of a forecaster, or of an estimator around one."""
+    if "horizon" in signature(forecaster.predict).parameters:
+        return horizon, X
+    if X is None:  # rows without columns say how many steps
+        X = np.empty((horizon, 0)) if isinstance(horizon, Integral) else horizon
+    return (X,)
+
+
+def check_comparable(times: Any, others: Any, names: str, hint: str) -> None:
+    """Raise ValueError if the times of one object cannot come before those of another."""
+    if len(times) and len(others):
+        try:
+            times[0] < others[0]  # noqa: B015
+        except TypeError as error:
+            raise ValueError(
+                f"the times of {names} cannot be compared: {others[0]} beside {times[0]}. {hint}"
+            ) from error
+
+
 def series_of(data: Any, columns: Columns, times: Any) -> dict[Hashable, Any]:
     """Return each series by its name as a pandas Series; `times` are those of an array."""
     import pandas as pd
@@ -66,6 +88,16 @@ def series_of(data: Any, columns: Columns, times: Any) -> dict[Hashable, Any]:
         }
     values = pd.Series(target.values[:, 0], index)
     return {name: values[target.codes == code] for code, name in enumerate(names)}
+
+
+def forecasts_of(
+    values: Any, names: Sequence[Hashable], columns: Columns, times: Any
+) -> dict[Hashable, Any]:
+    """Return the forecast of each series by its name in y, where an array has none."""
+    found = series_of(values, columns, times)
+    if is_pandas(values) or len(names) != len(found):
+        return found
+    return dict(zip(names, found.values(), strict=True))
 
 
 def bounds_of(

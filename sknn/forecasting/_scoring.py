@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from inspect import signature
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,9 +15,9 @@ from sknn.training import Interrupted
 
 from ._forms import Columns
 from ._metrics import coverage, mase
-from ._one_by_one import bounds_of, coverages_of, series_of
+from ._one_by_one import bounds_of, coverages_of, forecasts_of, steps_to_predict
 from ._rolling import Origin, Timed
-from ._timeline import date_text, is_pandas
+from ._timeline import date_text
 
 
 class Task(NamedTuple):
@@ -169,13 +168,10 @@ def _forecast(
         # series that end before the others are forecast from there on
         last = task.X.times_ahead(origin.last, task.horizon).max()
         X = task.X.between(min(origin.last, *_ends(task, origin)), last)
-    if "horizon" in signature(forecaster.predict).parameters:
-        arguments: tuple[Any, ...] = (task.horizon, X)
-    else:  # a pipeline, or another estimator around a forecaster
-        arguments = (np.empty((task.horizon, 0)) if X is None else X,)
+    arguments = steps_to_predict(forecaster, task.horizon, X)
     times = task.y.times_ahead(origin.last, task.horizon)
     names = list(task.series)
-    forecasts = _by_name(forecaster.predict(*arguments), names, task.answer, times)
+    forecasts = forecasts_of(forecaster.predict(*arguments), names, task.answer, times)
     bounds: dict[Hashable, Any] = {}
     if levels:
         interval = forecaster.predict_interval(*arguments)
@@ -197,14 +193,6 @@ def _ends(task: Task, origin: Origin) -> list[Any]:
         Timed(each, each.index).between(origin.after, origin.last) for each in task.series.values()
     )
     return [each.index.max() for each in known if len(each)]
-
-
-def _by_name(
-    values: Any, names: Sequence[Hashable], columns: Columns, times: Any
-) -> dict[Any, Any]:
-    """Return the forecast of each series by its name in y."""
-    found = series_of(values, columns, times)
-    return found if is_pandas(values) else dict(zip(names, found.values(), strict=True))
 
 
 def _steps(origin: Origin, name: Hashable, actual: Any, forecast: Any) -> Any:

@@ -24,9 +24,9 @@ from sknn._validation import POSITIVE_INTEGER, validated
 from sknn.data import threads_for
 from sknn.training import ended_by, in_threads, raise_if
 
-from ._forms import read_target
+from ._forms import Columns, read_target
 from ._metrics import mase, smape
-from ._one_by_one import columns_of, columns_of_forecast, series_of
+from ._one_by_one import check_comparable, columns_of, columns_of_forecast, series_of
 from ._rolling import Origin, Timed, distinct, rolling_origins_of
 from ._scoring import Outcome, Task, fit_and_score, move_on
 from ._timeline import date_text, is_pandas
@@ -189,7 +189,7 @@ def cross_validate(
     )
     task = Task(
         y=rows,
-        X=None if X is None else Timed.of(X, columns),
+        X=None if X is None else _covariates(X, y, rows, columns),
         series=series_of(y, columns, rows.times),
         columns=columns,
         answer=columns_of_forecast(clone(forecaster), y),
@@ -230,6 +230,25 @@ def _each_by_itself(
     # filters of warnings belong to the process: threads that change them may leave them changed
     with warnings.catch_warnings():
         return in_threads(work, origins, n_threads, stop.set)
+
+
+def _covariates(X: Any, y: Any, rows: Timed, columns: Columns) -> Timed:
+    """Return X with the times of its rows, which are those of y's rows if X is an array."""
+    if not is_pandas(X) and is_pandas(y) and not columns.given:
+        import pandas as pd
+
+        X = np.asarray(X)
+        if X.ndim != 2 or len(X) != len(y):
+            raise ValueError(
+                f"X has the shape {X.shape}, but y has {len(y)} rows, and an array has a row of "
+                "covariates for each. A DataFrame is matched with y by its dates."
+            )
+        X = pd.DataFrame(X, y.index)
+    timed = Timed.of(X, columns)
+    check_comparable(
+        rows.times, timed.times, "X and y", "Give X the dates of y: X.index = y.index."
+    )
+    return timed
 
 
 def _check_pandas() -> None:

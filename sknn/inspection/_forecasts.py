@@ -13,11 +13,14 @@ from sknn._optional import require
 from sknn._validation import POSITIVE_INTEGER, validated
 from sknn.forecasting import (
     bounds_of,
+    check_comparable,
     columns_of,
     columns_of_forecast,
     coverages_of,
+    forecasts_of,
     known_of,
     series_of,
+    steps_to_predict,
 )
 
 from ._axes import given_axes, new_axes
@@ -43,7 +46,7 @@ class Panel(NamedTuple):
     {
         "forecaster": [HasMethods(["predict"])],
         "n_past": [POSITIVE_INTEGER, None],
-        "series": ["array-like", None],
+        "series": ["array-like", str, None],
     }
 )
 def plot_forecast(
@@ -53,7 +56,7 @@ def plot_forecast(
     *,
     y: Any = None,
     n_past: int | None = None,
-    series: Sequence[Hashable] | None = None,
+    series: str | Sequence[Hashable] | None = None,
     axes: Any = None,
 ) -> np.ndarray:
     """Show the past of a series, its forecast, and the intervals around it.
@@ -64,7 +67,8 @@ def plot_forecast(
     Parameters
     ----------
     forecaster : forecaster
-        A fitted forecaster of :mod:`sknn.forecasting`.
+        A fitted forecaster of :mod:`sknn.forecasting`, or an estimator around one, such as a
+        pipeline.
     horizon : int, or as `predict` takes it
         Steps to forecast, or their covariates.
     X : array-like or DataFrame, default=None
@@ -74,7 +78,7 @@ def plot_forecast(
         beside it. None shows the past that the forecaster knows.
     n_past : int, default=None
         Steps of the past to show. None is four times as many as are forecast, and 40 at least.
-    series : sequence of names, default=None
+    series : str or sequence of names, default=None
         Which of several series are shown: columns of a wide y, ids of a panel. None shows the
         first ones, nine at most.
     axes : Axes or array-like of Axes, default=None
@@ -110,8 +114,14 @@ def plot_forecast(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['past', 'interval of 80 %', 'interval of 50 %', 'forecast', 'what came']
     """
-    panels = _panels(forecaster, (horizon, X), y)
-    names = list(panels)[:MOST_SERIES] if series is None else list(series)
+    panels = _panels(forecaster, steps_to_predict(forecaster, horizon, X), y)
+    names = (
+        list(panels)[:MOST_SERIES]
+        if series is None
+        else [series]
+        if isinstance(series, str)
+        else list(series)
+    )
     for name in names:
         if name not in panels:
             raise ValueError(f"series has {name!r}, but the forecast has {list(panels)[:20]}.")
@@ -137,7 +147,7 @@ def _new_axes(n: int) -> np.ndarray:
     return grid[:n]
 
 
-def _panels(forecaster: Any, arguments: tuple[Any, Any], y: Any) -> dict[Hashable, Panel]:
+def _panels(forecaster: Any, arguments: tuple[Any, ...], y: Any) -> dict[Hashable, Panel]:
     """Forecast, and put what there is of each series together."""
     pd = require("pandas", extra="plot")
     columns = columns_of_forecast(forecaster, y)
@@ -149,7 +159,7 @@ def _panels(forecaster: Any, arguments: tuple[Any, Any], y: Any) -> dict[Hashabl
         known = {name: told[name].sort_index() for name in told}
         n_known = n_known or len(y)
     ahead = pd.RangeIndex(n_known, n_known + len(predicted))
-    forecasts = series_of(predicted, columns, ahead)
+    forecasts = forecasts_of(predicted, list(known), columns, ahead)
     levels = coverages_of(forecaster)
     bounds: Mapping[Hashable, Any] = {}
     if levels:
@@ -157,7 +167,15 @@ def _panels(forecaster: Any, arguments: tuple[Any, Any], y: Any) -> dict[Hashabl
         bounds = bounds_of(interval, list(forecasts), list(levels), columns, ahead)
     panels = {}
     for name, forecast in forecasts.items():
+        if y is not None and name not in known:
+            raise ValueError(
+                f"y has the series {list(known)[:20]}, but {name!r} is forecast: pass y in the "
+                "form of fit."
+            )
         whole = known.get(name, forecast[:0])
+        check_comparable(
+            forecast.index, whole.index, "y and the forecast", "Pass y in the form of fit."
+        )
         first, last = forecast.index[0], forecast.index[-1]
         panels[name] = Panel(
             whole[whole.index < first],

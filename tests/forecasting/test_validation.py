@@ -276,6 +276,21 @@ def test_static_features_and_gaps() -> None:
         cross_validate(ridge(), gappy, **options)
 
 
+def test_covariates_whose_dates_do_not_fit() -> None:
+    options: dict[str, Any] = {"horizon": 6, "n_origins": 2, "season": 12}
+    # an array has the rows of y
+    scores = cross_validate(ridge(), SERIES, X.to_numpy(), **options)
+    expected = cross_validate(ridge(), SERIES, X, **options)
+    assert_allclose(scores["mase"], expected["mase"])
+    with pytest.raises(ValueError, match=r"X has the shape \(59, 1\), but y has 60 rows"):
+        cross_validate(ridge(), SERIES, X.to_numpy()[1:], **options)
+    for other in (X.reset_index(drop=True), X.set_axis(MONTHS.to_timestamp())):
+        with pytest.raises(ValueError, match="the times of X and y cannot be compared"):
+            cross_validate(ridge(), SERIES, other, **options)
+    with pytest.warns(FitFailedWarning, match="1 of 2 origins failed.*X misses 2022-12"):
+        cross_validate(ridge(), SERIES, X[:-1], **options)
+
+
 @pytest.mark.parametrize("with_X", [False, True])
 def test_estimators_around_a_forecaster(with_X: bool) -> None:
     logarithms = TransformedTargetRegressor(ridge(), func=np.log, inverse_func=np.exp)

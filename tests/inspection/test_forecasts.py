@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 
@@ -117,7 +118,7 @@ def test_several_series_have_an_axes_each(form: str) -> None:
         assert_allclose(drawn["forecast"][1], expected[name])
         assert band(ax.collections[0])[2] == pytest.approx(bounds[name]["lower_80"].min())
     assert len(axes[0].figure.legends) == 1
-    (ax,) = plot_forecast(forecaster, N_AHEAD, series=[names[1]])
+    (ax,) = plot_forecast(forecaster, N_AHEAD, series=names[1:])
     assert_allclose(lines(ax)["past"][1], WIDE["south"][-40:])
     with pytest.raises(ValueError, match=r"series has 'west', but the forecast has \["):
         plot_forecast(forecaster, N_AHEAD, series=["west"])
@@ -160,6 +161,26 @@ def test_covariates() -> None:
     for arguments in ((X[-3:],), (3, X)):
         (ax,) = plot_forecast(forecaster, *arguments)
         assert_allclose(lines(ax)["forecast"][1], expected)
+
+
+def test_estimators_around_a_forecaster() -> None:
+    model = TransformedTargetRegressor(ridge(), func=np.exp, inverse_func=np.log)
+    model.fit(np.empty((N, 0)), VALUES)
+    axes = plot_forecast(model, 3, y=VALUES)
+    for i, ax in enumerate(axes):
+        drawn = lines(ax)
+        assert_allclose(drawn["past"][1], VALUES[-40:, i])
+        assert_allclose(drawn["forecast"][0], [N, N + 1, N + 2])
+        assert_allclose(drawn["forecast"][1], model.predict(np.empty((3, 0)))[:, i])
+
+
+def test_another_y_is_refused() -> None:
+    forecaster = ridge().fit(SERIES)
+    with pytest.raises(ValueError, match=r"y has the series \['north', 'south'\], but None is"):
+        plot_forecast(forecaster, 3, y=WIDE)
+    for other in (VALUES[:, 0], SERIES.set_axis(MONTHS.to_timestamp())):
+        with pytest.raises(ValueError, match="the times of y and the forecast cannot be compared"):
+            plot_forecast(forecaster, 3, y=other)
 
 
 def test_given_axes_and_bad_input() -> None:
