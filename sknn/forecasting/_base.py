@@ -101,7 +101,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
         places = positions_of(target, timeline, 0)
         steps = Steps(target, places, timeline, weight)
         known = None
-        if values.shape[1]:
+        if X is not None:
             known = self._covariates_by_date(values, table, target, places, timeline)
         is_joint = self.model == "joint"
         numbers = None if static is None else static_values(static, target.form, columns)
@@ -168,7 +168,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
             )
         places = positions_of(target, timeline, max(panel.ends))
         known = None
-        if values.shape[1]:
+        if X is not None:
             known = self._covariates_by_date(values, table, target, places, timeline)
         later = panel.followed_by(Steps(target, places, timeline, None), known, gaps)
         if refit:
@@ -369,6 +369,8 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, FitsModels, ABC):
             known = self._later_covariates(values, table, horizon)
             if horizon is None:
                 stops = [known.stop(code) for code in codes]
+                if panel.form.is_wide and len(set(stops)) > 1:
+                    raise ValueError("X ends at other dates for some series of a wide form.")
             else:
                 stops = [start + horizon for start in starts]
         ahead = []

@@ -36,6 +36,7 @@ class Form:
     time: Any = None  # name of the index, its last level or the column of dates
     target: Any = None  # name of a Series, or of the column of values
     is_frame: bool = False  # a panel in a DataFrame of one column
+    dates_in_index: bool = False  # of a long frame
 
     @property
     def is_wide(self) -> bool:
@@ -146,6 +147,8 @@ def _read_long(y: Any, columns: Columns) -> Target:
     for parameter, name in zip(("id_column", "time_column", "target_column"), columns, strict=True):
         if name is not None and name not in y.columns:
             raise ValueError(f"{parameter}={name!r} is no column of y, which has {list(y)}.")
+    if name_id is None and name_time is None and is_pandas(y.index, "MultiIndex"):
+        return _read_frame(y if target is None else y[[target]], Columns(None, None, None))
     ids, index, rest = split_frame(y, name_id, name_time, "y")
     if target is None:
         if rest.shape[1] != 1:
@@ -159,11 +162,13 @@ def _read_long(y: Any, columns: Columns) -> Target:
             f"y[{[name for name in y.columns if name not in others]}]."
         )
     values = _numbers(rest[target])[:, None]
-    time = index.name if name_time is None else name_time
+    time, in_index = (index.name, True) if name_time is None else (name_time, False)
     if ids is None:
-        return Target(Form("long", [None], [], time, target), None, index, values)
+        form = Form("long", [None], [], time, target, dates_in_index=in_index)
+        return Target(form, None, index, values)
     codes, names = _coded(ids)
-    return Target(Form("long", names, [name_id], time, target), codes, index, values)
+    form = Form("long", names, [name_id], time, target, dates_in_index=in_index)
+    return Target(form, codes, index, values)
 
 
 def split_frame(frame: Any, name_id: Any, name_time: Any, name: str) -> tuple[Any, Any, Any]:
@@ -276,9 +281,8 @@ def as_passed(
     grid = timeline.dates(0, max(start + len(values) for _, start, values in blocks))
     dates = [grid[start : start + len(values)] for _, start, values in blocks]
     if form.kind == "wide":
-        names = pd.Index(form.ids)
-        if columns:
-            names = pd.MultiIndex.from_product([form.ids, columns])
+        ids = [form.ids[block.code] for block in blocks]
+        names = pd.MultiIndex.from_product([ids, columns]) if columns else pd.Index(ids)
         values = np.concatenate([block.values for block in blocks], axis=1)
         return pd.DataFrame(values, dates[0].rename(form.time), names)
     values = np.concatenate([block.values for block in blocks])
@@ -286,9 +290,11 @@ def as_passed(
     ids = [form.ids[block.code] for block in blocks for _ in block.values]
     if form.kind == "long":
         keys = {form.levels[0]: ids} if form.levels else {}
-        head = pd.DataFrame(keys | {form.time: index})
         body = pd.DataFrame(values, columns=columns or [form.target])
-        return pd.concat([head, body], axis=1)
+        if form.dates_in_index:
+            frame = pd.concat([pd.DataFrame(keys), body], axis=1)
+            return frame.set_axis(index.rename(form.time))
+        return pd.concat([pd.DataFrame(keys | {form.time: index}), body], axis=1)
     index = index.rename(form.time)
     if form.kind == "panel":
         levels = [ids] if len(form.levels) == 1 else list(zip(*ids, strict=True))

@@ -26,7 +26,7 @@ def columns_of_forecast(forecaster: Any, y: Any = None) -> Columns:
         return columns
     panel = getattr(forecaster, "_panel", None)
     form = panel.form if isinstance(panel, Panel) else read_target(y, columns).form
-    return Columns(columns.id, form.time, form.target)
+    return Columns(columns.id, None if form.dates_in_index else form.time, form.target)
 
 
 def known_of(forecaster: Any) -> dict[Hashable, Any]:

@@ -43,16 +43,21 @@ class Panel:
         if is_joint:
             _check_same_dates(form, timeline, [start for start, _ in found], ends)
         if covariates is not None:
-            if form.is_wide and len(set(ends)) > 1:
+            if form.is_wide and len(set(ends)) > 1 and covariates.values.shape[1]:
                 code = int(np.argmin(ends))
                 raise ValueError(
                     f"series {form.ids[code]!r} of y ends before others, which covariates do not "
                     "allow in a wide form: pass a MultiIndex (id, date) or a long frame."
                 )
-            found = [
-                (start, each._replace(covariates=covariates.part(code, start, end, gaps.fill)))
-                for (code, (start, each)), end in zip(enumerate(found), ends, strict=True)
+            parts = [
+                covariates.part(code, start, end, gaps.fill)
+                for (code, (start, _)), end in zip(enumerate(found), ends, strict=True)
             ]
+            if covariates.values.shape[1]:
+                found = [
+                    (start, each._replace(covariates=part))
+                    for (start, each), part in zip(found, parts, strict=True)
+                ]
         return cls(form, timeline, [each for _, each in found], ends, static, is_joint)
 
     def followed_by(self, steps: Steps, covariates: Covariates | None, gaps: Gaps) -> Panel:
@@ -63,7 +68,7 @@ class Panel:
             later = steps.after(code, end, known.values[-1], gaps)
             if covariates is not None:
                 part = covariates.part(code, end, end + len(later.values), gaps.fill)
-                later = later._replace(covariates=part)
+                later = later._replace(covariates=part if part.shape[1] else None)
             if known.sample_weight is not None:
                 later = later._replace(sample_weight=np.ones(len(later.values)))
             later = later._replace(values=later.values.astype(known.values.dtype))

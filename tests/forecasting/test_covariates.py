@@ -135,6 +135,13 @@ def test_dates_alone_say_which_steps_to_forecast() -> None:
         fitted.predict(X[40:].to_numpy())
 
 
+def test_x_without_columns_has_a_row_for_each_step_too() -> None:
+    with pytest.raises(ValueError, match="X has 39 rows, but y has 40 time steps"):
+        model().fit(np.empty((39, 0)), Y)
+    with pytest.raises(ValueError, match="X misses 2023-04-01"):
+        model().fit(Y, DATES[:39])
+
+
 def test_ignored_covariates_leave_the_dates() -> None:
     fitted = RecursiveForecaster(Ridge(), past=3, covariates="ignore").fit(Y, X)
     expected = RecursiveForecaster(Ridge(), past=3).fit(Y).predict(12)
@@ -251,6 +258,17 @@ def test_an_array_belongs_to_no_series_of_a_panel() -> None:
     with pytest.raises(ValueError, match="rows belong to no series and no date"):
         fitted.predict(prices[:3])
     assert len(model().fit(y["sales"]).predict(np.empty((3, 0)))) == 6
+
+
+def test_some_series_of_a_wide_form() -> None:
+    wide = pd.DataFrame({"a": Y, "b": 2 * Y})
+    fitted = RecursiveForecaster(Ridge(), past=2).fit(wide)
+    expected = fitted.predict(2)
+    ahead = pd.MultiIndex.from_product([["b"], DATES[40:42]])
+    pd.testing.assert_frame_equal(fitted.predict(ahead), expected[["b"]])
+    uneven = ahead.append(pd.MultiIndex.from_tuples([("a", DATES[40])]))
+    with pytest.raises(ValueError, match="X ends at other dates for some series"):
+        fitted.predict(uneven)
 
 
 def test_a_series_alone_has_no_ids() -> None:

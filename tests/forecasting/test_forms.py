@@ -98,9 +98,20 @@ def test_a_long_frame_of_one_series() -> None:
     # the only column that is left is the series
     alone = model(time_column="month").fit(one).predict(2)
     pd.testing.assert_frame_equal(alone, forecast)
-    # dates in the index, ids in a column
+
+
+def test_a_long_frame_with_dates_in_its_index() -> None:
+    expected = model(**NAMES).fit(LONG).predict(2).set_index("month")
     indexed = model(id_column="shop").fit(LONG.set_index("month")).predict(2)
-    pd.testing.assert_frame_equal(indexed, model(**NAMES).fit(LONG).predict(2))
+    pd.testing.assert_frame_equal(indexed, expected)
+    unnamed = model(id_column="shop").fit(LONG.set_index("month").rename_axis(None))
+    pd.testing.assert_frame_equal(unnamed.predict(2), expected.rename_axis(None))
+
+
+def test_the_target_column_of_a_frame_with_a_multiindex() -> None:
+    frame = PANEL.to_frame().assign(price=1.0)
+    forecast = model(target_column="sales").fit(frame).predict(2)
+    pd.testing.assert_frame_equal(forecast, model().fit(PANEL.to_frame()).predict(2))
 
 
 def test_each_forecast_is_that_of_the_series_alone_with_a_model_of_its_own() -> None:
