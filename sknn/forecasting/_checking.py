@@ -70,11 +70,16 @@ class SeriesChecks(ForecasterParameters):
         elif self.covariates == "ignore" or is_pandas(X, "Index") or _has_no_columns(X):
             X = np.empty((_num_samples(X), 0))
         elif n_dimensions(X) == 1:
+            other = (
+                "If it is the series, name it: fit(y=..., X=...)."
+                if reset
+                else "A number of steps is asked for by predict(horizon)."
+            )
             raise ValueError(
                 "X has one dimension. Expected 2D array, got 1D array instead: covariates have "
                 "the shape (n_timesteps, n_covariates). Reshape your data with X.reshape(-1, 1), "
                 'or X.to_frame(), if X is a covariate; set covariates="ignore" if it is only a '
-                "time index. If it is the series, name it: fit(y=..., X=...)."
+                f"time index. {other}"
             )
         # rows that belong to no step of interest may have gaps, see `Covariates.part`
         checks = {"ensure_min_features": 0, "ensure_all_finite": "allow-nan"}

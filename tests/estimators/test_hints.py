@@ -91,6 +91,8 @@ def test_every_name_that_is_meant_exists() -> None:
     assert set(VALUES) <= names | {"flip", "rotate", "erase"}
     known = {name for model in EVERY for name in inspect.signature(type(model)).parameters}
     known |= set(inspect.signature(NeuralClassifier.fit).parameters)
+    known |= set(inspect.signature(RecursiveForecaster).parameters)
+    known |= set(inspect.signature(RecursiveForecaster.predict).parameters)
     assert set(KEYWORDS) <= known
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -157,3 +159,50 @@ def test_cross_validation_of_dated_series() -> None:
     assert_array_equal(cross_val_score(model(), X[:40], Y, cv=cv), expected)
     alone = cross_val_score(model(), np.empty((40, 0)), Y.to_numpy(), cv=cv)
     assert_array_equal(cross_val_score(model(), Y.to_frame()[[]], Y, cv=cv), alone)
+
+
+def test_scores_compare_dates() -> None:
+    fitted = model().fit(X[:35], Y[:35])
+    expected = r2_score(Y[35:], fitted.predict(X[35:40]))
+    assert fitted.score(X[35:40], Y[35:]) == expected
+    assert fitted.score(X[35:40][::-1], Y[35:].sample(frac=1, random_state=0)) == expected
+    assert fitted.score(X[35:40], Y[35:].to_numpy()) == expected
+    weights = np.arange(5.0)
+    weighted = r2_score(Y[35:], fitted.predict(X[35:40]), sample_weight=weights)
+    assert fitted.score(X[35:40], Y[35:][::-1], weights[::-1]) == pytest.approx(weighted)
+    for other in (Y[30:35], Y[34:]):
+        with pytest.raises(ValueError, match="y has other dates than the forecast"):
+            fitted.score(X[35:40], other)
+
+
+def test_weights_are_routed() -> None:
+    cv = TimeSeriesSplit(n_splits=2, test_size=5)
+    weights = np.arange(40.0)
+    with config_context(enable_metadata_routing=True):
+        routed = model().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        scores = cross_val_score(routed, X[:40], Y, cv=cv, params={"sample_weight": weights})
+    expected = [
+        model().fit(X[:n], Y[:n], sample_weight=weights[:n]).score(X[n : n + 5], Y[n : n + 5])
+        for n in (30, 35)
+    ]
+    assert_allclose(scores, expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: RecursiveForecaster(lags=3), "Did you mean 'past'"),
+        (lambda: RecursiveForecaster(level=0.8), "Did you mean 'interval'"),
+        (lambda: model().fit(Y).predict(fh=3), "Did you mean 'horizon'"),
+        (lambda: model().fit(Y).predict(h=3), "Did you mean 'horizon'"),
+        (lambda: model().fit(Y, weights=np.ones(40)), "Did you mean 'sample_weight'"),
+    ],
+)
+def test_words_of_other_libraries(call: Any, hint: str) -> None:
+    with pytest.raises(TypeError, match=hint):
+        call()
+
+
+def test_a_list_of_steps_is_no_number_of_steps() -> None:
+    with pytest.raises(ValueError, match=r"X has one dimension.*asked for by predict\(horizon\)"):
+        model().fit(Y).predict([1, 2, 3])
