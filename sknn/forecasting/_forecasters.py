@@ -20,9 +20,13 @@ n_features_in_ : int
 feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Their names, if X is a DataFrame whose column names are all strings.""",
     windows="""\
-The regressor gets windows as rows of shape (past,). Several series and covariates are the channels
-of a window: a regressor whose tags say that it takes arrays of three dimensions gets them in the
-shape (past, n_channels), series first; any other gets them flattened, step by step.""",
+The regressor gets windows as rows of shape (past,), those of all series one below the other.
+Covariates, static features and, with ``model="joint"``, further series are more channels of a
+window: a regressor whose tags say that it takes arrays of three dimensions gets them in the shape
+(past, n_channels), series first; any other gets them flattened, step by step.
+
+The dates of y are a regular grid, which `freq` names or the dates show. The forecaster keeps the
+series of `fit` and `update`, and so do its files.""",
     coverage="""\
 Forecasts of the same distance, from overlapping windows, have errors that resemble each other. The
 coverage that conformal prediction guarantees for independent samples therefore holds only nearly.\
@@ -74,13 +78,21 @@ class RecursiveForecaster(Forecaster):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import pandas as pd
     >>> from sklearn.linear_model import LinearRegression
     >>> from sknn.forecasting import RecursiveForecaster
-    >>> y = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
-    >>> fibonacci = RecursiveForecaster(LinearRegression(), past=2, scale=None).fit(None, y)
-    >>> fibonacci.forecast(4).round(6)
-    array([ 89., 144., 233., 377.])
+    >>> months = pd.date_range("2024-01", periods=10, freq="MS")
+    >>> y = pd.Series([1, 1, 2, 3, 5, 8, 13, 21, 34, 55], months, name="rabbits")
+    >>> fibonacci = RecursiveForecaster(LinearRegression(), past=2, scale=None).fit(y)
+    >>> fibonacci.predict(3).round(6)
+    2024-11-01     89.0
+    2024-12-01    144.0
+    2025-01-01    233.0
+    Freq: MS, Name: rabbits, dtype: float64
+    >>> later = pd.Series([89, 144], pd.to_datetime(["2024-11-01", "2024-12-01"]))
+    >>> fibonacci.update(later).predict(1).round(6)
+    2025-01-01    233.0
+    Freq: MS, Name: rabbits, dtype: float64
     """
 
     interval_steps: int = parameter(
@@ -148,14 +160,21 @@ class DirectForecaster(Forecaster):
     Examples
     --------
     >>> import numpy as np
+    >>> import pandas as pd
     >>> from sklearn.linear_model import LinearRegression
     >>> from sklearn.model_selection import TimeSeriesSplit, cross_val_score
     >>> from sknn.forecasting import DirectForecaster
-    >>> month = np.arange(120)
-    >>> y = 0.1 * month + np.sin(2 * np.pi * month / 12)
-    >>> forecaster = DirectForecaster(LinearRegression(), past=24, horizon=6, covariates="ignore")
+    >>> months = pd.period_range("2015-01", periods=120, freq="M")
+    >>> step = np.arange(120)
+    >>> y = pd.Series(0.1 * step + np.sin(2 * np.pi * step / 12), months)
+    >>> forecaster = DirectForecaster(LinearRegression(), past=24, horizon=6)
+    >>> forecaster.fit(y).predict(3).round(3)
+    2025-01    12.000
+    2025-02    12.600
+    2025-03    13.066
+    Freq: M, dtype: float64
     >>> cv = TimeSeriesSplit(n_splits=3, test_size=6)
-    >>> cross_val_score(forecaster, month, y, cv=cv).round(6)
+    >>> cross_val_score(forecaster, y.to_frame()[[]], y, cv=cv).round(6)
     array([1., 1., 1.])
     """
 
