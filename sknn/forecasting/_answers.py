@@ -16,7 +16,7 @@ from ._models import Origins, WindowModel
 from ._panel import Panel
 from ._rows import Rows
 from ._series import Series
-from ._timeline import is_pandas
+from ._timeline import BETWEEN, date_text, is_pandas
 
 
 class Answers(FitsModels):
@@ -85,11 +85,25 @@ class Answers(FitsModels):
                 end = panel.form.place(panel.timeline, code, start - 1)
                 raise ValueError(
                     f"X has no step after {end}, where y ends: predict forecasts what follows."
+                    + self._dates_between(table)
                 )
             part = None if X is None else known.part(code, start, stop)
             part = part if self.n_features_in_ else None
             ahead.append(panel.ahead(code, stop - panel.ends[code], part))
         return list(codes), ahead
+
+    def _dates_between(self, table: Table) -> str:
+        """Return what there is to say of dates of X that are no steps of y."""
+        timeline = self._panel.timeline
+        if timeline is None or table.index is None:
+            return ""
+        between = table.index[timeline.positions(table.index) == BETWEEN]
+        if not len(between):
+            return ""
+        return (
+            f" Its date {date_text(between[-1])} is no step of y, which has steps of "
+            f"{timeline.freq!r} from {timeline.text(0)} on."
+        )
 
     def _later_covariates(
         self, values: np.ndarray, table: Table, horizon: int | None

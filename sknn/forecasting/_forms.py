@@ -175,15 +175,16 @@ def split_frame(frame: Any, name_id: Any, name_time: Any, name: str) -> tuple[An
     """Return ids, or None, dates and the other columns of a frame."""
     import pandas as pd
 
-    ids = None
+    ids = column = None
     index = frame.index
     if name_id is not None and name_id in frame.columns:
         ids, frame = pd.Index(frame[name_id]), frame.drop(columns=name_id)
     if name_time is not None and name_time in frame.columns:
-        index, frame = pd.Index(frame[name_time]), frame.drop(columns=name_time)
+        column, index = name_time, pd.Index(frame[name_time])
+        frame = frame.drop(columns=name_time)
     if ids is None and is_pandas(index, "MultiIndex"):
         ids, index = index.droplevel(-1), index.get_level_values(-1)
-    return ids, checked_dates(index, name), frame
+    return ids, checked_dates(index, name, column), frame
 
 
 def _panel(index: Any, values: np.ndarray, *, target: Any, is_frame: bool) -> Target:

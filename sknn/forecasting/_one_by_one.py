@@ -78,6 +78,8 @@ def series_of(data: Any, columns: Columns, times: Any) -> dict[Hashable, Any]:
     """Return each series by its name as a pandas Series; `times` are those of an array."""
     import pandas as pd
 
+    if columns.time not in getattr(data, "columns", ()):  # the dates of a long frame's index
+        columns = columns._replace(time=None)
     target = read_target(data, columns)
     index = times if target.index is None else target.index
     names = target.form.ids

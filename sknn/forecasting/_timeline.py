@@ -150,7 +150,7 @@ def has_dates(index: Any) -> bool:
     return is_pandas(index, "DatetimeIndex", "PeriodIndex")
 
 
-def checked_dates(index: Any, name: str) -> Any:
+def checked_dates(index: Any, name: str, column: Any = None) -> Any:
     """Return an index of dates, periods or whole numbers; raise ValueError for others."""
     if index.hasnans:
         place = int(np.flatnonzero(index.isna())[0])
@@ -165,11 +165,16 @@ def checked_dates(index: Any, name: str) -> Any:
             f"the index of {name} has numbers that are not whole, such as {numbers[0]:g}: dates "
             f"are expected, or whole numbers. {name}.reset_index(drop=True) counts the rows."
         )
-    first = f", the first is {index[0]!r}" if len(index) else ""
+    kind = f"of type {index.dtype}" + (f", the first is {index[0]!r}" if len(index) else "")
+    if column is not None:
+        where = f"{name}[{column!r}]"
+        raise ValueError(
+            f"{where} holds no dates but is {kind}. Make dates of it, {where} = "
+            f"pd.to_datetime({where})."
+        )
     raise ValueError(
-        f"the index of {name} is no DatetimeIndex but of type {index.dtype}{first}. Make dates of "
-        f"it, {name}.index = pd.to_datetime({name}.index), or drop it, "
-        f"{name}.reset_index(drop=True)."
+        f"the index of {name} is no DatetimeIndex but {kind}. Make dates of it, {name}.index = "
+        f"pd.to_datetime({name}.index), or drop it, {name}.reset_index(drop=True)."
     )
 
 
