@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._forms import Columns, Form, is_text, known_codes, split_frame
+from ._forms import Columns, Form, is_other_frame, is_text, known_codes, split_frame
 from ._rows import FILLS, Rows
 from ._timeline import Timeline, checked_dates, has_dates, is_pandas
 
@@ -19,6 +19,9 @@ class Table:
         self.index: Any = None  # dates of the rows, None if X has none that count
         self.data = X  # the columns that are covariates
         if is_pandas(X, "DataFrame"):
+            if not X.columns.is_unique:
+                name = X.columns[X.columns.duplicated()][0]
+                raise ValueError(f"X has the column {name!r} twice.")
             if columns.target is not None and columns.target in X.columns:
                 raise ValueError(
                     f"X has the column {columns.target!r}, which is y: leave it out, "
@@ -30,6 +33,11 @@ class Table:
             elif has_dates(X.index):
                 self.index = X.index
             self._read_ids(ids, form)
+        elif is_other_frame(X) and (dated or columns.given):
+            raise ValueError(
+                f"X is of type {type(X).__name__}, whose rows have no index to find the dates of y "
+                "by: use X.to_pandas(), and set the index or time_column."
+            )
         elif is_pandas(X, "Index"):
             if is_pandas(X, "MultiIndex"):
                 self._read_ids(X.droplevel(-1), form)

@@ -74,7 +74,7 @@ def read_target(y: Any, columns: Columns) -> Target:
             f"y is of type {type(y).__name__}, but id_column, time_column and target_column name "
             "columns of a pandas DataFrame: pass one, or leave them out."
         )
-    if is_pandas(y, "Index") or _is_other_frame(y):
+    if is_pandas(y, "Index") or is_other_frame(y):
         raise ValueError(
             f"y is of type {type(y).__name__}: pass a pandas Series or DataFrame, or an array. "
             "Tables of polars and pyarrow have the method to_pandas()."
@@ -243,7 +243,8 @@ def _check_form(later: Form, form: Form) -> None:
         )
     if form.is_wide != later.is_wide:
         raise ValueError(
-            f"y is {_FORMS[later.kind]}, but the forecaster was fitted with {_FORMS[form.kind]}."
+            f"y is {_FORMS[later.kind]}, but the forecaster was fitted with {_FORMS[form.kind]}. "
+            "The series comes first in update(y, X), and last in observe(X, y)."
         )
     if later.kind == form.kind == "wide" and set(later.ids) != set(form.ids):
         (name, *_) = [each for each in form.ids if each not in later.ids]
@@ -320,6 +321,9 @@ def _numbers(y: Any) -> np.ndarray:
     )
 
 
-def _is_other_frame(y: Any) -> bool:
-    """Say whether data are a table of another library."""
-    return hasattr(y, "__dataframe__") or (hasattr(y, "columns") and hasattr(y, "schema"))
+def is_other_frame(data: Any) -> bool:
+    """Say whether data are a table of another library than pandas."""
+    has_columns = hasattr(data, "__dataframe__") or (
+        hasattr(data, "columns") and hasattr(data, "schema")
+    )
+    return has_columns and not is_pandas(data)

@@ -157,11 +157,17 @@ class Steps:
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         if self.timeline is None:
             return ValueError(f"y misses {place}{more}, which a later part begins after.")
+        hint = ""
+        if self.timeline.tz is None and ":" in place:
+            hint = (
+                " Hours that a change to summer time leaves out need a time zone: "
+                "y.index.tz_localize(zone)."
+            )
         return ValueError(
             f"y misses {place}{more}: dates are expected in steps of {self.timeline.freq!r} from "
             f"{self.timeline.text(0)} on. Pass all of them, or set fill='interpolate', 'previous' "
             "or 'nan'. If the steps are others, set freq; if the rows do follow each other, "
-            "y.reset_index(drop=True) counts them."
+            f"y.reset_index(drop=True) counts them.{hint}"
         )
 
 

@@ -251,11 +251,11 @@ def _frequency_beside_gaps(dates: Any) -> str | None:
     sizes = {}
     for freq in sorted(candidates):
         grid = pd.date_range(dates[0], dates[-1], freq=freq)
-        if len(grid) >= len(dates) and dates.isin(grid).all():
+        places = grid.get_indexer(dates)
+        # a grid on which dates rarely follow each other says nothing
+        if (places >= 0).all() and (np.diff(places) == 1).mean() >= 0.5:
             sizes[freq] = len(grid)
-    # A grid of which most is missing says nothing.
-    likely = [freq for freq, size in sizes.items() if size <= 2 * len(dates)]
-    return min(likely, key=lambda freq: sizes[freq]) if likely else None
+    return min(sizes, key=lambda freq: sizes[freq]) if sizes else None
 
 
 def _period_offset(freq: Any) -> Any:

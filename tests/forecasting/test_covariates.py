@@ -161,6 +161,11 @@ def test_columns_go_by_their_names() -> None:
         fitted.predict(X.rename(columns={"price": "cost"}))
 
 
+def test_a_column_that_comes_twice() -> None:
+    with pytest.raises(ValueError, match="X has the column 'price' twice"):
+        model().fit(Y, pd.concat([X, X], axis=1))
+
+
 # -------------------------------------------------------------------------------------------- gaps
 
 

@@ -272,6 +272,8 @@ def test_tables_of_other_libraries() -> None:
 
     with pytest.raises(ValueError, match=r"y is of type Frame: .*to_pandas\(\)"):
         model().fit(y=Frame())
+    with pytest.raises(ValueError, match=r"X is of type Frame, whose rows have no index"):
+        model().fit(y=WIDE["north"], X=Frame())
 
 
 # --------------------------------------------------------------------------------------- bounds

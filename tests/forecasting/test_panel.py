@@ -162,6 +162,13 @@ def test_refused_steps_change_nothing(name: str) -> None:
     pd.testing.assert_series_equal(forecaster.predict(3), expected)
 
 
+def test_x_in_place_of_y_is_refused_with_the_order() -> None:
+    forecaster = model().fit(Y[:40], X)
+    for call in (forecaster.update, lambda X, y: forecaster.observe(y, X)):
+        with pytest.raises(ValueError, match=r"y is a wide DataFrame.*first in update\(y, X\)"):
+            call(X[40:], Y[40:])
+
+
 def test_refused_steps_of_a_panel() -> None:
     forecaster = model().fit(PANEL.groupby(level=0).head(40))
     with pytest.raises(ValueError, match="y has the series 'c', which y of fit has not"):

@@ -82,6 +82,18 @@ def test_the_first_missing_date_is_named(order: int) -> None:
         model().fit(business.drop(pd.Timestamp("2024-01-15")))
 
 
+def test_two_series_one_after_the_other_have_a_gap_between_them() -> None:
+    later = Y.set_axis(Y.index + pd.DateOffset(years=20))
+    with pytest.raises(ValueError, match="y misses 2023-04-30 and 199 more: .* of 'ME'"):
+        model().fit(pd.concat([Y, later]))
+
+
+def test_an_hour_that_the_clock_leaves_out() -> None:
+    local = pd.date_range("2024-03-30", periods=40, freq="h", tz="Europe/Berlin").tz_localize(None)
+    with pytest.raises(ValueError, match="y misses 2024-03-31 02:00:00: .*tz_localize"):
+        model().fit(pd.Series(np.arange(40.0), local))
+
+
 FILLED = {
     "interpolate": [1.0, 2, 3, 4, 6, 8, 8],
     "previous": [1.0, 1, 1, 4, 4, 8, 8],
