@@ -14,6 +14,7 @@ from ._covariates import Covariates, Table
 from ._intervals import ConformalIntervals
 from ._models import Origins, WindowModel
 from ._panel import Panel
+from ._parameters import levels_of
 from ._rows import Rows
 from ._series import Series
 from ._timeline import BETWEEN, date_text, is_pandas
@@ -25,6 +26,7 @@ class Answers(FitsModels):
     _panel: Panel
     _model: WindowModel
     _intervals: list[ConformalIntervals]  # one for each level
+    _levels: Any  # `interval` as it was in fit
     _limits: np.ndarray | None  # (n_series, 2)
 
     def _answer(
@@ -173,8 +175,13 @@ class Answers(FitsModels):
                 f"X asks for intervals of {n_steps} steps, but they were calibrated for "
                 f"{n_calibrated} steps ahead: raise {self._reach} before fit."
             )
-        bounds = [each.predict(origins, n_steps) for each in self._intervals]
-        return np.stack(bounds, axis=-2)
+        bounds = np.stack([each.predict(origins, n_steps) for each in self._intervals], axis=-2)
+        # quantiles that are fitted one by one may cross: an interval holds those of lower levels
+        order = np.argsort(levels_of(self._levels))
+        lower, upper = bounds[..., order, 0], bounds[..., order, 1]
+        bounds[..., order, 0] = np.minimum.accumulate(lower, axis=-1)
+        bounds[..., order, 1] = np.maximum.accumulate(upper, axis=-1)
+        return bounds
 
     def _limited(self, code: int, values: np.ndarray) -> np.ndarray:
         """Return a forecast within `bounds`, (n_steps, n_channels, ...)."""

@@ -157,6 +157,23 @@ def test_intervals_of_several_series_are_those_of_each() -> None:
         assert_allclose(together[:, k], alone)
 
 
+def test_an_interval_holds_those_of_lower_levels() -> None:
+    class Fixed:
+        margins = np.zeros((1, 1))
+
+        def __init__(self, *bounds: float) -> None:
+            self.bounds = np.array(bounds)
+
+        def predict(self, origins: Any, n_steps: int) -> np.ndarray:
+            return np.broadcast_to(self.bounds, (1, 1, 1, 2))
+
+    model = RecursiveForecaster(
+        Ridge(), past=6, interval=[0.8, 0.5, 0.9], interval_steps=1, calibration_fraction=0.4
+    ).fit(SERIES)
+    model._intervals = [Fixed(-2, 1), Fixed(-1, 2), Fixed(-1.5, 3)]
+    assert_array_equal(model.predict_interval(1)[0], [[-2, 2], [-1, 2], [-2, 3]])
+
+
 def test_covariates_reach_the_intervals() -> None:
     """A series that follows its covariate exactly leaves nothing uncertain."""
     X = rng.normal(size=(112, 1))

@@ -214,3 +214,40 @@ def test_a_fit_forgets_the_names_of_an_earlier_one() -> None:
     forecaster = RecursiveForecaster(Ridge(), past=3).fit(X, Y).fit(None, Y)
     assert forecaster.n_features_in_ == 0
     assert not hasattr(forecaster, "feature_names_in_")
+
+
+DATES = pd.date_range("2020-01-01", periods=84, freq="MS")
+DATED = pd.Series(Y, DATES[:80])
+KNOWN = pd.DataFrame(rng.normal(size=(84, 2)), DATES, ["price", "month"])
+PAIR = pd.DataFrame({"a": DATED, "b": -DATED})
+REFUSED_DATES: dict[str, Callable[[Any], Any]] = {
+    "twice": lambda model: model.fit(y=pd.concat([DATED, DATED]), X=KNOWN),
+    "missing": lambda model: model.fit(y=DATED.drop(DATES[7]), X=KNOWN),
+    "missing in X": lambda model: model.fit(y=DATED, X=KNOWN.drop(DATES[7])),
+    "texts": lambda model: model.fit(DATED.set_axis(DATES[:80].astype(str))),
+    "two tables": lambda model: model.fit(PAIR, KNOWN),
+    "static": lambda model: model.fit(PAIR, static=pd.DataFrame({"size": [1.0]}, ["a"])),
+    "weights": lambda model: model.fit(DATED, sample_weight=np.ones(3)),
+    "fill": lambda model: model.set_params(fill="nan").fit(DATED),
+    "level": lambda model: model.set_params(interval=[0.8, 2]).fit(DATED),
+    "bounds": lambda model: model.set_params(bounds=(0, 1)).fit(DATED),
+    "freq": lambda model: model.set_params(freq="D").fit(DATED),
+    "joint": lambda model: model.set_params(model="joint").fit(PAIR.mask(PAIR.index == DATES[0])),
+    "column": lambda model: model.set_params(id_column="shop").fit(PAIR),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED_DATES)
+def test_refused_dates(refused: str) -> None:
+    unfitted = RecursiveForecaster(Ridge(), past=6)
+    fitted = clone(unfitted).fit(y=DATED, X=KNOWN)
+    for model, answers in ((unfitted, list), (fitted, lambda: [fitted.predict(KNOWN)])):
+        before = {k: v for k, v in vars(model).items() if k not in model.get_params()}
+        expected = answers()
+        with pytest.raises(ValueError, match="."):
+            REFUSED_DATES[refused](model)
+        after = {k: v for k, v in vars(model).items() if k not in model.get_params()}
+        assert after == before
+        model.set_params(**clone(unfitted).get_params(deep=False))
+        for answer, value in zip(answers(), expected, strict=True):
+            pd.testing.assert_series_equal(answer, value)
