@@ -1,8 +1,8 @@
 """Forecasts of time series with any regressor, in scikit-learn's terms.
 
-A row is a time step, and the rows are in the order of time. What a forecaster is fitted on ends
-where its forecast begins, so ``cross_val_score(forecaster, X, y, cv=TimeSeriesSplit())`` tells how
-well it forecasts.
+One or many series, of pandas with their dates, or arrays whose rows are in the order of time. What
+a forecaster is fitted on ends where its forecast begins. How good it is tells `cross_validate`, and
+for arrays ``cross_val_score(forecaster, X, y, cv=TimeSeriesSplit())``.
 """
 
 from ._forecasters import DirectForecaster, RecursiveForecaster

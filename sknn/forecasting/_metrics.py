@@ -94,7 +94,7 @@ def mase(
     train = _columns("y_train", _in_order(y_train), allow_nan=True)
     scales = _scales(true, train, season)
     errors = [
-        np.abs(y - forecast).mean() / scale
+        scaled_error(y, forecast, scale)
         for y, forecast, scale in zip(true.values, predicted.values, scales, strict=True)
     ]
     return _average(errors, multioutput)
@@ -144,10 +144,10 @@ def smape(
     0.5
     """
     true, predicted = _pair(y_true, y_pred, "y_pred")
-    errors = []
-    for y, forecast in zip(true.values, predicted.values, strict=True):
-        size = np.abs(y) + np.abs(forecast)
-        errors.append(np.mean(2 * np.abs(y - forecast) / np.where(size > 0, size, 1)))
+    errors = [
+        relative_error(y, forecast)
+        for y, forecast in zip(true.values, predicted.values, strict=True)
+    ]
     return _average(errors, multioutput)
 
 
@@ -194,15 +194,35 @@ def coverage(
     """
     true, below = _pair(y_true, lower, "lower")
     _, above = _pair(y_true, upper, "upper")
-    shares = []
-    for y, low, high in zip(true.values, below.values, above.values, strict=True):
-        if (low > high).any():
-            step = int(np.argmax(low > high))
-            raise ValueError(
-                f"lower lies above upper at position {step}: {low[step]:g} > {high[step]:g}."
-            )
-        shares.append(np.mean((low <= y) & (y <= high)))
+    shares = [
+        share_inside(*each) for each in zip(true.values, below.values, above.values, strict=True)
+    ]
     return _average(shares, multioutput)
+
+
+# ------------------------------------------------------------ of one series, (n_timesteps,) each
+
+
+def scaled_error(y: np.ndarray, forecast: np.ndarray, scale: float) -> float:
+    """Return the mean absolute error in units of a scale."""
+    return float(np.abs(y - forecast).mean() / scale)
+
+
+def relative_error(y: np.ndarray, forecast: np.ndarray) -> float:
+    """Return the symmetric mean absolute percentage error, a fraction."""
+    size = np.abs(y) + np.abs(forecast)
+    return float(np.mean(2 * np.abs(y - forecast) / np.where(size > 0, size, 1)))
+
+
+def share_inside(y: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+    """Return the share of steps between two bounds; raise ValueError if these are crossed."""
+    crossed = lower > upper
+    if crossed.any():
+        step = int(np.argmax(crossed))
+        raise ValueError(
+            f"lower lies above upper at position {step}: {lower[step]:g} > {upper[step]:g}."
+        )
+    return float(np.mean((lower <= y) & (y <= upper)))
 
 
 # -------------------------------------------------------------------------------------- series
@@ -272,14 +292,14 @@ def _scales(true: Columns, train: Columns, season: int) -> list[float]:
         raise ValueError(f"y_train lacks the series {missing[0]!r}, which y_true has.")
     else:
         order = [train.labels.index(label) for label in true.labels]
-    return [_scale(train.values[i], season, _which(train, i)) for i in order]
+    return [scale_of(train.values[i], season, _which(train, i)) for i in order]
 
 
 def _which(train: Columns, i: int) -> str:
     return "" if len(train.values) == 1 else f", series {train.labels[i]!r},"
 
 
-def _scale(train: np.ndarray, season: int, which: str) -> float:
+def scale_of(train: np.ndarray, season: int, which: str = "") -> float:
     """Return the mean absolute seasonal difference of a training series, (n_timesteps,)."""
     if len(train) <= season:
         raise ValueError(

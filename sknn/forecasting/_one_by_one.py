@@ -104,21 +104,20 @@ def forecasts_of(
 
 def bounds_of(
     interval: Any, names: Sequence[Hashable], labels: Sequence[str], columns: Columns, times: Any
-) -> dict[Hashable, Any]:
-    """Return the bounds of each series as a DataFrame, with two columns a level of coverage."""
-    import pandas as pd
-
+) -> dict[Hashable, dict[str, np.ndarray]]:
+    """Return the bounds of each series, (n_steps,) each, by names such as lower_80."""
     bounds = [f"{side}_{label}" for label in labels for side in ("lower", "upper")]
-    if not is_pandas(interval):  # (n_steps[, n_series][, n_levels], 2)
-        values = np.reshape(interval, (len(interval), len(names), len(bounds)))
-        frames = (pd.DataFrame(values[:, i], times, bounds) for i in range(len(names)))
-        return dict(zip(names, frames, strict=True))
-    if interval.columns.nlevels > 1:  # a wide frame
-        return {name: interval[name] for name in names}
-    found = {}
-    for bound in bounds:
-        one = interval.drop(columns=set(bounds) - {bound})
-        named = columns._replace(target=bound) if columns.given else columns
-        alone = one if columns.given or one.index.nlevels > 1 else one[bound]
-        found[bound] = series_of(alone, named, times)
-    return {name: pd.DataFrame({bound: found[bound][name] for bound in bounds}) for name in names}
+    if is_pandas(interval) and interval.columns.nlevels == 1:
+        found: dict[Hashable, dict[str, np.ndarray]] = {}
+        for bound in bounds:
+            one = interval.drop(columns=set(bounds) - {bound})
+            named = columns._replace(target=bound) if columns.given else columns
+            alone = one if columns.given or one.index.nlevels > 1 else one[bound]
+            for name, values in series_of(alone, named, times).items():
+                found.setdefault(name, {})[bound] = values.to_numpy()
+        return found
+    if is_pandas(interval):  # a wide frame
+        names = interval.columns.get_level_values(0).unique().tolist()
+    # (n_steps[, n_series][, n_levels], 2)
+    stacked = np.reshape(interval, (len(interval), len(names), len(bounds)))
+    return {name: dict(zip(bounds, stacked[:, i].T, strict=True)) for i, name in enumerate(names)}

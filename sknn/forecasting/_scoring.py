@@ -14,7 +14,7 @@ from sklearn.metrics import mean_pinball_loss
 from sknn.training import Interrupted
 
 from ._forms import Columns
-from ._metrics import coverage, mase
+from ._metrics import mase, relative_error, scale_of, scaled_error, share_inside, smape
 from ._one_by_one import bounds_of, coverages_of, forecasts_of, steps_to_predict
 from ._rolling import Origin, Timed
 from ._timeline import date_text
@@ -36,12 +36,29 @@ class Task(NamedTuple):
     n_printed: int | None  # number of origins, if a line is printed for each
 
 
+class Steps(NamedTuple):
+    """The steps of one series after an origin, (n_steps,) each."""
+
+    name: Hashable
+    times: Any  # pandas Index
+    numbers: np.ndarray  # 1 for the first step of a forecast
+    actual: np.ndarray  # NaN where it is not known
+    forecast: np.ndarray
+    bounds: Mapping[str, np.ndarray]  # by names such as lower_80
+
+    def part(self, chosen: np.ndarray) -> Steps:
+        """Return some of the steps."""
+        bounds = {bound: values[chosen] for bound, values in self.bounds.items()}
+        times, numbers, actual, forecast = (each[chosen] for each in self[1:5])
+        return Steps(self.name, times, numbers, actual, forecast, bounds)
+
+
 class Outcome(NamedTuple):
     """What has come of an origin."""
 
     origin: Origin
     scores: list[dict[str, Any]]  # a row a series
-    steps: list[Any]  # a DataFrame a series, a row a step
+    steps: list[Steps]  # of each series
     failure: Exception | None = None  # of fit or predict
     undefined: Sequence[str] = ()  # scores that could not be computed, and why
 
@@ -85,32 +102,34 @@ def _score(task: Task, forecaster: Any, origin: Origin, learn: Callable[[], Any]
     }
     scores: list[dict[str, Any]] = []
     undefined: list[str] = []
-    for name, steps in forecasts.items():
-        known = steps[steps["actual"].notna()]
-        if len(known):
-            row = {"origin": origin.last, "series": name}
-            values, problems = _scores_of(task, origin, name, known, levels)
+    for steps in forecasts:
+        is_known = ~np.isnan(steps.actual)
+        if is_known.any():
+            row = {"origin": origin.last, "series": steps.name}
+            values, problems = _scores_of(task, origin, steps.part(is_known), levels)
             scores.append(row | values | seconds)
             undefined += problems
     _report(task, origin, scores)
-    return Outcome(origin, scores, list(forecasts.values()), None, undefined)
+    return Outcome(origin, scores, forecasts, None, undefined)
 
 
 def _scores_of(
-    task: Task, origin: Origin, name: Hashable, steps: Any, levels: Mapping[str, float]
+    task: Task, origin: Origin, steps: Steps, levels: Mapping[str, float]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the scores of one series, and those that are not defined, with the reason."""
-    series = task.series[name]
-    y_train = Timed(series, series.index).between(origin.after, origin.last)
-    actual, forecast = steps["actual"].to_numpy(), steps["forecast"].to_numpy()
+    series = task.series[steps.name]
+    past = Timed(series, series.index).between(origin.after, origin.last).sort_index().to_numpy()
+    actual, forecast = steps.actual, steps.forecast
     calls: dict[str, Callable[[], Any]] = {}
     for metric, function in task.scorers.items():
         calls[metric] = partial(function, actual, forecast)
         if function is mase:
-            calls[metric] = partial(mase, actual, forecast, y_train=y_train, season=task.season)
+            calls[metric] = partial(_scaled, actual, forecast, past, task.season)
+        elif function is smape:
+            calls[metric] = partial(relative_error, actual, forecast)
     for label, level in levels.items():
-        bounds = steps[f"lower_{label}"].to_numpy(), steps[f"upper_{label}"].to_numpy()
-        calls[f"coverage_{label}"] = partial(coverage, actual, *bounds)
+        bounds = steps.bounds[f"lower_{label}"], steps.bounds[f"upper_{label}"]
+        calls[f"coverage_{label}"] = partial(share_inside, actual, *bounds)
         calls[f"pinball_{label}"] = partial(_pinball, actual, *bounds, level)
     values: dict[str, Any] = {}
     undefined = []
@@ -121,9 +140,14 @@ def _scores_of(
             if task.error_score == "raise":
                 raise
             values[metric] = task.error_score
-            which = "" if len(task.series) == 1 else f" of series {name!r}"
+            which = "" if len(task.series) == 1 else f" of series {steps.name!r}"
             undefined.append(f"{metric}{which} at {date_text(origin.last)}: {error}")
     return values, undefined
+
+
+def _scaled(y: np.ndarray, forecast: np.ndarray, past: np.ndarray, season: int) -> float:
+    """Return the mean absolute scaled error, as `mase` does, of (n_steps,) arrays."""
+    return scaled_error(y, forecast, scale_of(past, season))
 
 
 def _pinball(y: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float) -> float:
@@ -137,11 +161,12 @@ def _failed(task: Task, origin: Origin, failure: Exception | None) -> Outcome:
     """Return the outcome of an origin whose fit or forecast has raised an error."""
     scores, forecasts = [], []
     for name, series in task.series.items():
-        ahead = Timed(series, series.index).ahead(origin.last, task.horizon)
+        ahead = Timed(series, series.index).ahead(origin.last, task.horizon).sort_index()
         if ahead.notna().any():
             row: dict[str, Any] = {"origin": origin.last, "series": name}
             scores.append(row | dict.fromkeys(task.scorers, task.error_score))
-            forecasts.append(_steps(origin, name, ahead, np.full(len(ahead), np.nan)))
+            numbers, unknown = np.arange(1, len(ahead) + 1), np.full(len(ahead), np.nan)
+            forecasts.append(Steps(name, ahead.index, numbers, ahead.to_numpy(), unknown, {}))
     return Outcome(origin, scores, forecasts, failure)
 
 
@@ -161,8 +186,8 @@ def _report(task: Task, origin: Origin, scores: Sequence[Mapping[str, Any]]) -> 
 
 def _forecast(
     task: Task, forecaster: Any, origin: Origin, levels: Mapping[str, float]
-) -> dict[Hashable, Any]:
-    """Return the forecast of each series as a frame of steps, with what came."""
+) -> list[Steps]:
+    """Return the forecast of each series, with what came."""
     X = None
     if task.X is not None:
         # series that end before the others are forecast from there on
@@ -172,19 +197,20 @@ def _forecast(
     times = task.y.times_ahead(origin.last, task.horizon)
     names = list(task.series)
     forecasts = forecasts_of(forecaster.predict(*arguments), names, task.answer, times)
-    bounds: dict[Hashable, Any] = {}
+    bounds: dict[Hashable, dict[str, np.ndarray]] = {}
     if levels:
         interval = forecaster.predict_interval(*arguments)
         bounds = bounds_of(interval, names, list(levels), task.answer, times)
-    frames = {}
+    found = []
     for name, forecast in forecasts.items():
-        actual = task.series[name].reindex(forecast.index)
-        frame = _steps(origin, name, actual, forecast.to_numpy())
-        if bounds:
-            frame = frame.assign(**{side: bounds[name][side].to_numpy() for side in bounds[name]})
+        actual = task.series[name].reindex(forecast.index).to_numpy()
+        numbers = np.arange(1, len(forecast) + 1)
+        steps = Steps(
+            name, forecast.index, numbers, actual, forecast.to_numpy(), bounds.get(name, {})
+        )
         # a series that ended before the origin is forecast from its own end
-        frames[name] = frame[frame["time"] > origin.last]
-    return frames
+        found.append(steps.part(np.asarray(forecast.index > origin.last)))
+    return found
 
 
 def _ends(task: Task, origin: Origin) -> list[Any]:
@@ -193,19 +219,3 @@ def _ends(task: Task, origin: Origin) -> list[Any]:
         Timed(each, each.index).between(origin.after, origin.last) for each in task.series.values()
     )
     return [each.index.max() for each in known if len(each)]
-
-
-def _steps(origin: Origin, name: Hashable, actual: Any, forecast: Any) -> Any:
-    """Return a frame of the steps of one series; `actual` is a Series of their times."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "origin": origin.last,
-            "series": name,
-            "time": actual.index,
-            "step": np.arange(1, len(actual) + 1),
-            "actual": actual.to_numpy(),
-            "forecast": forecast,
-        }
-    )

@@ -209,7 +209,7 @@ def cross_validate(
     scores = _table([row for outcome in outcomes for row in outcome.scores], levels)
     if not return_forecasts:
         return scores
-    steps = [frame for outcome in outcomes for frame in outcome.steps]
+    steps = [columns for outcome in outcomes for columns in _columns_of_steps(outcome)]
     return scores, _table(steps, [*levels, "time"])
 
 
@@ -279,14 +279,30 @@ def _scorers(scoring: Any) -> dict[str, Callable[..., Any]]:
     return {name: METRICS[one] if isinstance(one, str) else one for name, one in named.items()}
 
 
-def _table(parts: list[Any], levels: list[str]) -> Any:
-    """Return rows, dicts or frames, as one DataFrame with these levels as its index."""
+def _columns_of_steps(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the columns of the steps of an origin, a dict a series."""
+    return [
+        {
+            "origin": outcome.origin.last,
+            "series": steps.name,
+            "time": steps.times,
+            "step": steps.numbers,
+            "actual": steps.actual,
+            "forecast": steps.forecast,
+        }
+        | dict(steps.bounds)
+        for steps in outcome.steps
+    ]
+
+
+def _table(rows: list[dict[str, Any]], levels: list[str]) -> Any:
+    """Return rows, or columns of several rows, as a DataFrame with these levels as its index."""
     import pandas as pd
 
-    if parts and isinstance(parts[0], dict):
-        frame = pd.DataFrame(parts)
+    if rows and "time" in rows[0]:
+        frame = pd.concat([pd.DataFrame(columns) for columns in rows], ignore_index=True)
     else:
-        frame = pd.concat(parts, ignore_index=True)
+        frame = pd.DataFrame(rows)
     return frame.set_index(levels).drop(columns="series", errors="ignore")
 
 

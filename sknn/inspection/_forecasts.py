@@ -39,7 +39,7 @@ class Panel(NamedTuple):
     past: Any
     future: Any  # what came; without rows if that is not known
     forecast: Any
-    bounds: Any  # DataFrame with columns such as lower_80; None without intervals
+    bounds: Mapping[str, np.ndarray]  # by names such as lower_80
 
 
 @validated(
@@ -161,7 +161,7 @@ def _panels(forecaster: Any, arguments: tuple[Any, ...], y: Any) -> dict[Hashabl
     ahead = pd.RangeIndex(n_known, n_known + len(predicted))
     forecasts = forecasts_of(predicted, list(known), columns, ahead)
     levels = coverages_of(forecaster)
-    bounds: Mapping[Hashable, Any] = {}
+    bounds: Mapping[Hashable, Mapping[str, np.ndarray]] = {}
     if levels:
         interval = forecaster.predict_interval(*arguments)
         bounds = bounds_of(interval, list(forecasts), list(levels), columns, ahead)
@@ -181,7 +181,7 @@ def _panels(forecaster: Any, arguments: tuple[Any, ...], y: Any) -> dict[Hashabl
             whole[whole.index < first],
             whole[(whole.index >= first) & (whole.index <= last)],
             forecast,
-            bounds.get(name),
+            bounds.get(name, {}),
         )
     return panels
 
@@ -194,7 +194,7 @@ def _draw(ax: Any, panel: Panel, levels: Mapping[str, float], n_past: int | None
         _line(ax, panel.past[-n_past:], color=PAST, label="past")
     for label in sorted(levels, key=lambda label: -levels[label]):
         lower, upper = panel.bounds[f"lower_{label}"], panel.bounds[f"upper_{label}"]
-        _band(ax, lower, upper, label=f"{INTERVAL} {label} %")
+        _band(ax, _places(forecast.index), lower, upper, label=f"{INTERVAL} {label} %")
     _line(ax, forecast, color=FORECAST, linewidth=2, label="forecast")
     if panel.future.notna().any():
         _line(ax, panel.future, color=PAST, linestyle=":", marker=".", label="what came")
@@ -224,12 +224,12 @@ def _line(ax: Any, values: Any, **style: Any) -> None:
     ax.plot(_places(values.index), values.to_numpy(), **style)
 
 
-def _band(ax: Any, lower: Any, upper: Any, *, label: str) -> None:
-    bounds = _places(lower.index), lower.to_numpy(), upper.to_numpy()
-    if len(lower) == 1:
-        ax.vlines(*bounds, color=FORECAST, alpha=BAND, linewidth=8, label=label)
+def _band(ax: Any, places: np.ndarray, lower: np.ndarray, upper: np.ndarray, label: str) -> None:
+    """Fill what is between two bounds, (n_steps,) each."""
+    if len(places) == 1:
+        ax.vlines(places, lower, upper, color=FORECAST, alpha=BAND, linewidth=8, label=label)
     else:
-        ax.fill_between(*bounds, color=FORECAST, alpha=BAND, linewidth=0, label=label)
+        ax.fill_between(places, lower, upper, color=FORECAST, alpha=BAND, linewidth=0, label=label)
 
 
 def _places(index: Any) -> np.ndarray:
