@@ -205,7 +205,7 @@ def cross_validate(
     else:
         outcomes = move_on(task, clone(forecaster), origins)
     _warn_of_failures(task, outcomes)
-    levels = ["origin"] if form.kind in ("array", "series") else ["origin", "series"]
+    levels = ["origin"] if form.ids == [None] else ["origin", "series"]
     scores = _table([row for outcome in outcomes for row in outcome.scores], levels)
     if not return_forecasts:
         return scores
@@ -284,7 +284,7 @@ def _columns_of_steps(outcome: Outcome) -> list[dict[str, Any]]:
     return [
         {
             "origin": outcome.origin.last,
-            "series": steps.name,
+            "series": [steps.name] * len(steps.times),  # which may be a tuple
             "time": steps.times,
             "step": steps.numbers,
             "actual": steps.actual,

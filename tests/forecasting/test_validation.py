@@ -276,6 +276,24 @@ def test_static_features_and_gaps() -> None:
         cross_validate(ridge(), gappy, **options)
 
 
+def test_ids_of_several_levels_and_no_ids() -> None:
+    regions = pd.concat({"west": PANEL}, names=["region"])
+    scores, forecasts = cross_validate(
+        ridge(), regions, horizon=3, n_origins=1, return_forecasts=True
+    )
+    names = [("west", "north"), ("west", "south")]
+    assert scores.index.get_level_values("series").tolist() == names
+    assert forecasts.index.get_level_values("series").unique().tolist() == names
+    # a long frame of a single series
+    model = ridge(time_column="month", target_column="sales")
+    alone, forecasts = cross_validate(
+        model, SERIES.reset_index(), horizon=3, n_origins=2, return_forecasts=True
+    )
+    assert (alone.index.names, forecasts.index.names) == (["origin"], ["origin", "time"])
+    expected = cross_validate(ridge(), SERIES, horizon=3, n_origins=2)
+    assert_allclose(alone["mase"], expected["mase"])
+
+
 def test_covariates_whose_dates_do_not_fit() -> None:
     options: dict[str, Any] = {"horizon": 6, "n_origins": 2, "season": 12}
     # an array has the rows of y
