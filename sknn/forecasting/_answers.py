@@ -81,6 +81,7 @@ class Answers(FitsModels):
                     raise ValueError("X ends at other dates for some series of a wide form.")
             else:
                 stops = [start + horizon for start in starts]
+        dates = None if panel.timeline is None else panel.timeline.dates(0, max(stops))
         ahead = []
         for code, start, stop in zip(codes, starts, stops, strict=True):
             if stop <= start:
@@ -91,7 +92,8 @@ class Answers(FitsModels):
                 )
             part = None if X is None else known.part(code, start, stop)
             part = part if self.n_features_in_ else None
-            ahead.append(panel.ahead(code, stop - panel.ends[code], part))
+            until = None if dates is None else dates[:stop]
+            ahead.append(panel.ahead(code, stop, part, until))
         return list(codes), ahead
 
     def _dates_between(self, table: Table) -> str:

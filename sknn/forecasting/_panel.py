@@ -113,12 +113,11 @@ class Panel:
         ]
         return [_as_channels(whole)] if self.is_joint else whole
 
-    def ahead(self, code: int, n_steps: int, covariates: np.ndarray | None) -> Series:
-        """Return steps to forecast as models take them, with NaN as values."""
+    def ahead(self, code: int, stop: int, covariates: np.ndarray | None, dates: Any) -> Series:
+        """Return the steps up to position `stop` as models take them, with NaN as values."""
+        n_steps = stop - self.ends[code]
         n_channels = len(self.series) if self.is_joint else 1
         values = np.full((n_steps, n_channels), np.nan, self.series[code].values.dtype)
-        end = self.ends[code] + n_steps
-        dates = None if self.timeline is None else self.timeline.dates(0, end)
         return self._completed(code, Series(values, covariates), dates)
 
     def _completed(self, code: int, series: Series, dates: Any) -> Series:

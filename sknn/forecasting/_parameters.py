@@ -54,7 +54,8 @@ class ForecasterParameters(ExplainedParameters):
         constraints=[str, int, HasMethods(["is_on_offset"]), None],
         doc="""str, int, pandas offset or None
         Step from one date of y to the next, in pandas' words, such as "MS" or "15min"; for an
-        index of whole numbers an int. None finds it in the dates.""",
+        index of whole numbers an int. None finds it in the dates. `sknn.save` stores names, but no
+        offsets.""",
     )
     fill: str | None = parameter(
         default=None,
