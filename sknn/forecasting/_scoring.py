@@ -174,8 +174,11 @@ def _report(task: Task, origin: Origin, scores: Sequence[Mapping[str, Any]]) -> 
     """Print a line on an origin, with the means of all series."""
     if task.n_printed is None or not scores:
         return
-    means = {name: np.nanmean([row[name] for row in scores]) for name in task.scorers}
-    values = ", ".join(f"{name} {mean:.3g}" for name, mean in means.items())
+    columns = {name: np.array([row[name] for row in scores]) for name in task.scorers}
+    defined = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    values = ", ".join(
+        f"{name} {column.mean():.3g}" for name, column in defined.items() if len(column)
+    )
     seconds = scores[0]["fit_seconds"] + scores[0]["predict_seconds"]
     where = f"origin {origin.number + 1} of {task.n_printed}, {date_text(origin.last)}"
     print(f"{where}: {values} ({seconds:.1f} s)", flush=True)

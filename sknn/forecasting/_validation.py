@@ -324,7 +324,7 @@ def _warn_of_failures(task: Task, outcomes: Sequence[Outcome]) -> None:
     undefined = [text for outcome in outcomes for text in outcome.undefined]
     if undefined:
         warnings.warn(
-            f"{len(undefined)} scores are not defined, and set to {task.error_score}. The first "
-            f"one is {undefined[0]}",
+            f"scores that are not defined are set to {task.error_score}: {len(undefined)} in all. "
+            f"The first one is {undefined[0]}",
             stacklevel=3,
         )

@@ -379,8 +379,12 @@ def test_a_failing_origin() -> None:
 
 def test_a_score_that_is_not_defined() -> None:
     constant = WIDE.assign(south=3.0)
-    with pytest.warns(UserWarning, match="2 scores are not defined.*mase of series 'south'.*is 0"):
+    with pytest.warns(
+        UserWarning, match="not defined are set to nan: 2 in all.*mase of series 'south'.*is 0"
+    ):
         scores = cross_validate(LastYear(), constant, horizon=6, n_origins=2)
+    with pytest.warns(UserWarning, match="not defined are set to nan: 1 in all"):
+        cross_validate(LastYear(), constant["south"], horizon=6, n_origins=1, verbose=True)
     assert scores["mase"].isna().tolist() == [False, True] * 2
     assert scores["smape"].notna().all()
     with pytest.raises(ValueError, match="repeats itself exactly"):
