@@ -174,7 +174,8 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
         if refit:
             self._validate_params()
             self._learn(later)
-        else:
+        else:  # a series of counts may turn out to be none
+            self._limits = limits_of(self.bounds, [each.values[:, 0] for each in later.series])
             self._panel = later
 
     def observe(self, X: Any, y: Any) -> Any:

@@ -200,10 +200,13 @@ def _panel(index: Any, values: np.ndarray, *, target: Any, is_frame: bool) -> Ta
 
 
 def _coded(ids: Any) -> tuple[np.ndarray, list[Any]]:
-    """Return the number of each row's series, and all ids in the order in which they come."""
+    """Return the number of each row's series, and the ids, sorted whatever the order of rows is."""
     import pandas as pd
 
-    codes, names = pd.factorize(ids)
+    try:
+        codes, names = pd.factorize(ids, sort=True)
+    except TypeError:  # of ids that cannot be compared, the first that comes is the first
+        codes, names = pd.factorize(ids)
     if (codes < 0).any():
         raise ValueError(f"the id of row {int(np.flatnonzero(codes < 0)[0])} of y is missing.")
     return codes.astype(np.int64), names.tolist()

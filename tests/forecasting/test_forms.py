@@ -125,6 +125,19 @@ def test_each_forecast_is_that_of_the_series_alone_with_a_model_of_its_own() -> 
     assert fitted.estimator_.n_features_in_ == 2  # its own past, not that of all
 
 
+def test_the_order_of_rows_says_nothing() -> None:
+    """Not even to a network, whose batches are drawn from windows in the order of series."""
+    y = pd.concat({k: WIDE["north"] * k for k in (3, 1, 2)}, names=["shop"])
+    forecast = RecursiveForecaster(past=4, random_state=0).fit(y).predict(2)
+    assert list(forecast.index.get_level_values(0)) == [1, 1, 2, 2, 3, 3]
+    shuffled = y.sample(frac=1, random_state=0)
+    other = RecursiveForecaster(past=4, random_state=0).fit(shuffled).predict(2)
+    pd.testing.assert_series_equal(other, forecast)
+    # ids that cannot be compared
+    mixed = pd.concat({"a": WIDE["north"], 1: WIDE["south"]})
+    assert len(model().fit(mixed).predict(1)) == 2
+
+
 # ------------------------------------------------------------------------------- different lengths
 
 
@@ -294,6 +307,15 @@ def test_counts_stay_at_or_above_zero() -> None:
     forecast = fitted.fit(both).predict(6)
     assert forecast["counts"].min() == 0
     assert forecast["floats"].min() < 0
+
+
+def test_counts_that_turn_out_to_be_none_are_free() -> None:
+    fitted = RecursiveForecaster(LinearRegression(), past=2, scale=None)
+    fitted.fit(np.maximum(30 - np.arange(32), 0)[:30])
+    assert fitted.predict(4).min() == 0
+    assert fitted.update([0, -1]).predict(4).min() < -1
+    with pytest.raises(ValueError, match="value -2, which is outside of bounds"):
+        fitted.set_params(bounds=(0, None)).fit(np.arange(30)).update([-2])
 
 
 def test_bounds_that_are_given() -> None:

@@ -179,6 +179,36 @@ def test_weights_belong_to_dates() -> None:
         assert_array_equal(fitted.estimator_.weights_, expected)
 
 
+def test_weights_of_several_series() -> None:
+    wide = pd.DataFrame({"a": Y, "b": -Y})
+    weights = np.arange(40.0)
+    fitted = model(Recorder()).fit(wide, sample_weight=weights)
+    assert_array_equal(fitted.estimator_.weights_, np.r_[weights[3:], weights[3:]])
+    order = rng.permutation(80)
+    panel = wide.stack().swaplevel().sort_index()
+    rows = pd.Series(np.arange(80.0), panel.index)
+    for y, weight in (
+        (panel.iloc[order], rows.to_numpy()[order]),
+        (panel.iloc[order], rows),
+    ):
+        found = model(Recorder()).fit(y, sample_weight=weight)
+        names = found.predict(1).index.get_level_values(0)
+        expected = {"a": np.arange(3.0, 40), "b": np.arange(43.0, 80)}
+        assert_array_equal(found.estimator_.weights_, np.concatenate([expected[n] for n in names]))
+
+
+def test_gaps_of_each_series_are_filled_by_themselves() -> None:
+    wide = pd.DataFrame({"a": Y, "b": 100 + Y})
+    gaps = wide.stack().swaplevel().drop([("a", MONTHS[5]), ("b", MONTHS[0]), ("b", MONTHS[9])])
+    filled = wide.copy()
+    filled.loc[MONTHS[5], "a"] = Y.iloc[4]
+    filled.loc[MONTHS[9], "b"] = 100 + Y.iloc[8]
+    expected = model().fit(filled.stack().swaplevel().drop([("b", MONTHS[0])]))
+    assert_allclose(model(fill="previous").fit(gaps).predict(3), expected.predict(3))
+    with pytest.raises(ValueError, match="y misses 2020-05-31 of series 'a'"):
+        model().fit(gaps)
+
+
 def test_filled_steps_weigh_nothing() -> None:
     y = Y.drop(MONTHS[5]).copy()
     y.iloc[10] = np.nan
