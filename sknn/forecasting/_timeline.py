@@ -12,6 +12,9 @@ import numpy as np
 # What `Timeline.positions` says of dates before the first one of the fit, and between two steps.
 BEFORE, BETWEEN = -1, -2
 
+# Steps a date at most of a grid that is tried.
+LARGEST_GRID = 100
+
 # Parts of an index with gaps that are asked for their frequency.
 N_PARTS = 50
 
@@ -249,7 +252,10 @@ def _frequency_beside_gaps(dates: Any) -> str | None:
         parts = (dates[start : start + length] for start in np.unique(starts))
         candidates |= {found for part in parts if (found := _frequency(part))}
     sizes = {}
+    span = (dates[-1] - dates[0]).total_seconds()
     for freq in sorted(candidates):
+        if span > LARGEST_GRID * len(dates) * _seconds(freq):
+            continue
         grid = pd.date_range(dates[0], dates[-1], freq=freq)
         places = grid.get_indexer(dates)
         # a grid on which dates rarely follow each other says nothing
@@ -263,6 +269,18 @@ def _period_offset(freq: Any) -> Any:
     import pandas as pd
 
     return pd.Period(ordinal=0, freq=freq).freq
+
+
+def _seconds(freq: str) -> float:
+    """Return the length of a step; infinity for days and more, of which no grid is large."""
+    import pandas as pd
+
+    offset = pd.tseries.frequencies.to_offset(freq)
+    assert offset is not None
+    try:
+        return offset.nanos / 1e9
+    except ValueError:
+        return np.inf
 
 
 def _hint(kind: str) -> str:

@@ -156,6 +156,14 @@ def test_the_frequency_is_found_beside_gaps(freq: str) -> None:
     assert list(Timeline.learn(index, None, "y").dates(0, 60)) == list(whole)
 
 
+def test_no_grid_of_seconds_is_laid_over_years() -> None:
+    """It would take gigabytes: three dates that follow by a second are no rule for the others."""
+    some = pd.DatetimeIndex(["2024-01-03 00:00:00", "2024-01-03 00:00:01", "2024-01-03 00:00:02"])
+    index = some.append(some + pd.DateOffset(years=70)).append(some + pd.DateOffset(years=30))
+    with pytest.raises(ValueError, match="no frequency can be inferred from the 9 dates"):
+        model().fit(pd.Series(VALUES[:9], index))
+
+
 def test_dates_without_a_rule_need_a_frequency() -> None:
     some = pd.DatetimeIndex(["2024-01-03", "2024-02-11", "2024-02-12", "2024-07-01", "2024-09-09"])
     with pytest.raises(ValueError, match=r"no frequency .* 5 dates of y \(2024-01-03, .*set freq"):
