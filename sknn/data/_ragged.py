@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sknn.nn.parts import step_positions
+
 
 class Ragged:
     """Series of different lengths (n_series,), as one array of values (sum of lengths, ...).
@@ -61,12 +63,3 @@ class Ragged:
         objects = np.empty(len(self), dtype=object)
         objects[:] = list(self)
         return objects
-
-
-def step_positions(lengths: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return where the steps of some series are, if all series lie one after the other."""
-    starts = np.cumsum(lengths) - lengths
-    chosen = lengths[index]
-    ends = np.cumsum(chosen)
-    within = np.arange(chosen.sum()) - np.repeat(ends - chosen, chosen)
-    return np.repeat(starts[index], chosen) + within

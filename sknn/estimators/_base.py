@@ -370,7 +370,7 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
                 return few, self._answer_type(X)
             parameter = first_parameter(self.module_)
             device, dtype = parameter.device, parameter.dtype
-            chunk_rows = rows_at_once(self._work.layer_size, device)
+            chunk_rows = rows_at_once(self._layer_size(X), device)
             if module is None:
                 module = self._prediction_module()
             with self._prediction_threads(X.shape[0], device):
@@ -396,6 +396,10 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     def _few_outputs(self, X: Any) -> Tensor | None:
         """Return the outputs of a few valid rows, if there is a shorter way than torch's."""
         return None
+
+    def _layer_size(self, X: Any) -> int:
+        """Return the numbers that the largest layer returns for one sample of a validated X."""
+        return self._work.layer_size
 
     def _prediction_threads(
         self, n_rows: int, device: torch.device

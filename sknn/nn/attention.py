@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from .activations import find_activation
 from .layers import Dropout, Linear
-from .randomness import generator_on, lent_generators
 from .series import valid_steps
 
 
@@ -24,51 +23,6 @@ def sinusoidal_positions(n_steps: int, width: int, like: Tensor) -> Tensor:
     half = torch.arange(0, width, 2, device=like.device, dtype=torch.float32)
     angles = steps[:, None] * torch.exp(half * (-math.log(10_000) / width))
     return torch.cat([angles.sin(), angles.cos()], 1).to(like.dtype)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """Return what queries read, (n, heads, steps, width / heads) of each argument -> the same.
-
-    It is torch's attention with dropout of the training's own generator; `mask` is true where keys
-    count, and broadcasts to (n, heads, queries, keys).
-    """
-    if not rate:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    if query.device.type != "cpu":  # fused kernels take no generator
-        with lent_generators():
-            return _attend_on_accelerator(query, key, value, mask, rate)
-    # what torch computes on a CPU, operation by operation
-    dtype = torch.promote_types(query.dtype, torch.float32)
-    with torch.autocast("cpu", enabled=False):
-        factor = query.shape[-1] ** -0.25
-        products = (query.to(dtype) * factor) @ (key.to(dtype).mT * factor)
-        if mask is not None:
-            products = products.masked_fill(~mask, -math.inf)
-        weights = products.softmax(-1)
-        kept = torch.empty_like(weights).bernoulli_(1 - rate, generator=generator_on(query.device))
-        return ((weights * kept.div_(1 - rate)) @ value.to(dtype)).to(query.dtype)
-
-
-# Series that a fused kernel takes at once, if it draws dropout: the places of a CUDA grid.
-MOST_SERIES = 2**16 - 1
-
-
-def _attend_on_accelerator(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float
-) -> Tensor:
-    """Return torch's attention with dropout, (n, heads, steps, width) -> the same, in parts."""
-    n = len(query)
-    parts: list[Any] = [each.split(MOST_SERIES) for each in (query, key, value)]
-    n_parts = len(parts[0])
-    if mask is None:
-        parts.append([None] * n_parts)
-    else:
-        parts.append(mask.expand(n, *mask.shape[1:]).split(MOST_SERIES))
-    read = [
-        F.scaled_dot_product_attention(q, k, v, attn_mask=part, dropout_p=rate)
-        for q, k, v, part in zip(*parts, strict=True)
-    ]
-    return read[0] if n_parts == 1 else torch.cat(read)
 
 
 class AttentionBlock(nn.Module):
@@ -105,8 +59,8 @@ class AttentionBlock(nn.Module):
         shape = (batch, n_steps, 3, self.n_heads, width // self.n_heads)  # also for a batch of 0
         packed = self.query_key_value(states).view(shape)
         query, key, value = packed.permute(2, 0, 3, 1, 4)  # (batch, heads, steps, width / heads)
-        rate = self.dropout.p if self.training else 0.0
-        read = attend(query, key, value, mask, rate)
+        # without dropout of the weights: the fused kernels never hold all (steps, steps) of them
+        read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.attention_output(read.transpose(1, 2).reshape(batch, n_steps, width))
 
 

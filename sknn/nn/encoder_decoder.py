@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .attention import sinusoidal_positions
+from .host import on_host, remember
 from .layers import Dropout, Embedding, Linear
+from .parts import Part, in_order, steps_in_order, take_part
 from .recurrent import CELLS
 from .series import SeriesEncoder, Stem, join_steps, valid_steps
 
@@ -106,11 +108,14 @@ class EncoderDecoder(SeriesEncoder):
 
     def remember(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return what is attended to, (n, memory_steps, memory_width), and its lengths, (n,)."""
+        (part,) = self.prepare(series, lengths)
+        return self.mark(*part)
+
+    def mark(self, series: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return that of what the stem has returned, (n, steps, channels)."""
         if lengths is None:
             lengths = torch.full((len(series),), series.shape[1], device=series.device)
-        series, shorter = self.prepare(series, lengths)
-        assert shorter is not None
-        lengths = shorter + 2
+        lengths = lengths + 2
         begin, end = self.marks.weight
         # begin, series, end, padding
         first = begin.expand(len(series), 1, -1)
@@ -154,10 +159,17 @@ class LabelDecoder(EncoderDecoder):
     def forward(
         self, series: Tensor, lengths: Tensor, written: Tensor, written_lengths: Tensor
     ) -> Tensor:
-        memory, memory_lengths = self.remember(series, lengths)
-        states, _ = self.decoder(self.written(written))
-        decoded = self.decode(states, memory, memory_lengths)
-        return self.output(join_steps(decoded, written_lengths))
+        known = on_host(lengths) + on_host(written_lengths)  # what a pair costs
+        numbers = self.cut(remember(lengths + written_lengths, known))
+        labels = [Part(written, written_lengths)]
+        if numbers is not None:
+            labels = [take_part(written, written_lengths, each) for each in numbers]
+        decoded = []
+        parts = self.prepare(series, lengths, numbers)
+        for part, (before, n_steps) in zip(parts, labels, strict=True):
+            states, _ = self.decoder(self.written(before))
+            decoded.append(join_steps(self.decode(states, *self.mark(*part)), n_steps))
+        return self.output(steps_in_order(decoded, numbers, written_lengths))
 
     def write(
         self, series: Tensor, lengths: Tensor | None, *, n_steps: int
@@ -209,11 +221,14 @@ class ValueDecoder(EncoderDecoder):
         self.n_steps = n_steps
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        memory, memory_lengths = self.remember(series, lengths)
-        positions = sinusoidal_positions(self.n_steps, self.width, like=memory)
-        states, _ = self.decoder(positions.expand(len(memory), -1, -1))
-        decoded = self.decode(states, memory, memory_lengths)
-        outputs = self.output(decoded).flatten(1)
+        numbers = self.cut(lengths)
+        decoded = []
+        for part in self.prepare(series, lengths, numbers):
+            memory, memory_lengths = self.mark(*part)
+            positions = sinusoidal_positions(self.n_steps, self.width, like=memory)
+            states, _ = self.decoder(positions.expand(len(memory), -1, -1))
+            decoded.append(self.decode(states, memory, memory_lengths))
+        outputs = self.output(in_order(decoded, numbers)).flatten(1)
         # networks that version 0.1 has stored scale their outputs themselves
         scale = self._modules.get("output_layer")
         return outputs if scale is None else scale(outputs)

@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .activations import find_activation
 from .host import on_host, remember
 from .layers import Conv2d, NetworkBuilder, draw_glorot
+from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
 
 SERIES_POOLINGS = ("last", "mean", "max")
 
@@ -54,6 +56,14 @@ def join_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None:
         return steps
     return steps.index_select(0, step_places(lengths, series.shape[1]))
+
+
+def part_steps(steps: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
+    """Undo :func:`join_steps`, (sum of lengths, channels) -> (n, steps, channels)."""
+    if lengths is None:
+        return steps.view_as(like)
+    places = step_places(lengths, like.shape[1])
+    return torch.zeros_like(like.flatten(0, 1)).index_copy(0, places, steps).view_as(like)
 
 
 def reverse_steps(series: Tensor, lengths: Tensor | None) -> Tensor:
@@ -117,9 +127,16 @@ class StepNorm(nn.Module):
             return self.norm(series)
         if lengths is None or not self.training:  # a fixed affine map needs no mask
             return self.norm(series.flatten(0, 1)).view_as(series)
-        places, steps = step_places(lengths, series.shape[1]), series.flatten(0, 1)
-        normalized = self.norm(steps.index_select(0, places)).to(series.dtype)
-        return torch.zeros_like(steps).index_copy(0, places, normalized).view_as(series)
+        return self.of_parts([Part(series, lengths)])[0]
+
+    def of_parts(self, parts: Sequence[Part]) -> list[Tensor]:
+        """Return the series of each part, whose statistics are those of all parts together."""
+        if isinstance(self.norm, nn.LayerNorm) or not self.training:
+            return [self(*part) for part in parts]
+        joined = [join_steps(*part) for part in parts]
+        normalized = self.norm(torch.cat(joined) if len(joined) > 1 else joined[0])
+        found = normalized.to(parts[0].series.dtype).split([len(each) for each in joined])
+        return [part_steps(each, *part) for each, part in zip(found, parts, strict=True)]
 
 
 class SeriesConvolution(nn.Module):
@@ -151,6 +168,21 @@ class SeriesConvolution(nn.Module):
         self.activation = find_activation(activation).module()
 
     def forward(self, series: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        return self.of_parts([Part(series, lengths)])[0]
+
+    def of_parts(self, parts: Sequence[Part]) -> list[Part]:
+        """Return what each part becomes; a batch normalization is over all of them."""
+        parts = [self._filter(*part) for part in parts]
+        if self.norm is not None:
+            one = len(parts) == 1  # which hooks of the user's may see
+            normalized = [self.norm(*parts[0])] if one else self.norm.of_parts(parts)
+            parts = [Part(each, part.lengths) for each, part in zip(normalized, parts, strict=True)]
+        return [
+            Part(mask_padding(self.activation(series), lengths), lengths)
+            for series, lengths in parts
+        ]
+
+    def _filter(self, series: Tensor, lengths: Tensor | None) -> Part:
         # zeros before the first step do not depend on the length, so padding changes nothing
         before = max(self.kernel_size - self.stride, 0) // 2
         # with kernel_size - 1 zeros in all, ceil(steps / stride) positions fit
@@ -162,9 +194,7 @@ class SeriesConvolution(nn.Module):
         if lengths is not None:
             on_the_host = -(-on_host(lengths) // self.stride)
             lengths = remember((lengths + self.stride - 1) // self.stride, on_the_host)
-        if self.norm is not None:
-            series = self.norm(series, lengths)
-        return mask_padding(self.activation(series), lengths), lengths
+        return Part(series, lengths)
 
 
 class Pooling(nn.Module):
@@ -243,19 +273,26 @@ class SeriesEncoder(nn.Module):
             channels = filters
         self.encoder = encoder(channels)
 
-    def prepare(
-        self, series: Tensor, lengths: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return what the encoder gets, (n, steps, channels), and its lengths, (n,) or None."""
-        series = mask_padding(self.input(series), lengths)
-        for convolution in self.stem:
-            series, lengths = convolution(series, lengths)
-        return series, lengths
+    def cut(self, lengths: Tensor | None) -> list[np.ndarray] | None:
+        """Return the numbers of the series of each part, of what a series costs, (n,)."""
+        if lengths is None or (self.training and normalizes_batches(self.encoder)):
+            return None
+        return similar_lengths(on_host(lengths))
 
-    def encode(self, series: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return the encoder's states, (n, steps, width), and their lengths, (n,) or None."""
-        series, lengths = self.prepare(series, lengths)
-        return self.encoder(series, lengths), lengths
+    def prepare(
+        self,
+        series: Tensor,
+        lengths: Tensor | None = None,
+        numbers: list[np.ndarray] | None = None,  # of the series of each part
+    ) -> list[Part]:
+        """Return what the encoder gets, (n, steps, channels), and its lengths, in parts."""
+        parts = [Part(series, lengths)]
+        if numbers is not None and lengths is not None:
+            parts = [take_part(series, lengths, each) for each in numbers]
+        parts = [Part(mask_padding(self.input(x), n), n) for x, n in parts]
+        for convolution in self.stem:
+            parts = convolution.of_parts(parts)  # type: ignore[operator]
+        return parts
 
     def initialize(self, random_state: np.random.RandomState) -> None:
         """Draw the initial weights.
@@ -299,10 +336,19 @@ class SeriesNetwork(SeriesEncoder):
         self.head = head.layers
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
-        states, lengths = self.encode(series, lengths)
+        numbers = self.cut(lengths)
+        parts = [
+            Part(self.encoder(*part), part.lengths)
+            for part in self.prepare(series, lengths, numbers)
+        ]
         if self.pooling is not None:
-            return self.head(self.pooling(states, lengths))
-        return self.head(join_steps(states, lengths))
+            return self.head(in_order([self.pooling(*part) for part in parts], numbers))
+        return self.head(steps_in_order([join_steps(*part) for part in parts], numbers, lengths))
+
+
+def normalizes_batches(module: nn.Module) -> bool:
+    """Say whether a module has batch normalization, which looks at all series of a batch."""
+    return any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 
 @torch.no_grad()

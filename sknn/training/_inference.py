@@ -21,8 +21,7 @@ from ._training import Training
 PREDICTION_ROWS = 16384
 SCORING_ROWS = 1024
 
-# Series of different lengths that go through a network at once, at most: each is as dear as the
-# longest.
+# Series of different lengths that go through a network at once, at most.
 RAGGED_ROWS = 256
 
 # Numbers that the largest layer may return for one chunk: 64 MiB of float32 on a CPU.
@@ -44,7 +43,7 @@ def predict_outputs(
     """Return outputs (n, n_outputs); (sum of lengths, n_outputs) where each step has an answer."""
     n = len(rows)
     if rows.lengths is not None:
-        return _predict_series(module, rows, compute_dtype, min(chunk_rows, RAGGED_ROWS))
+        return _predict_series(module, rows, compute_dtype, chunk_rows)
     if n <= chunk_rows:
         return forward(module, rows.slice(0, n), compute_dtype)
     starts = range(0, n, chunk_rows)
@@ -87,12 +86,9 @@ def write_labels(
     module: LabelDecoder, rows: Rows, compute_dtype: torch.dtype, n_steps: int, chunk_rows: int
 ) -> Ragged:
     """Return the labels, at most `n_steps` a series, that a decoder in evaluation mode writes."""
-    lengths = rows.lengths
-    order = np.arange(len(rows)) if lengths is None else np.argsort(lengths, kind="stable")
+    lengths = np.ones(len(rows), np.int64) if rows.lengths is None else rows.lengths
     written: list[np.ndarray] = [np.empty(0, np.int64)] * len(rows)
-    chunk_rows = min(chunk_rows, RAGGED_ROWS)
-    for start in range(0, len(rows), chunk_rows):
-        chunk = order[start : start + chunk_rows]
+    for chunk in chunks_of(lengths, chunk_rows):
         series = with_lengths(rows.take(_index(chunk, rows.device)))
         with autocast_for(rows.device, compute_dtype):
             labels, ends = module.write(*series, n_steps=n_steps)
@@ -101,16 +97,35 @@ def write_labels(
     return Ragged.from_list(written)
 
 
+def chunks_of(lengths: np.ndarray, chunk_rows: int) -> list[np.ndarray]:
+    """Return the numbers of the series that go through a network at once, short ones first.
+
+    With their padding they have no more steps than `chunk_rows` of the longest, of lengths (n,).
+    """
+    most_steps = chunk_rows * int(lengths.max())
+    order = np.argsort(lengths, kind="stable")
+    sorted_lengths = lengths[order]
+    chunks, start = [], 0
+    while start < len(order):
+        ahead = sorted_lengths[start : start + RAGGED_ROWS]
+        padded = ahead * np.arange(1, len(ahead) + 1)  # ascending
+        stop = start + max(1, int(np.searchsorted(padded, most_steps, side="right")))
+        chunks.append(order[start:stop])
+        start = stop
+    return chunks
+
+
 def _predict_series(
     module: nn.Module, rows: Rows, compute_dtype: torch.dtype, chunk_rows: int
 ) -> Tensor:
     """Run over series of different lengths, those of similar length together."""
     lengths = rows.lengths
     assert lengths is not None
-    order = np.argsort(lengths, kind="stable")
-    starts = range(0, len(order), chunk_rows)
-    parts = [_index(order[start : start + chunk_rows], rows.device) for start in starts]
-    chunks = [forward(module, rows.take(part), compute_dtype) for part in parts]
+    parts = chunks_of(lengths, chunk_rows)
+    order = np.concatenate(parts)
+    chunks = [
+        forward(module, rows.take(_index(part, rows.device)), compute_dtype) for part in parts
+    ]
     outputs = torch.cat(chunks)
     places = np.empty_like(order)
     places[order] = np.arange(len(order))

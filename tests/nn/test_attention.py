@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import erf, softmax
 from torch import Tensor, nn
 
-from sknn.nn import AttentionEncoder, attention, sinusoidal_positions, valid_steps
+from sknn.nn import AttentionEncoder, sinusoidal_positions
 from sknn.nn.attention import AttentionBlock
 from sknn.nn.series import initialize_weights
 
@@ -182,17 +182,12 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(encoder.eval()(series), expected)
 
 
-def test_attention_weights_are_dropped_out() -> None:
+def test_attention_weights_are_not_dropped_out() -> None:
+    """So that no kernel has to hold all of them."""
     block = prepare(AttentionBlock(WIDTH, HEADS, "gelu", 0.5)).train()
     states = make_series(1, 20, WIDTH)
-    exact = attend(block, states[0].numpy())  # type: ignore[arg-type]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        draws = np.stack([block.attend(states, None).detach().numpy()[0] for _ in range(400)])  # type: ignore[operator]
-    spread = draws.std(0) / math.sqrt(400)
-    assert spread.min() > 0
-    # the mean over the draws is the exact value: what is kept is scaled up
-    assert np.mean(abs(draws.mean(0) - exact) < 3 * spread) > 0.95
+    found = block.attend(states, None).detach()[0]  # type: ignore[operator]
+    assert_allclose(found, attend(block, states[0].numpy()), atol=1e-12)  # type: ignore[arg-type]
 
 
 def test_initial_weights_come_from_the_random_state_alone() -> None:
@@ -214,14 +209,3 @@ def test_initial_weights_come_from_the_random_state_alone() -> None:
         else:  # biases, and normalizations that do nothing
             assert np.array_equal(a, b)
             assert set(a) in ({0.0}, {1.0})
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_attention_in_parts_is_attention(masked, monkeypatch):
-    monkeypatch.setattr(attention, "MOST_SERIES", 3)
-    query, key, value = torch.randn(3, 8, 2, 5, 4)
-    mask = None
-    if masked:
-        mask = valid_steps(torch.tensor([5, 1, 2, 3, 4, 5, 2, 1]), 5)[:, None, None, :]
-    read = attention._attend_on_accelerator(query, key, value, mask, 0.0)
-    torch.testing.assert_close(read, attention.attend(query, key, value, mask, 0.0))

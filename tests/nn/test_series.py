@@ -335,12 +335,14 @@ def test_outputs_of_each_step_come_one_series_after_the_other() -> None:
     batch, lengths = pad(make_list())
     outputs = network(batch, lengths)
     assert outputs.shape == (sum(LENGTHS), 2)
-    states, left = network.encode(batch, lengths)
-    assert_array_equal(left, lengths)
+    (part,) = network.prepare(batch, lengths)
+    states = network.encoder(*part)
+    assert_array_equal(part.lengths, lengths)
     rows = [network.head(states[i, :n]) for i, n in enumerate(LENGTHS)]
     assert_allclose(outputs.detach(), torch.cat(rows).detach(), rtol=1e-12)
     equal = torch.stack(make_list([4, 4]))
-    expected = network.head(network.encode(equal)[0].reshape(8, -1))
+    states = network.encoder(*network.prepare(equal)[0])
+    expected = network.head(states.reshape(8, -1))
     assert_allclose(network(equal).detach(), expected.detach(), rtol=1e-12)
 
 

@@ -105,7 +105,19 @@ def test_series_are_sorted_by_length_and_their_outputs_put_back(steps: bool, chu
     assert_allclose(outputs, expected, atol=1e-12)
     lengths = np.concatenate(module.lengths)
     assert_array_equal(lengths, np.sort([len(each) for each in series]))
-    assert max(map(len, module.lengths)) == min(chunk, 23)
+    # as many steps, padding included, as `chunk` of the longest series
+    padded = [len(each) * max(each) for each in module.lengths]
+    assert max(padded) <= chunk * max(lengths)
+    for each, following in zip(module.lengths, module.lengths[1:], strict=False):
+        assert (len(each) + 1) * following[0] > chunk * max(lengths)
+
+
+def test_a_long_series_does_not_lengthen_the_short_ones_beside_it() -> None:
+    X = Ragged(np.arange(2100.0), np.array([*[5] * 200, 1100]))
+    module = Sums(steps=False)
+    outputs = predict_outputs(module, SeriesRows(X, CPU, torch.float64), torch.float64, 2)
+    assert module.lengths == [[5] * 200, [1100]]
+    assert_allclose(outputs[:, 0], np.add.reduceat(X.values, X.starts))
 
 
 def test_series_that_each_have_one_step_keep_their_order() -> None:

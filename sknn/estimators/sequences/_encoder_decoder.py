@@ -153,7 +153,7 @@ class EncoderDecoderClassifier(EncoderDecoderLayers):
             parameter = next(fitted.module_.parameters())
             rows = fitted._format.rows(X, parameter.device, parameter.dtype, fitted.module_)
             n_steps = self.max_length or 2 * fitted._targets.longest + 10
-            chunk_rows = rows_at_once(fitted._work.layer_size, parameter.device)
+            chunk_rows = rows_at_once(fitted._layer_size(X), parameter.device)
             if not hasattr(fitted.module_, "write"):
                 raise TypeError("module has no method `write`, which predictions need.")
             with fitted._prediction_threads(len(rows), rows.device):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import BELOW_ONE, POSITIVE_INTEGER
-from sknn.data import Ragged, repeat_for_steps
+from sknn.data import Ragged, longest_series, repeat_for_steps
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData
 from sknn.estimators._layers import HIDDEN_LAYER_SIZES_CONSTRAINTS, dropout_rates, positive_integers
@@ -236,6 +237,10 @@ class SeriesEstimator(NeuralEstimator):
             n_steps = -(-n_steps // 2)
             turn += 1
         return strides
+
+    def _layer_size(self, X: np.ndarray | Ragged) -> int:
+        # later series may be longer than those of training
+        return math.ceil(self._work.layer_size * longest_series(X) / self._format.longest)
 
     def _measure_work(self) -> Work:
         # the dense layers of an attention block are four times as wide as its states

@@ -385,8 +385,8 @@ def test_a_stem_with_strides_shortens_what_the_encoder_sees(
         left = 12
         for stride in np.ravel(parameters["stride"]):
             left = math.ceil(left / stride)
-        states, _ = model.module_.encode(torch.from_numpy(EQUAL[:2]).float())
-        assert states.shape[1] == left
+        (part,) = model.module_.prepare(torch.from_numpy(EQUAL[:2]).float())
+        assert part.series.shape[1] == left
         alone = np.concatenate([model.predict_proba(X[i : i + 1]) for i in range(10)])
         assert_allclose(model.predict_proba(X)[:10], alone, rtol=0, atol=1e-5)
 
