@@ -10,7 +10,7 @@ from ._devices import (
 from ._fingerprint import fingerprint
 from ._images import ImageRows
 from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts, torch_type
-from ._ragged import Ragged, step_positions
+from ._ragged import Ragged
 from ._rows import DenseRows, Inputs, Rows, SparseRows, in_parts, make_rows
 from ._samples import Answers, Batch, Samples, make_answers
 from ._series import PairedRows, SeriesRows, with_lengths

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn.data import Ragged, Rows, step_positions, with_lengths
+from sknn.data import Ragged, Rows, with_lengths
 from sknn.nn import LabelDecoder, own_defaults
 from sknn.nn.host import remember, send
+from sknn.nn.parts import step_positions
 
 from ._steps import autocast_for, forward
 from ._training import Training

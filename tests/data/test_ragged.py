@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sknn.data import Ragged, step_positions
+from sknn.data import Ragged
 
 LENGTHS = np.array([3, 1, 4, 2])
 
@@ -85,7 +85,6 @@ def test_positions_are_those_of_each_step(index: list[int]) -> None:
         step for i in index for step in range(sum(LENGTHS[:i]), sum(LENGTHS[:i]) + LENGTHS[i])
     ]
     chosen = np.array(index, int)
-    assert_array_equal(step_positions(LENGTHS, chosen), expected)
     assert_array_equal(Ragged.from_list(make_list()).positions(chosen), expected)
 
 

@@ -17,7 +17,7 @@ from sknn.nn import (
     ValueDecoder,
     parts,
 )
-from sknn.nn.parts import in_order, similar_lengths, steps_in_order, take_part
+from sknn.nn.parts import in_order, similar_lengths, step_positions, steps_in_order, take_part
 
 # ------------------------------------------------------------------------------------- where to cut
 
@@ -85,6 +85,15 @@ def test_parts_are_taken_and_put_back() -> None:
     steps = [torch.cat([series[i] for i in each]) for each in numbers]
     found = steps_in_order(steps, numbers, torch.from_numpy(lengths))
     assert_array_equal(found, torch.cat(series))
+
+
+@pytest.mark.parametrize("index", [[], [0], [3, 1], [2, 2, 0], [3, 2, 1, 0]], ids=str)
+def test_positions_are_those_of_each_step(index: list[int]) -> None:
+    lengths = [3, 1, 4, 2]
+    expected = [
+        step for i in index for step in range(sum(lengths[:i]), sum(lengths[:i]) + lengths[i])
+    ]
+    assert_array_equal(step_positions(np.array(lengths), np.array(index, int)), expected)
 
 
 # ----------------------------------------------------------------------------------------- networks
