@@ -9,7 +9,15 @@ from ._devices import (
 )
 from ._fingerprint import fingerprint
 from ._images import ImageRows
-from ._numbers import as_tensor, check_range, narrowed, number_range, row_parts, torch_type
+from ._numbers import (
+    array_of,
+    as_tensor,
+    check_range,
+    narrowed,
+    number_range,
+    row_parts,
+    torch_type,
+)
 from ._ragged import Ragged
 from ._rows import DenseRows, Inputs, Rows, SparseRows, in_parts, make_rows
 from ._samples import Answers, Batch, Samples, make_answers
@@ -23,4 +31,5 @@ from ._series_arrays import (
     join_series,
     longest_series,
     repeat_for_steps,
+    warn_of_channels_first,
 )

@@ -43,6 +43,14 @@ def as_tensor(array: np.ndarray, dtype: torch.dtype | None = None, name: str = "
     return torch.from_numpy(array)
 
 
+def array_of(tensor: Tensor) -> np.ndarray:
+    """Return a tensor's numbers (...), from whatever device, without its gradients."""
+    tensor = tensor.detach().cpu()
+    # types that NumPy has not
+    is_short = tensor.is_floating_point() and tensor.dtype != torch.float16
+    return (tensor.float() if is_short and tensor.itemsize < 4 else tensor).numpy()
+
+
 # Bytes that are looked at together, so that files on the disk are not read at once.
 BYTES_AT_ONCE = 2**24
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_array
 
-from ._numbers import torch_type
+from ._numbers import array_of, torch_type
 from ._ragged import Ragged
 
 # Values that are looked at together where all values are.
@@ -20,6 +22,7 @@ def as_list_of_series(X: Any) -> list[Any] | None:
         return list(X)
     if hasattr(X, "to_numpy") and getattr(X, "ndim", 0) == 1:  # a pandas Series of arrays
         X = X.to_numpy()
+    _refuse_nested_table(X)
     if isinstance(X, np.ndarray):
         may_be_list = X.ndim == 1 and X.dtype.kind in "OU"
         is_list = may_be_list and (not len(X) or any(_is_one_series(each) for each in X))
@@ -40,17 +43,38 @@ def _is_one_series(value: Any) -> bool:
     return isinstance(value, str | list | tuple) or getattr(value, "ndim", 0) > 0
 
 
+def _refuse_nested_table(X: Any) -> None:
+    """Refuse a table whose cells are series."""
+    if not (hasattr(X, "columns") and hasattr(X, "head") and hasattr(X, "to_numpy")):
+        return
+    first = X.head(1).to_numpy().ravel()
+    if first.dtype == object and any(_is_one_series(each) and len(each) for each in first):
+        raise TypeError(
+            f"X is a {type(X).__name__} whose cells hold series (sktime's nested format). Pass one "
+            "array of shape (n_steps, n_channels) a row: "
+            "[numpy.column_stack(list(row)) for row in X.to_numpy()]."
+        )
+
+
 def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
     """Validate a list of series and make one array of it."""
     if not series:
         raise ValueError(f"{name} is empty; at least one series is needed.")
     arrays = [_as_steps(each, f"{name}[{i}]") for i, each in enumerate(series)]
+    if {array.shape[1:] for array in arrays} == {(), (1,)}:  # both are one channel
+        arrays = [array.reshape(-1, 1) for array in arrays]
     shape = arrays[0].shape[1:]
     for i, array in enumerate(arrays):
         if array.shape[1:] != shape:
+            hint = ""
+            if all(each.ndim == 2 and len(each) == len(array) for each in arrays):
+                hint = (
+                    " Their first dimensions are equal: if it is the channels that come first, "
+                    f"transpose each, [each.T for each in {name}]."
+                )
             raise ValueError(
                 f"{name}[{i}] has shape {array.shape}, but {name}[0] has shape "
-                f"{arrays[0].shape}; all series need the same channels."
+                f"{arrays[0].shape}; all series need the same channels, behind the steps.{hint}"
             )
     ragged = Ragged.from_list(arrays)
     if ragged.dtype.kind == "f" and not _all_finite(ragged.values):
@@ -67,7 +91,7 @@ def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
 def _as_steps(series: Any, name: str) -> np.ndarray:
     """Return one series as an array of numbers."""
     try:
-        array = np.asarray(series)
+        array = array_of(series) if isinstance(series, torch.Tensor) else np.asarray(series)
         if array.dtype == object:
             array = array.astype(np.float64)
     except (ValueError, TypeError) as error:
@@ -95,6 +119,7 @@ def _all_finite(values: np.ndarray) -> bool:
 
 def check_series_array(X: Any) -> np.ndarray:
     """Validate an array of three dimensions, or of two that need not have a certain width."""
+    _refuse_padding(X)
     X = check_array(X, dtype="numeric", allow_nd=True, input_name="X")
     if X.ndim > 3:
         raise ValueError(
@@ -105,6 +130,38 @@ def check_series_array(X: Any) -> np.ndarray:
     if 0 in X.shape[1:]:
         raise ValueError(f"X of shape {X.shape} has no steps or no channels.")
     return torch_type(X)
+
+
+def _refuse_padding(X: Any) -> None:
+    """Refuse an array (n_series, n_steps, n_channels) in which NaN is all that follows an end."""
+    if not isinstance(X, np.ndarray) or X.ndim != 3 or X.dtype.kind != "f" or not X.size:
+        return
+    if _all_finite(X) or np.isinf(X).any():
+        return
+    missing = np.isnan(X)
+    padding = missing.all(2)
+    is_padding = (missing.any(2) == padding).all() and (padding[:, 1:] >= padding[:, :-1]).all()
+    if is_padding and not padding[:, 0].any():
+        raise ValueError(
+            "X contains NaN behind the ends of its series, where they are padded to one length. "
+            "Pass them as a list of arrays: [each[~numpy.isnan(each).any(1)] for each in X]."
+        )
+
+
+# Numbers a step, and for each of the steps, from which on an array may have its channels first.
+MANY_CHANNELS, CHANNELS_A_STEP = 20, 10
+
+
+def warn_of_channels_first(X: np.ndarray | Ragged) -> None:
+    """Warn of validated series that have far fewer steps than channels."""
+    channels, longest = count_channels(X), longest_series(X)
+    if channels >= max(MANY_CHANNELS, CHANNELS_A_STEP * longest):
+        warnings.warn(
+            f"X has series of {longest} step(s) with {channels} channels. Series have shape "
+            "(n_steps, n_channels); if the channels come first, as in sktime and aeon, pass "
+            "X.transpose(0, 2, 1).",
+            stacklevel=2,
+        )
 
 
 def count_channels(X: np.ndarray | Ragged) -> int:

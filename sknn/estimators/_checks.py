@@ -151,4 +151,5 @@ def check_weights(name: str, weights: Any, X: Any) -> np.ndarray | None:
     if weights is None:
         return None
     with naming(name):
+        weights = array_like(weights, name)
         return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import PackedSequence, unpack_sequence
+
+from sknn.data import array_of
 
 FILE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy", ".npz"),
@@ -16,17 +19,21 @@ FILE_SUFFIXES = (
 
 
 def array_like(value: Any, name: str) -> Any:
-    """Return X or y as scikit-learn's validation takes them, tensors as arrays.
+    """Return X, y or weights as scikit-learn's validation takes them, tensors as arrays.
 
     Raises TypeError or ValueError, with what to do, for what is no array.
     """
     if type(value) is np.ndarray and value.dtype.kind not in "OUS":
         return value
+    if isinstance(value, torch.Tensor) and not value.is_nested:
+        return array_of(value)
     if isinstance(value, torch.Tensor):
-        return _array_of(value)
+        value = list(value.unbind())
+    elif isinstance(value, PackedSequence):
+        value = unpack_sequence(value)
     if isinstance(value, list | tuple):
         if any(isinstance(each, torch.Tensor) for each in value):
-            value = [_array_of(each) if isinstance(each, torch.Tensor) else each for each in value]
+            value = [array_of(each) if isinstance(each, torch.Tensor) else each for each in value]
         _refuse_files(value, name)
         return value
     if isinstance(value, str | bytes | os.PathLike):
@@ -53,12 +60,6 @@ def array_like(value: Any, name: str) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OUS":
         _refuse_files(value, name)
     return value
-
-
-def _array_of(tensor: torch.Tensor) -> np.ndarray:
-    """Return a tensor's numbers, from whatever device, without its gradients."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _refuse_files(values: Any, name: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,16 @@ y = (X[:, 0] + rng.normal(size=40) > 0.5).astype(int)
 y_three = y + (X[:, 1] > 0.5)
 Y_labels = np.column_stack([y, X[:, 1] > 0.5, X[:, 2] < 0]).astype(int)
 WEIGHTS = rng.integers(0, 4, size=40) * np.where(y == 1, 3, 1)
+
+
+@pytest.mark.parametrize("options", [{"dtype": torch.bfloat16}, {"requires_grad": True}], ids=str)
+def test_weights_may_be_tensors_of_any_kind(options: dict[str, Any]) -> None:
+    weights = torch.tensor(WEIGHTS.astype(float), **options)
+    model, other = (
+        NeuralClassifier(max_iter=2, random_state=0).fit(X, y, each) for each in (WEIGHTS, weights)
+    )
+    assert_allclose(other.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+
 
 CLASSIFIERS = {
     type(estimator).__name__: estimator

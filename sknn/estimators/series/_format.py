@@ -18,6 +18,7 @@ from sknn.data import (
     join_series,
     longest_series,
     torch_type,
+    warn_of_channels_first,
 )
 from sknn.estimators._inputs import count_dimensions
 from sknn.estimators._statistics import centre_of
@@ -66,6 +67,8 @@ class SeriesFormat(NamedTuple):
                 f"n_tokens={n_tokens} is for X that holds tokens: set embedding_size, or "
                 "n_tokens=None for series of numbers."
             )
+        if found is None:
+            warn_of_channels_first(checked)
         centre = None
         if found is None and estimator.standardize and estimator.module is None:
             centre = centre_of(checked)

@@ -1,13 +1,16 @@
 """Which arrays and lists are series: every form that X may have, and what is refused."""
 
 import copy
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from torch.nn.utils.rnn import pack_sequence
 
 from sknn import (
     AttentionClassifier,
@@ -106,6 +109,40 @@ FORMS: dict[str, tuple[str, Any]] = {
         lambda X, _: [each.astype(["f8", "i2", "u4"][i % 3]) for i, each in enumerate(X)],
     ),
     "ragged, one channel": ("ragged one", lambda X, _: [each[:, None] for each in X]),
+    "ragged, some with a dimension for one channel": (
+        "ragged one",
+        lambda X, _: [each[:, None] if i % 2 else each for i, each in enumerate(X)],
+    ),
+    "ragged, packed": (
+        "ragged",
+        lambda X, _: pack_sequence([torch.tensor(each) for each in X], enforce_sorted=False),
+    ),
+    "ragged, a nested tensor": (
+        "ragged",
+        lambda X, _: torch.nested.as_nested_tensor(
+            [torch.tensor(each) for each in X], layout=torch.jagged
+        ),
+    ),
+    "ragged, tensors with gradients": (
+        "ragged",
+        lambda X, _: [torch.tensor(each, requires_grad=True) for each in X],
+    ),
+    "ragged, an object array of tensors with gradients": (
+        "ragged",
+        lambda X, _: objects([torch.tensor(each, requires_grad=True) for each in X]),
+    ),
+    "ragged, tensors of bfloat16": (
+        "ragged counts",  # small integers, which it holds
+        lambda X, _: [torch.tensor(each, dtype=torch.bfloat16) for each in X],
+    ),
+    "ragged, an object array of bfloat16": (
+        "ragged counts",
+        lambda X, _: objects([torch.tensor(each, dtype=torch.bfloat16) for each in X]),
+    ),
+    "ragged, one channel, a pandas Series of lists": (
+        "ragged one",
+        lambda X, _: pandas_series([each.tolist() for each in X]),
+    ),
     "ragged, one channel, lists": (
         "ragged one",
         lambda X, _: [each.tolist() for each in X],
@@ -139,7 +176,12 @@ def test_every_form_of_the_series_gives_the_same_model_and_predictions(
     if isinstance(changed, Ragged):
         assert_array_equal(changed.values, before.values)
     else:
-        assert all(np.array_equal(a, b) for a, b in zip(changed, before, strict=True))
+        assert all(np.array_equal(plain(a), plain(b)) for a, b in zip(changed, before, strict=True))
+
+
+def plain(series: Any) -> Any:
+    """Return a tensor's numbers, which NumPy need not know; what is no tensor as it is."""
+    return series.detach().float().numpy() if isinstance(series, torch.Tensor) else series
 
 
 @cache
@@ -270,6 +312,19 @@ BAD_SERIES: dict[str, tuple[Any, str]] = {
     "an empty array": (SEVERAL[:0], r"0 sample\(s\)"),
     "more channels": (with_series(np.ones((4, 3))), r"X\[3\] has shape \(4, 3\), but X\[0\]"),
     "no dimension of channels": (with_series(np.ones(4)), r"X\[3\] has shape \(4,\), but X\[0\]"),
+    "channels first": (
+        [np.ones((2, n)) for n in LENGTHS],
+        r"X\[1\] has shape \(2, 1\), .* if it is the channels that come first, transpose each",
+    ),
+    "padding of NaN": (
+        np.where(np.arange(STEPS)[:, None] < np.array(LENGTHS)[:, None, None], SEVERAL, np.nan),
+        r"NaN behind the ends of its series, .* \[each\[~numpy.isnan",
+    ),
+    "an empty tensor": (with_series(torch.empty(0, 2)), r"X\[3\] has no steps"),
+    "an empty list in a pandas Series": (
+        pandas_series([[1.0, 2.0], []] * 6),
+        r"X\[1\] has no steps",
+    ),
     "steps of different channels": (
         [[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0]]] * 6,
         r"X\[1\] is not an array of numbers",
@@ -303,6 +358,50 @@ BAD_SERIES: dict[str, tuple[Any, str]] = {
     "dates": (with_series(np.zeros((2, 2), "M8[D]")), r"X\[3\] has type datetime64"),
     "sparse": (sparse.csr_array(ONE), "[Ss]parse"),
 }
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_nested_frames_are_refused_with_what_to_pass(ragged: bool) -> None:
+    pd = pytest.importorskip("pandas")
+    series = cut(SEVERAL) if ragged else list(SEVERAL)
+    nested = pd.DataFrame({j: [pd.Series(each[:, j]) for each in series] for j in range(2)})
+    with pytest.raises(TypeError, match="sktime's nested format") as refused:
+        make().fit(nested, y)
+    model = make().fit(series, y)
+    with pytest.raises(TypeError, match="sktime's nested format"):
+        model.predict(nested)
+    code = str(refused.value).rpartition("a row: ")[2].removesuffix(".")
+    found = eval(code, {"numpy": np, "X": nested})
+    for each, expected in zip(found, series, strict=True):
+        assert_array_equal(each, expected)
+
+
+def test_what_is_said_of_nan_as_padding_is_what_to_pass() -> None:
+    padded = np.full((N, STEPS, 2), np.nan)
+    for row, each in zip(padded, cut(SEVERAL), strict=True):
+        row[: len(each)] = each
+    with pytest.raises(ValueError, match="NaN behind the ends") as refused:
+        make().fit(padded, y)
+    code = str(refused.value).rpartition("arrays: ")[2].removesuffix(".")
+    for each, expected in zip(eval(code, {"numpy": np, "X": padded}), cut(SEVERAL), strict=True):
+        assert_array_equal(each, expected)
+    padded[3, 0] = np.nan  # a gap is no padding
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        make().fit(padded, y)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "n_channels", "warns"),
+    [(2, 30, True), (1, 24, True), (3, 30, True), (4, 30, False), (1, 19, False), (30, 2, False)],
+)
+def test_far_more_channels_than_steps_are_warned_of(
+    n_steps: int, n_channels: int, warns: bool
+) -> None:
+    X = np.random.default_rng(0).normal(size=(N, n_steps, n_channels))
+    message = rf"{n_steps} step\(s\) with {n_channels} channels.*X.transpose\(0, 2, 1\)"
+    for form in (X, list(X)):
+        with pytest.warns(UserWarning, match=message) if warns else nullcontext():
+            make().fit(form, y)
 
 
 @pytest.mark.parametrize("name", BAD_SERIES)
