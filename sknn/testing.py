@@ -54,6 +54,8 @@ def estimators_to_check() -> Iterator[Any]:
         "dropout": 0.0,
         "normalization": None,
     }
+    yield estimators.ConvSeriesClassifier(n_features=84)
+    yield estimators.ConvSeriesRegressor(n_features=84)
     yield estimators.RecurrentClassifier(**series, **checking)
     yield estimators.RecurrentRegressor(**series, **checking)
     yield estimators.AttentionClassifier(**series, n_heads=2, n_layers=1, **checking)

@@ -15,7 +15,7 @@ from typing import Any
 _lock = threading.RLock()
 # Whether numba works here; None until somebody asks.
 _is_available: bool | None = None
-_kernels: ModuleType | None = None
+_modules: dict[str, ModuleType] = {}
 
 
 def is_available() -> bool:
@@ -39,19 +39,27 @@ def is_available() -> bool:
 
 
 def kernels() -> Any:
-    """Return the module of compiled functions; they are compiled, or read from the disk, as called.
+    """Return the functions that train; they are compiled, or read from the disk, as called.
 
     Raises ImportError where :func:`is_available` is False.
     """
-    global _kernels
-    if _kernels is None:
+    return _module("_kernels")
+
+
+def rocket() -> Any:
+    """Return the functions for MiniRocket, in the same way."""
+    return _module("_rocket")
+
+
+def _module(name: str) -> ModuleType:
+    if name not in _modules:
         with _lock:  # two threads that import numba at once may each find half of it
             if not is_available():
                 raise ImportError("numba is not installed, does not work here or is switched off.")
             with _without_collections():
                 _load_compiler()
-                _kernels = importlib.import_module("sknn.compiled._kernels")
-    return _kernels
+                _modules[name] = importlib.import_module(f"sknn.compiled.{name}")
+    return _modules[name]
 
 
 def _load_compiler() -> None:

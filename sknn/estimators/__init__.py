@@ -19,5 +19,13 @@ from .sequences import (
     StepClassifier,
     StepRegressor,
 )
-from .series import AttentionClassifier, AttentionRegressor, RecurrentClassifier, RecurrentRegressor
+from .series import (
+    AttentionClassifier,
+    AttentionRegressor,
+    ConvSeriesClassifier,
+    ConvSeriesRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+    RocketFormat,
+)
 from .tabular import TableFormat, TabularClassifier, TabularRegressor

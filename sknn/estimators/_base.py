@@ -36,6 +36,7 @@ from sknn.training import (
     join_outputs,
     predict_outputs,
     rows_at_once,
+    takes_all_rows,
 )
 
 from ._attributes import FittedAttributes
@@ -131,6 +132,10 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     ) -> torch.nn.Module:
         """Return the built-in network with its initial weights."""
 
+    def _learn_features(self, X: Any, sample_weight: np.ndarray | None) -> Any:
+        """Return what stands for validated training samples, as `_format.check` will for others."""
+        return X
+
     def _fit_fixed_layers(self, data: CheckedData, rows: np.ndarray | None) -> None:
         """Fit the layers of a new network that training does not change; None is all rows."""
         return
@@ -183,6 +188,11 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     def _resolve_patience(self, max_iter: int) -> float:
         """Return the epochs without an improvement that end a training of at most so many."""
         return self.n_iter_no_change
+
+    @property
+    def _solver(self) -> Any:
+        """The solver of this fit, whose format is known."""
+        return self.solver
 
     def _resolve_alpha(self) -> float:
         """Return the strength of the L2 penalty."""
@@ -301,7 +311,7 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
         if self.batch_size == "all":
             return n_samples
         batch_size = int(self.batch_size)
-        if batch_size > n_samples and self.solver != "lbfgs":
+        if batch_size > n_samples and not takes_all_rows(self._solver):
             warnings.warn(
                 f"batch_size={batch_size} is larger than the {n_samples} training samples; all "
                 "of them make one batch.",
@@ -473,8 +483,9 @@ def takes_streams(estimator: Any) -> bool:
     obstacle = estimator._obstacle_to_streams()
     if obstacle:
         raise AttributeError(f"partial_fit is not available: {obstacle}")
-    if estimator.solver == "lbfgs":
+    if takes_all_rows(estimator._solver):
         raise AttributeError(
-            "partial_fit is only available for stochastic solvers. lbfgs is not stochastic."
+            "partial_fit is only available for stochastic solvers. "
+            f"{estimator._solver} is not stochastic."
         )
     return True

@@ -90,6 +90,8 @@ def check_data(
         found = examine(model, X, y, arguments.classes, shared)
         X, y, encoded = found.X, found.y, found.encoded
     weights = check_weights("sample_weight", arguments.sample_weight, X)
+    if not goes_on:
+        X = model._learn_features(X, weights)
     targets = model._targets
     vars(model).update(targets.fitted_attributes)
     weights = targets.class_weighted(y, targets.spread(weights, encoded), model)

@@ -35,6 +35,7 @@ from sknn.training import (
     forward,
     isolated_torch_rng,
     make_training,
+    takes_all_rows,
     train,
     warn_if_not_converged,
 )
@@ -144,9 +145,9 @@ def _open_checkpoint(
     model = draft.fitted
     if company.folder is None:
         return None
-    if model.solver == "lbfgs":
+    if takes_all_rows(model._solver):
         raise ValueError(
-            "checkpoint needs a solver that goes through batches: SciPy's L-BFGS gives away "
+            f"checkpoint needs a solver that goes through batches: {model._solver!r} gives away "
             "no state to go on from. Use another solver or checkpoint=None."
         )
     start = None
@@ -167,8 +168,8 @@ def _open_checkpoint(
 def _resolve_types(model: Any, X: Any, device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     """Return the type of a new network's weights, and that of its products."""
     precision = model.precision
-    if precision == "auto" and model.solver == "lbfgs" and device.type == "cpu":
-        precision = "float64"  # line searches need more than float32's digits
+    if precision == "auto" and takes_all_rows(model._solver) and device.type == "cpu":
+        precision = "float64"  # line searches and equations need more than float32's digits
     elif precision == "auto" and not model._format.may_be_float64:
         precision = "float32"
     return resolve_precision(precision, X.dtype, X.shape[0], device)
@@ -254,7 +255,9 @@ def _make_samples(
     )
     training = data.X, data.y, data.targets, answers
     splits = (
-        model._holds_out(data.n_counted) and model.solver != "lbfgs" and data.validation is None
+        model._holds_out(data.n_counted)
+        and not takes_all_rows(model._solver)
+        and data.validation is None
     )
     memory = _remember_rows(model, data.X, splits=splits)
     if data.validation is not None:
@@ -345,11 +348,14 @@ def _make_training(
     max_iter = model._resolve_max_iter(len(train))
     settings = Settings.of(
         model,
+        solver=model._solver,
         schedule=_resolve_schedule(model, incremental=data.incremental),
         horizon=max_iter,
         max_epochs=1 if data.incremental else max_iter,
         batch_size=model._resolve_batch_size(len(train)),
-        early_stopping=(model.early_stopping and model.solver != "lbfgs" and held_out is not None),
+        early_stopping=(
+            model.early_stopping and not takes_all_rows(model._solver) and held_out is not None
+        ),
         stops_by_loss=model._stops_by_loss,
         scales_data=model._scales_data,
         n_iter_no_change=model._resolve_patience(max_iter),
@@ -382,7 +388,7 @@ def _make_training(
 def _resolve_schedule(model: Any, *, incremental: bool) -> str:
     """Return the schedule of the learning rate that this call follows."""
     schedule = model.learning_rate
-    if schedule in ("invscaling", "adaptive") and model.solver != "sgd":
+    if schedule in ("invscaling", "adaptive") and model._solver != "sgd":
         return "constant"
     if incremental and schedule in HORIZON_SCHEDULES:
         # nobody knows how many calls will come: the rate stays at its peak

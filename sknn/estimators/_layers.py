@@ -70,7 +70,7 @@ def dropout_rates(estimator: Any, n_layers: int, layers: str = "hidden layers") 
         if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
             raise ValueError(f"dropout must be in [0, 1), got {rate!r}.")
     if any(rates):
-        refuse_with_lbfgs(estimator.solver, "dropout", off=0)
+        refuse_with_lbfgs(estimator._solver, "dropout", off=0)
     return rates
 
 

@@ -41,6 +41,7 @@ from .losses import (
 from .randomness import Generators, generator_on
 from .recurrent import CELLS, RecurrentEncoder
 from .residual import ResidualNetwork
+from .rocket import FeatureNetwork, RocketFeatures
 from .series import (
     SERIES_POOLINGS,
     SeriesConvolution,

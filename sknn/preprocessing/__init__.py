@@ -1,11 +1,10 @@
-"""Columns of numbers as networks like them: piecewise linear and periodic encodings, scaling.
-
-This module needs neither torch nor skorch.
-"""
+"""Columns of numbers, and series, as networks like them: encodings, scaling, convolutions."""
 
 from ._periodic import PeriodicEncoder
 from ._piecewise import PiecewiseLinearEncoder
 from ._quantiles import bin_edges, robust_scale
+from ._rocket import MiniRocket
+from ._rocket_kernels import Rocket, RocketKernels
 from ._scaler import SmoothRobustScaler
 
-__all__ = ["PeriodicEncoder", "PiecewiseLinearEncoder", "SmoothRobustScaler"]
+__all__ = ["MiniRocket", "PeriodicEncoder", "PiecewiseLinearEncoder", "SmoothRobustScaler"]

@@ -50,6 +50,7 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.ValueTargets": {},
     "sknn.estimators.WindowFormat": {},
     "sknn.estimators.WrittenLabels": {},
+    "sknn.estimators.RocketFormat": {"series": "data", "rocket": "data"},
     "sknn.forecasting.ConformalIntervals": {"models": "many data"},
     "sknn.forecasting.Form": {},
     "sknn.forecasting.Panel": {"form": "data", "timeline": "data none", "series": "many data"},
@@ -57,6 +58,8 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.forecasting.Series": {},
     "sknn.forecasting.Timeline": {},
     "sknn.forecasting.WindowModel": {"estimator": "estimator", "scaling": "data"},
+    "sknn.preprocessing.Rocket": {"kernels": "many data"},
+    "sknn.preprocessing.RocketKernels": {},
     "sknn.training.Plateau": {},
     "sknn.training.TrainingState": {
         "history": "history",

@@ -24,4 +24,11 @@ from ._threads import PATIENCE, STOP, Interrupted, ended_by, in_threads, raise_i
 from ._train import make_training, train
 from ._training import DivergenceError, Training
 from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, folder_named, prepare_folder
-from .solvers import HORIZON_SCHEDULES, SOLVERS, Plateau, inverse_scaling, make_optimizer
+from .solvers import (
+    HORIZON_SCHEDULES,
+    SOLVERS,
+    Plateau,
+    inverse_scaling,
+    make_optimizer,
+    takes_all_rows,
+)

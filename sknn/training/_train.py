@@ -17,6 +17,7 @@ from ._lbfgs import LBFGSLoop
 from ._listeners import Listener
 from ._loop import Loop
 from ._randomness import own_generators
+from ._ridge import RidgeLoop
 from ._running_statistics import RunningStatistics
 from ._scores import Score
 from ._settings import Settings
@@ -24,7 +25,7 @@ from ._skorch import SkorchCallbacks, freeze_parameters
 from ._state import TrainingState
 from ._steps import Backprop, GradientStep, make_backprop
 from ._training import CheckpointProtocol, Training
-from .solvers import LearningRate, make_optimizer
+from .solvers import LearningRate, make_optimizer, takes_all_rows
 
 
 def make_training(
@@ -72,7 +73,7 @@ def make_training(
     if not backprop.parameters:
         raise ValueError("module_ has no trainable parameters; there is nothing to fit.")
     optimizer = None
-    if settings.solver != "lbfgs":
+    if not takes_all_rows(settings.solver):
         optimizer = make_optimizer(settings, backprop.parameters, backprop.weights)
         state.restore_optimizer(optimizer, settings.solver_name, module)
     training = Training(
@@ -105,6 +106,8 @@ def train(training: Training) -> None:
     loop: type[Loop] = Loop
     if training.settings.solver == "lbfgs":
         loop = LBFGSLoop
+    elif training.settings.solver == "ridge":
+        loop = RidgeLoop
     elif isinstance(training.step, CompiledStep):
         loop = CompiledLoop
     with _surroundings(training):
@@ -115,7 +118,7 @@ def train(training: Training) -> None:
 def _surroundings(training: Training) -> Iterator[None]:
     """Hold torch's defaults, threads and random numbers while training runs."""
     settings, samples = training.settings, training.train
-    n_rows = settings.batch_size if settings.solver != "lbfgs" else len(samples)
+    n_rows = len(samples) if takes_all_rows(settings.solver) else settings.batch_size
     with ExitStack() as stack:
         stack.enter_context(own_defaults(keeps_float64=settings.runs_user_code))
         stack.enter_context(threads_for(n_rows * settings.work.flops, samples.device))

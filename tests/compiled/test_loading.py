@@ -23,7 +23,7 @@ print(compiled.is_available(), "numba" in sys.modules)
 @pytest.fixture
 def nobody_has_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_loading, "_is_available", None)
-    monkeypatch.setattr(_loading, "_kernels", None)
+    monkeypatch.setattr(_loading, "_modules", {})
 
 
 def package(folder: Path, name: str, code: str) -> None:

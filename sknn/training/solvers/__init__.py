@@ -8,5 +8,5 @@ from ._optimizer_state import (
     parted_state,
     restore_optimizer_state,
 )
-from ._optimizers import SOLVERS, make_optimizer
+from ._optimizers import SOLVERS, make_optimizer, takes_all_rows
 from ._schedules import HORIZON_SCHEDULES, LearningRate, Plateau, inverse_scaling

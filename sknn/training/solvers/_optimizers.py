@@ -26,6 +26,15 @@ SOLVERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
+# Solvers that take all rows at once and train in no batches.
+FULL_BATCH_SOLVERS = ("lbfgs", "ridge")
+
+
+def takes_all_rows(solver: Any) -> bool:
+    """Return whether a solver, a name or a class, goes through no batches."""
+    return isinstance(solver, str) and solver in FULL_BATCH_SOLVERS
+
+
 def make_optimizer(
     settings: Settings,
     parameters: list[Tensor],
