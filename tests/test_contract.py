@@ -64,6 +64,8 @@ N_CHECKS = {
     "NeuralRegressor": 61,
     "ConvClassifier": 67,
     "ConvRegressor": 60,
+    "ConvSeriesClassifier": 66,
+    "ConvSeriesRegressor": 59,
     "RecurrentClassifier": 67,
     "RecurrentRegressor": 60,
     "AttentionClassifier": 67,
@@ -149,6 +151,7 @@ FIRST_CHECKED = (
     "NeuralClassifier",
     "NeuralRegressor",
     "ConvClassifier",
+    "ConvSeriesClassifier",
     "RecurrentClassifier",
     "TabularClassifier",
 )

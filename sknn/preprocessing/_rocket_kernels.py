@@ -187,7 +187,8 @@ def choose_dilations(longest: int, n_features: int) -> tuple[np.ndarray, np.ndar
     per_kernel = max(n_features // len(KERNELS), 1)
     n_exponents = min(per_kernel, MOST_DILATIONS)
     most = np.log2(max((longest - 1) / (KERNEL_LENGTH - 1), 1))
-    powers = np.logspace(0, most, n_exponents, base=2).astype(np.int64)
+    powers = np.logspace(0, most, n_exponents, base=2)
+    powers = (powers + 1e-9).astype(np.int64)  # 99.99... is 100
     dilations, repeats = np.unique(powers, return_counts=True)
     counts = repeats * per_kernel // n_exponents
     counts[: per_kernel - counts.sum()] += 1  # what rounding has left over goes to the smallest

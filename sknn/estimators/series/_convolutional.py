@@ -161,7 +161,6 @@ class ConvSeriesEstimator(LayerParameters):
             ("architecture", not self._has_fixed_features, "'minirocket'"),
             ("hidden_layer_sizes", bool(self._hidden_sizes()), "()"),
             ("loss", not self._is_squared(), "'log_loss' or 'squared_error'"),
-            ("n_estimators", self.n_estimators != 1, "1, since all would be equal"),
         ):
             if is_wrong:
                 raise ValueError(
