@@ -9,7 +9,7 @@ import numpy as np
 
 from ._forms import Form, Target
 from ._series import Series
-from ._timeline import BEFORE, BETWEEN, Timeline
+from ._timeline import BEFORE, BETWEEN, Timeline, largest_grid
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,12 @@ class Steps:
         places, numbers = self.rows.of_series(code)
         places, numbers = places[places >= start], numbers[places >= start]
         n = int(places[-1]) + 1 - start if len(places) else 0
+        n_missing = n - len(places)
+        if n_missing and (gaps.fill is None or n > largest_grid(len(places))):
+            follows = places == start + np.arange(len(places))
+            raise self._missing(code, start + int(np.argmin(follows)), n_missing)
         values = np.full((n, 1), np.nan, self.values.dtype)
         values[places - start] = self.values[numbers]
-        if len(places) < n and gaps.fill is None:
-            raise self._missing(code, np.setdiff1d(np.arange(start, start + n), places))
         weight = None
         if self.weight is not None:
             weight = np.zeros(n, values.dtype)
@@ -152,9 +154,9 @@ class Steps:
             "HistGradientBoostingRegressor."
         )
 
-    def _missing(self, code: int, places: np.ndarray) -> ValueError:
-        place = self.form.place(self.timeline, code, int(places[0]))
-        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    def _missing(self, code: int, first: int, n_missing: int) -> ValueError:
+        place = self.form.place(self.timeline, code, first)
+        more = f" and {n_missing - 1} more" if n_missing > 1 else ""
         if self.timeline is None:
             return ValueError(f"y misses {place}{more}, which a later part begins after.")
         hint = ""

@@ -12,9 +12,6 @@ import numpy as np
 # What `Timeline.positions` says of dates before the first one of the fit, and between two steps.
 BEFORE, BETWEEN = -1, -2
 
-# Steps a date at most of a grid that is tried.
-LARGEST_GRID = 100
-
 # Parts of an index with gaps that are asked for their frequency.
 N_PARTS = 50
 
@@ -50,6 +47,13 @@ class Timeline:
             found = index.freq if index.freq is not None and index.freq.n > 0 else None
             freq = found or _inferred(dates, name)
         offset = pd.tseries.frequencies.to_offset(freq)
+        n_steps = (dates[-1] - dates[0]).total_seconds() / _seconds(offset)
+        if n_steps > largest_grid(len(dates)):
+            raise ValueError(
+                f"freq={freq!r} makes {n_steps:.0f} steps from {date_text(dates[0])} to "
+                f"{date_text(dates[-1])}, of which {name} has only {len(dates)}: set the freq that "
+                "its dates have."
+            )
         named = pd.tseries.frequencies.to_offset(offset.freqstr) == offset
         zone = dates.tz
         if zone is not None and _is_same_zone(str(zone), dates):
@@ -129,6 +133,11 @@ class Timeline:
 
         unit = self.dtype.removeprefix("datetime64[").removesuffix("]")
         return pd.date_range(self._first(), freq=self.freq, **extent).as_unit(unit)
+
+
+def largest_grid(n_dates: int) -> int:
+    """Return how many steps there may be of so many dates: memory for them is worth its while."""
+    return max(100 * n_dates, 100_000)
 
 
 _KINDS = {"dates": "dates", "periods": "periods", "integers": "whole numbers"}
@@ -254,7 +263,7 @@ def _frequency_beside_gaps(dates: Any) -> str | None:
     sizes = {}
     span = (dates[-1] - dates[0]).total_seconds()
     for freq in sorted(candidates):
-        if span > LARGEST_GRID * len(dates) * _seconds(freq):
+        if span / _seconds(pd.tseries.frequencies.to_offset(freq)) > largest_grid(len(dates)):
             continue
         grid = pd.date_range(dates[0], dates[-1], freq=freq)
         places = grid.get_indexer(dates)
@@ -271,14 +280,10 @@ def _period_offset(freq: Any) -> Any:
     return pd.Period(ordinal=0, freq=freq).freq
 
 
-def _seconds(freq: str) -> float:
+def _seconds(offset: Any) -> float:
     """Return the length of a step; infinity for days and more, of which no grid is large."""
-    import pandas as pd
-
-    offset = pd.tseries.frequencies.to_offset(freq)
-    assert offset is not None
     try:
-        return offset.nanos / 1e9
+        return float(offset.nanos / 1e9)
     except ValueError:
         return np.inf
 

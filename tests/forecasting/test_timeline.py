@@ -162,6 +162,12 @@ def test_no_grid_of_seconds_is_laid_over_years() -> None:
     index = some.append(some + pd.DateOffset(years=70)).append(some + pd.DateOffset(years=30))
     with pytest.raises(ValueError, match="no frequency can be inferred from the 9 dates"):
         model().fit(pd.Series(VALUES[:9], index))
+    with pytest.raises(ValueError, match="freq='s' makes 2[0-9]+ steps from 2024-01-03 to 2094"):
+        model(freq="s", fill="previous").fit(pd.Series(VALUES[:9], index))
+    numbers = pd.Index([0, 1, 2, 3, 10**12])
+    for fill in (None, "previous"):
+        with pytest.raises(ValueError, match="y misses 4 and 999999999995 more"):
+            model(fill=fill).fit(pd.Series(VALUES[:5], numbers))
 
 
 def test_dates_without_a_rule_need_a_frequency() -> None:
