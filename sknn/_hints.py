@@ -41,6 +41,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "flip": ("hflip", "horizontal_flip", "mirror"),
     "rotate": ("rotation",),
     "erase": ("cutout", "random_erasing"),
+    "previous": ("ffill", "pad", "forward_fill", "last"),
+    "interpolate": ("linear", "interpolation"),
     "all": ("full", "full_batch"),
 }
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 from sknn._parameters import declares_parameters
 
 from ._covariates import Covariates, Table
-from ._forms import Columns, Target, read_target
+from ._forms import Columns, Target, is_text, read_target
 from ._parameters import ForecasterParameters
 from ._rows import Gaps, Rows
 from ._timeline import Timeline, is_pandas
@@ -67,7 +67,12 @@ class SeriesChecks(ForecasterParameters):
                     f"{self.n_features_in_} covariates: pass those of the steps as X."
                 )
             X = np.empty((n_rows, 0))
-        elif self.covariates == "ignore" or is_pandas(X, "Index") or _has_no_columns(X):
+        elif not reset and self.n_features_in_ and _has_no_columns(X):
+            raise ValueError(
+                f"X holds dates alone, but {type(self).__name__} was fitted with "
+                f"{self.n_features_in_} covariates: pass those of the steps as X."
+            )
+        elif self.covariates == "ignore" or _has_no_columns(X):
             X = np.empty((_num_samples(X), 0))
         elif n_dimensions(X) == 1:
             other = (
@@ -81,6 +86,8 @@ class SeriesChecks(ForecasterParameters):
                 'or X.to_frame(), if X is a covariate; set covariates="ignore" if it is only a '
                 f"time index. {other}"
             )
+        if is_pandas(X, "DataFrame"):
+            _check_numbers(X)
         # rows that belong to no step of interest may have gaps, see `Covariates.part`
         checks = {"ensure_min_features": 0, "ensure_all_finite": "allow-nan"}
         return validate_data(self, X, reset=reset, dtype=FLOATS, **checks)
@@ -129,7 +136,7 @@ class SeriesChecks(ForecasterParameters):
 
 
 def _has_no_columns(X: Any) -> bool:
-    return is_pandas(X, "DataFrame") and X.shape[1] == 0
+    return is_pandas(X, "Index") or (is_pandas(X, "DataFrame") and X.shape[1] == 0)
 
 
 def _of_the_same_dates(sample_weight: Any, index: Any) -> np.ndarray:
@@ -142,3 +149,19 @@ def _of_the_same_dates(sample_weight: Any, index: Any) -> np.ndarray:
     if (found < 0).any():
         raise ValueError(f"sample_weight misses {index[int(np.argmax(found < 0))]}, a date of y.")
     return np.asarray(sample_weight)[found]
+
+
+def _check_numbers(X: Any) -> None:
+    """Raise ValueError if a column of X holds dates or texts."""
+    for name, kind in X.dtypes.items():
+        if getattr(kind, "kind", "O") in "mM":
+            raise ValueError(
+                f"X has the column {name!r} of type {kind}, but covariates are numbers. If it "
+                "holds the dates of the rows, make it the index of X, or set time_column."
+            )
+        if is_text(getattr(kind, "categories", X[name]).dtype):
+            raise ValueError(
+                f"X has the column {name!r} of type {kind}, but covariates are numbers: encode "
+                "texts, pd.get_dummies(X, dtype=float), or in a Pipeline with a OneHotEncoder. If "
+                "it holds the ids of series, set id_column."
+            )

@@ -32,7 +32,7 @@ class Form:
 
     kind: str  # "array", "arrays", "series", "wide", "panel" (MultiIndex) or "long"
     ids: list[Any]  # of the series; [None] if one alone has no name
-    levels: list[Any]  # names of the levels, or of the column, that hold the ids
+    levels: list[Any]  # names of the levels, of the column or of the columns that hold the ids
     time: Any = None  # name of the index, its last level or the column of dates
     target: Any = None  # name of a Series, or of the column of values
     is_frame: bool = False  # a panel in a DataFrame of one column
@@ -123,7 +123,7 @@ def _read_frame(y: Any, columns: Columns) -> Target:
             )
         return _panel(y.index, _numbers(y), target=y.columns[0], is_frame=True)
     index = checked_dates(y.index, "y")
-    form = Form("wide", y.columns.tolist(), [], index.name)
+    form = Form("wide", y.columns.tolist(), [y.columns.name], index.name)
     return Target(form, None, index, _numbers(y))
 
 
@@ -287,7 +287,9 @@ def as_passed(
     dates = [grid[start : start + len(values)] for _, start, values in blocks]
     if form.kind == "wide":
         ids = [form.ids[block.code] for block in blocks]
-        names = pd.MultiIndex.from_product([ids, columns]) if columns else pd.Index(ids)
+        names = pd.Index(ids, name=form.levels[0])
+        if columns:
+            names = pd.MultiIndex.from_product([names, columns])
         values = np.concatenate([block.values for block in blocks], axis=1)
         return pd.DataFrame(values, dates[0].rename(form.time), names)
     values = np.concatenate([block.values for block in blocks])

@@ -85,7 +85,8 @@ def test_values_that_are_like_none_have_no_hint() -> None:
 
 def test_every_name_that_is_meant_exists() -> None:
     names = {*CLASSIFICATION_LOSSES, *REGRESSION_LOSSES, *ACTIVATIONS}
-    constraints = [each for model in EVERY for each in model._parameter_constraints.values()]
+    models = [*EVERY, RecursiveForecaster()]
+    constraints = [each for model in models for each in model._parameter_constraints.values()]
     for options in constraints:
         names |= {name for each in options for name in getattr(each, "options", ())}
     assert set(VALUES) <= names | {"flip", "rotate", "erase"}

@@ -161,6 +161,27 @@ def test_columns_go_by_their_names() -> None:
         fitted.predict(X.rename(columns={"price": "cost"}))
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (DATES, "column 'more' of type datetime64.*index of X, or set time_column"),
+        (["a", "b"] * 26, "column 'more' of type .*get_dummies.*OneHotEncoder.*id_column"),
+        (pd.Categorical(["a", "b"] * 26), "column 'more' of type category.*get_dummies"),
+    ],
+    ids=["dates", "texts", "categories"],
+)
+def test_columns_without_numbers(column: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model().fit(Y, X.assign(more=column))
+
+
+def test_dates_alone_are_no_covariates() -> None:
+    fitted = model().fit(Y, X)
+    for dates in (DATES, X[[]]):
+        with pytest.raises(ValueError, match="X holds dates alone, but .* with 2 covariates"):
+            fitted.predict(dates)
+
+
 def test_a_column_that_comes_twice() -> None:
     with pytest.raises(ValueError, match="X has the column 'price' twice"):
         model().fit(Y, pd.concat([X, X], axis=1))

@@ -64,6 +64,13 @@ def test_a_wide_frame(expected: np.ndarray) -> None:
     pd.testing.assert_frame_equal(model().fit(WIDE).predict(2), frame, check_freq=False)
 
 
+def test_the_name_of_columns_stays() -> None:
+    named = WIDE.rename_axis("shop", axis=1)
+    assert model().fit(named).predict(1).columns.name == "shop"
+    bounds = model(interval=0.5).fit(named).predict_interval(1)
+    assert bounds.columns.names == ["shop", None]
+
+
 def test_a_long_frame(expected: np.ndarray) -> None:
     forecast = model(**NAMES).fit(LONG.sample(frac=1, random_state=0)).predict(2)
     assert list(forecast.columns) == ["shop", "month", "sales"]
