@@ -93,7 +93,7 @@ def main() -> None:
     """Fit network and counts, compare their perplexities, and let the network write."""
     train, held_out = load_paragraphs()
     # Characters that occur once become "<unknown>", so that the models have seen that too.
-    tokenizer = Tokenizer(unit="character", min_count=2)
+    tokenizer = Tokenizer(analyzer="char", min_count=2)
     X, X_test = tokenizer.fit_transform(train), tokenizer.transform(held_out)
     print(
         f"{sum(map(len, X)):,} characters for training, {sum(map(len, X_test)):,} for testing, "

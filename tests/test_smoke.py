@@ -147,7 +147,7 @@ def test_sequences_and_texts() -> None:
     from sknn.sequences import SequenceGenerator
     from sknn.text import Tokenizer
 
-    tokenizer = Tokenizer(unit="character")
+    tokenizer = Tokenizer(analyzer="char")
     tokens = tokenizer.fit_transform(["abab", "baba"] * 4)
     model = SequenceGenerator(hidden_size=4, max_iter=1, random_state=0).fit(tokens)
     prompt = tokenizer.transform(["ab"])[0]

@@ -56,6 +56,24 @@ def _refuse_nested_table(X: Any) -> None:
         )
 
 
+def known_tokens(series: list[Any] | None, name: str = "X") -> int | None:
+    """Return how many tokens the tokenizer of all series has; None if none has made them."""
+    numbers = {getattr(each, "n_tokens", None) for each in series or [None]}
+    if None in numbers:
+        return None
+    if len(numbers) > 1:
+        raise ValueError(
+            f"{name} has tokens of tokenizers of different sizes: {sorted(numbers)}. Make all of "
+            "them with one tokenizer."
+        )
+    return numbers.pop()
+
+
+def fill_empty(series: list[Any]) -> list[Any]:
+    """Give texts without tokens a single unknown one, which is 0."""
+    return [np.zeros(1, np.int64) if np.shape(each) == (0,) else each for each in series]
+
+
 def join_series(series: list[Any], name: str = "X") -> np.ndarray | Ragged:
     """Validate a list of series and make one array of it."""
     if not series:

@@ -21,7 +21,7 @@ from .features import (
 )
 from .images import INITIALIZATIONS, ImageNetwork, output_size
 from .inception import InceptionEncoder, LiteEncoder
-from .layers import Embedding, dropped_levels, per_layer
+from .layers import Embedding, TokenEmbedding, dropped_levels, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
     PROBABILITY_ACTIVATIONS,

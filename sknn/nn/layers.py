@@ -44,6 +44,38 @@ class Embedding(DrawsNoWeights, nn.Embedding):
     """
 
 
+class TokenEmbedding(Embedding):
+    """An embedding whose first row stands for unknown tokens, and is trained.
+
+    In training, tokens are taken for unknown ones at their rates. Afterwards those are unknown
+    that training has never read: their rows are as they were drawn.
+
+    Shapes
+    ------
+    tokens : (...) of int -> (..., embedding_dim)
+    """
+
+    rates: Tensor
+    is_known: Tensor
+
+    def __init__(self, n_tokens: int, size: int, rates: Tensor | None) -> None:
+        super().__init__(n_tokens, size)
+        self.register_buffer("rates", torch.zeros(n_tokens) if rates is None else rates.float())
+        is_known = torch.zeros(n_tokens, dtype=torch.bool)
+        is_known[0] = True
+        self.register_buffer("is_known", is_known)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(torch.where(self.is_known[tokens], tokens, 0))
+        drawn = torch.rand(
+            tokens.shape, device=tokens.device, generator=generator_on(tokens.device)
+        )
+        tokens = torch.where(drawn < self.rates[tokens], 0, tokens)
+        self.is_known[tokens.flatten()] = True
+        return super().forward(tokens)
+
+
 class Conv2d(DrawsNoWeights, nn.Conv2d):
     """A convolution that leaves its weights to be drawn by the network.
 

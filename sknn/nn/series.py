@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .activations import find_activation
 from .host import on_host, remember
-from .layers import Conv2d, NetworkBuilder, draw_glorot
+from .layers import Conv2d, NetworkBuilder, TokenEmbedding, draw_glorot
 from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
 
 SERIES_POOLINGS = ("last", "mean", "max")
@@ -357,6 +357,8 @@ def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -
     for layer in module.modules():
         if isinstance(layer, nn.Embedding):
             layer.weight.copy_(torch.from_numpy(random_state.normal(size=layer.weight.shape)))
+            if isinstance(layer, TokenEmbedding):
+                layer.weight[0] = 0.0  # an unknown word says nothing until it is trained
         elif isinstance(layer, nn.Linear | nn.Conv2d):
             draw_glorot(layer.weight, random_state)
             if layer.bias is not None:

@@ -4,5 +4,6 @@ This module needs neither torch nor skorch.
 """
 
 from ._tokenizer import Tokenizer
+from ._tokens import Tokens
 
-__all__ = ["Tokenizer"]
+__all__ = ["Tokenizer", "Tokens"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import repeat
 from typing import Any, ClassVar, Literal
 
@@ -20,8 +21,9 @@ from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
 from sknn._validation import POSITIVE_INTEGER
 
-# The token of id 0, which stands for all that the vocabulary lacks.
-UNKNOWN = "<unknown>"
+from ._checks import UNKNOWN, check_documents, check_sequence, check_tokens, check_vocabulary
+from ._tokens import Tokens
+from ._words import find_words, join_words
 
 
 # Sequences are no frame of features. Without the keyword, which mypy does not see because
@@ -41,17 +43,23 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     Parameters
     ----------
-    unit : {"word", "character"}, default="word"
+    analyzer : {"word", "char"} or callable, default="word"
         What a token is. A word is what `token_pattern` finds. A character is any Unicode character,
-        white space included.
-    token_pattern : str, default=r"\\w+|[^\\w\\s]"
-        Regular expression of a token, only used with ``unit="word"``. The default finds runs of
-        letters, digits and underscores, and makes every other character a token of its own, except
-        for white space, which separates tokens. If it has a group in parentheses, the token is the
-        content of that group.
+        white space included. A callable gets the text as it is and returns its tokens, strings.
+        Texts that come as lists of tokens are not split again.
+    token_pattern : str or None, default=None
+        Regular expression of a token, only used with ``analyzer="word"``. If it has a group in
+        parentheses, the token is the content of that group. None finds runs of letters, digits,
+        underscores and combining marks, and makes every other character a token of its own, except
+        for white space, which separates tokens; in scripts without spaces (Chinese, Japanese, Thai,
+        Lao, Khmer and Burmese) each letter is a token, with its marks.
     lowercase : bool, default=False
         Whether to convert the texts to lowercase first. This makes a smaller vocabulary;
-        `inverse_transform` cannot restore the case. CountVectorizer does it by default.
+        `inverse_transform` cannot restore the case. CountVectorizer does it by default. Not for
+        callables.
+    normalize : {"NFC", "NFKC", "NFD", "NFKD"} or None, default="NFC"
+        Unicode normal form that texts are brought to first, so that a letter with an accent is
+        the same whether it is stored as one character or as two. Not for callables.
     min_count : int, default=1
         Smallest number of occurrences in all texts for a token to be in the vocabulary. With 2 or
         more, the texts of `fit` have unknown tokens themselves, so that an estimator trained on
@@ -66,6 +74,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     max_length : int, default=None
         Largest number of tokens in a sequence. Of longer texts, `transform` keeps the first ones.
         `fit` counts the tokens of whole texts. If None, sequences are as long as their texts.
+    unit : {"word", "character"}, default=None
+        The former name of `analyzer`.
+
+        .. deprecated:: 0.1
+            Use `analyzer`, of which ``"char"`` is the former ``"character"``.
 
     Attributes
     ----------
@@ -92,13 +105,13 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     array(['<unknown>', 'sat', 'the', ',', '.', 'cat', 'dog', 'too'], dtype=object)
     >>> X = tokenizer.transform(["the cat, the bird."])
     >>> X[0]
-    array([2, 5, 3, 2, 0, 4])
+    Tokens([2, 5, 3, 2, 0, 4])
     >>> tokenizer.inverse_transform(X)
     array(['the cat , the <unknown> .'], dtype=object)
 
     Characters come back as they were:
 
-    >>> tokenizer = Tokenizer(unit="character")
+    >>> tokenizer = Tokenizer(analyzer="char")
     >>> X = tokenizer.fit_transform(texts)
     >>> tokenizer.n_tokens_, X[0].shape, X[1].shape
     (13, (12,), (16,))
@@ -111,36 +124,46 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     __metadata_request__transform: ClassVar = {"raw_documents": metadata_routing.UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "unit": [StrOptions({"word", "character"})],
-        "token_pattern": [str],
+        "analyzer": [StrOptions({"word", "char"}), callable],
+        "token_pattern": [str, None],
         "lowercase": ["boolean"],
+        "normalize": [StrOptions({"NFC", "NFKC", "NFD", "NFKD"}), None],
         "min_count": [POSITIVE_INTEGER],
         "max_features": [POSITIVE_INTEGER, None],
         "vocabulary": ["array-like", Mapping, None],
         "max_length": [POSITIVE_INTEGER, None],
+        "unit": [StrOptions({"word", "character"}), None],
     }
 
     vocabulary_: dict[str, int]
     n_tokens_: int
 
+    # of tokenizers that were stored when there was `unit` alone
+    analyzer: Any = "word"
+    normalize: Any = None
+
     def __init__(
         self,
         *,
-        unit: Literal["word", "character"] = "word",
-        token_pattern: str = r"\w+|[^\w\s]",
+        analyzer: Literal["word", "char"] | Callable[[str], Iterable[str]] = "word",
+        token_pattern: str | None = None,
         lowercase: bool = False,
+        normalize: Literal["NFC", "NFKC", "NFD", "NFKD"] | None = "NFC",
         min_count: int = 1,
         max_features: int | None = None,
         vocabulary: Collection[str] | Mapping[str, int] | None = None,
         max_length: int | None = None,
+        unit: Literal["word", "character"] | None = None,
     ) -> None:
-        self.unit = unit
+        self.analyzer = analyzer
         self.token_pattern = token_pattern
         self.lowercase = lowercase
+        self.normalize = normalize
         self.min_count = min_count
         self.max_features = max_features
         self.vocabulary = vocabulary
         self.max_length = max_length
+        self.unit = unit
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, raw_documents: Iterable[str], y: Any = None) -> Tokenizer:
@@ -148,8 +171,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Parameters
         ----------
-        raw_documents : iterable of str
-            The texts. Those without any token add nothing.
+        raw_documents : iterable of str, or of lists of str
+            The texts, or their tokens. Those without any token add nothing.
         y : None
             Ignored.
 
@@ -167,12 +190,19 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             left; if `token_pattern` is not a regular expression with at most one group; or if
             `vocabulary` has a token twice, or ids with gaps.
         """
-        documents = _check_documents(raw_documents)
+        if self.unit is not None:
+            warnings.warn(
+                "unit is now called analyzer, which is 'word' or 'char'; unit will be removed in "
+                "version 0.3.",
+                FutureWarning,
+                stacklevel=3,  # the caller of `fit`, which scikit-learn wraps
+            )
+        documents = check_documents(raw_documents)
         pattern = self._compile()
         if self.vocabulary is None:
             tokens = self._count(documents, pattern)
         else:
-            tokens = _check_vocabulary(self.vocabulary)
+            tokens = check_vocabulary(self.vocabulary)
             self._check_reachable(tokens)
         self.vocabulary_ = {token: i for i, token in enumerate([UNKNOWN, *tokens])}
         self.n_tokens_ = len(self.vocabulary_)
@@ -183,37 +213,32 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Parameters
         ----------
-        raw_documents : iterable of str
-            The texts.
+        raw_documents : iterable of str, or of lists of str
+            The texts, or their tokens.
 
         Returns
         -------
         X : ndarray of shape (n_documents,), dtype object
-            For each text an int64 array of shape (n_tokens_i,) with the ids of its tokens, 0 for
-            those that are not in the vocabulary. It has at least one token, and at most
-            `max_length`.
+            For each text an array :class:`Tokens` of int64 and shape (n_tokens_i,) with the ids of
+            its tokens, 0 for those that are not in the vocabulary. It has at most `max_length`,
+            and none for an empty text.
 
         Raises
         ------
         TypeError
             If a text is not a str.
         ValueError
-            If there are no texts, a str stands where several texts are expected, or a text has no
-            token, because an empty sequence is nothing that a network could be given.
+            If there are no texts, or a str stands where several texts are expected.
         """
         check_is_fitted(self, "vocabulary_")
-        documents = _check_documents(raw_documents)
+        documents = check_documents(raw_documents)
         pattern = self._compile()
         X = np.empty(len(documents), dtype=object)
         for i, document in enumerate(documents):
             tokens = self._split(document, pattern)[: self.max_length]
-            if not tokens:
-                raise ValueError(
-                    f"raw_documents[{i}] has no token: it is {document[:40]!r}. Drop texts that "
-                    "are empty or, with unit='word', have nothing that token_pattern finds."
-                )
             ids = map(self.vocabulary_.get, tokens, repeat(0))
-            X[i] = np.fromiter(ids, dtype=np.int64, count=len(tokens))
+            known = np.fromiter(ids, dtype=np.int64, count=len(tokens))
+            X[i] = Tokens(known, self.n_tokens_)
         return X
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -222,8 +247,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Parameters
         ----------
-        raw_documents : iterable of str
-            The texts.
+        raw_documents : iterable of str, or of lists of str
+            The texts, or their tokens.
         y : None
             Ignored.
 
@@ -237,7 +262,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         TypeError, ValueError
             Those of `fit` and `transform`.
         """
-        documents = _check_documents(raw_documents)  # a generator can be read only once
+        documents = check_documents(raw_documents)  # a generator can be read only once
         with draft_of(self) as draft:
             X = draft.fit(documents).transform(documents)
         return X
@@ -254,9 +279,10 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         -------
         raw_documents : ndarray of shape (n_documents,), dtype object
             The texts. Characters are joined as they are, which restores texts whose characters are
-            all known and that were neither cut nor converted to lowercase. Words, and the
-            characters that are tokens between them, are joined by single spaces, whatever
-            separated them before. Unknown tokens become ``"<unknown>"``.
+            all known and that were neither cut nor converted to lowercase (nor to another normal
+            form). Words, and the characters that are tokens between them, are joined by single
+            spaces, whatever separated them before; no space comes between two words of scripts
+            without spaces. Unknown tokens become ``"<unknown>"``.
 
         Raises
         ------
@@ -269,9 +295,9 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         if not isinstance(X, Iterable):
             raise ValueError(f"X must be a sequence of sequences of tokens; got {X!r}.")
         names = self.get_feature_names_out()
-        separator = " " if self.unit == "word" else ""
+        join = "".join if self._analyzer() == "char" else join_words
         texts = [
-            separator.join(names[_check_sequence(sequence, i, len(names))].tolist())
+            join(names[check_sequence(sequence, i, len(names))].tolist())
             for i, sequence in enumerate(X)
         ]
         return np.array(texts, dtype=object)
@@ -292,7 +318,15 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "vocabulary_")
         return np.array(list(self.vocabulary_), dtype=object)
 
-    def _compile(self) -> re.Pattern[str]:
+    def _analyzer(self) -> Any:
+        """Return what a token is, by whichever name it was given."""
+        if self.unit is None:
+            return self.analyzer
+        return "char" if self.unit == "character" else "word"
+
+    def _compile(self) -> re.Pattern[str] | None:
+        if self.token_pattern is None:
+            return None
         try:
             pattern = re.compile(self.token_pattern)
         except re.error as error:
@@ -306,16 +340,29 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             )
         return pattern
 
-    def _split(self, document: str, pattern: re.Pattern[str]) -> str | list[str]:
+    def _prepare(self, text: str) -> str:
+        """Return a text in the case and the normal form that tokens have."""
+        text = text.lower() if self.lowercase else text
+        return text if self.normalize is None else unicodedata.normalize(self.normalize, text)
+
+    def _split(self, document: str | list[str], pattern: re.Pattern[str] | None) -> str | list[str]:
         """Return the tokens of a text; a text is the sequence of its characters itself."""
-        if self.lowercase:
-            document = document.lower()
-        if self.unit == "character":
+        if isinstance(document, list):
+            return [self._prepare(token) for token in document if token]
+        analyzer = self._analyzer()
+        if callable(analyzer):
+            return check_tokens(analyzer(document), analyzer)
+        document = self._prepare(document)
+        if analyzer == "char":
             return document
+        if pattern is None:
+            return find_words(document)
         # A pattern or a group that can be empty finds "" between the tokens.
         return list(filter(None, pattern.findall(document)))
 
-    def _count(self, documents: list[str], pattern: re.Pattern[str]) -> list[str]:
+    def _count(
+        self, documents: list[str | list[str]], pattern: re.Pattern[str] | None
+    ) -> list[str]:
         """Return the tokens that are frequent enough, in the order of their ids."""
         counts: Counter[str] = Counter()
         for document in documents:
@@ -333,13 +380,25 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     def _check_reachable(self, tokens: list[str]) -> None:
         """Complain about given tokens that no text can have."""
-        if self.unit == "character":
+        analyzer = self._analyzer()
+        if callable(analyzer):
+            return
+        if analyzer == "char":
             for token in tokens:
                 if len(token) != 1:
                     raise ValueError(
-                        f"vocabulary has the token {token!r}; with unit='character', tokens are "
+                        f"vocabulary has the token {token!r}; with analyzer='char', tokens are "
                         "single characters."
                     )
+        if self.normalize is not None:
+            for token in tokens:
+                if token != unicodedata.normalize(self.normalize, token):
+                    warnings.warn(
+                        f"vocabulary has the token {token!r}, which no text has in the normal form "
+                        f"{self.normalize!r}. Normalize the tokens, or set normalize=None.",
+                        stacklevel=4,
+                    )
+                    break
         if self.lowercase and any(token != token.lower() for token in tokens):
             warnings.warn(
                 "Upper case characters found in vocabulary while 'lowercase' is True. These "
@@ -353,75 +412,3 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _check_documents(raw_documents: Iterable[str]) -> list[str]:
-    """Return the texts as a list."""
-    if isinstance(raw_documents, str | bytes) or not isinstance(raw_documents, Iterable):
-        kind = "string" if isinstance(raw_documents, str) else type(raw_documents).__name__
-        raise ValueError(f"Iterable over raw text documents expected, {kind} object received.")
-    # A DataFrame would give the names of its columns.
-    shape = getattr(raw_documents, "shape", (0,))
-    if len(shape) != 1:
-        raise ValueError(
-            f"raw_documents has shape {shape}; texts are expected in one dimension. Pass one "
-            "column of a table."
-        )
-    documents = list(raw_documents)
-    if not documents:
-        raise ValueError("raw_documents is empty; at least one text is required.")
-    for i, document in enumerate(documents):
-        if not isinstance(document, str):
-            raise TypeError(
-                f"raw_documents[{i}] is of type {type(document).__name__}, but a text must be a "
-                "str. Decode bytes, and fill or drop missing values."
-            )
-    return documents
-
-
-def _check_vocabulary(vocabulary: Collection[str] | Mapping[str, int]) -> list[str]:
-    """Return the given tokens, without the one for unknown, in the order of their ids."""
-    for token in vocabulary:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"vocabulary has {token!r} of type {type(token).__name__}; tokens must be str."
-            )
-    if isinstance(vocabulary, Mapping):
-        first = 0 if UNKNOWN in vocabulary else 1
-        if set(vocabulary.values()) != set(range(first, first + len(vocabulary))):
-            raise ValueError(
-                "vocabulary must give its tokens the ids from 1 on, each once and without gaps; "
-                f"0 is the id of {UNKNOWN!r}."
-            )
-        tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
-    elif isinstance(vocabulary, Set):
-        tokens = sorted(vocabulary, key=lambda token: (token != UNKNOWN, token))
-    else:
-        tokens = list(vocabulary)
-    if UNKNOWN in tokens[1:]:
-        raise ValueError(f"vocabulary has {UNKNOWN!r} behind other tokens; it is always id 0.")
-    tokens = tokens[1:] if tokens[:1] == [UNKNOWN] else tokens
-    if not tokens:
-        raise ValueError(f"Empty vocabulary: vocabulary has no token beside {UNKNOWN!r}.")
-    if len(set(tokens)) < len(tokens):
-        twice = next(token for token, count in Counter(tokens).items() if count > 1)
-        raise ValueError(f"vocabulary has the token {twice!r} more than once.")
-    return tokens
-
-
-def _check_sequence(sequence: ArrayLike, i: int, n_tokens: int) -> NDArray[np.int64]:
-    """Return the ids of a text."""
-    ids = np.asarray(sequence)
-    if ids.ndim != 1:
-        raise ValueError(
-            f"X[{i}] has shape {ids.shape}, but each sequence of tokens has one dimension. Put a "
-            "single sequence into a list: [X]."
-        )
-    if ids.size == 0:
-        return np.empty(0, dtype=np.int64)
-    if not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"X[{i}] is of dtype {ids.dtype}; the ids of tokens are integers.")
-    if ids.min() < 0 or ids.max() >= n_tokens:
-        wrong = ids[(ids < 0) | (ids >= n_tokens)][0]
-        raise ValueError(f"X[{i}] has the id {wrong}; there are {n_tokens}, from 0 on.")
-    return ids.astype(np.int64)

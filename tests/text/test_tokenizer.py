@@ -79,18 +79,18 @@ def test_words_become_their_ids() -> None:
 
 
 def test_characters_become_their_ids() -> None:
-    tokenizer = Tokenizer(unit="character").fit(["abba", "b c"])
+    tokenizer = Tokenizer(analyzer="char").fit(["abba", "b c"])
     assert tokenizer.vocabulary_ == {UNKNOWN: 0, "b": 1, "a": 2, " ": 3, "c": 4}
     assert lists(tokenizer.transform(["cab", "b b", "Ab"])) == [[4, 2, 1], [1, 3, 1], [0, 1]]
 
 
 def test_texts_of_equal_length_are_still_sequences() -> None:
-    X = Tokenizer(unit="character").fit_transform(["ab", "ba"])
+    X = Tokenizer(analyzer="char").fit_transform(["ab", "ba"])
     assert X.shape == (2,)
     assert lists(X) == [[1, 2], [2, 1]]
 
 
-@pytest.mark.parametrize("unit", ["word", "character"])
+@pytest.mark.parametrize("unit", ["word", "char"])
 @pytest.mark.parametrize("lowercase", [False, True])
 @pytest.mark.parametrize("min_count", [1, 3])
 @pytest.mark.parametrize("max_features", [None, 5])
@@ -99,7 +99,7 @@ def test_vocabulary_and_sequences_equal_those_of_plain_python(
 ) -> None:
     texts = random_texts()
     tokenizer = Tokenizer(
-        unit=unit, lowercase=lowercase, min_count=min_count, max_features=max_features
+        analyzer=unit, lowercase=lowercase, min_count=min_count, max_features=max_features
     ).fit(texts)
     split = split_words if unit == "word" else list
     documents = [split(text.lower() if lowercase else text) for text in texts]
@@ -145,7 +145,7 @@ def test_max_features_keeps_the_tokens_that_count_vectorizer_keeps() -> None:
 
 
 def test_ties_are_broken_by_the_alphabet_also_at_the_limit() -> None:
-    tokenizer = Tokenizer(unit="character", max_features=2)
+    tokenizer = Tokenizer(analyzer="char", max_features=2)
     assert list(tokenizer.fit(["zyxZ"]).vocabulary_) == [UNKNOWN, "Z", "x"]
 
 
@@ -176,7 +176,7 @@ def test_a_pattern_that_can_match_nothing_gives_no_empty_tokens() -> None:
 
 
 def test_the_pattern_is_for_words_only() -> None:
-    tokenizer = Tokenizer(unit="character", token_pattern="b")
+    tokenizer = Tokenizer(analyzer="char", token_pattern="b")
     assert list(tokenizer.fit(["aab"]).vocabulary_) == [UNKNOWN, "a", "b"]
 
 
@@ -204,11 +204,11 @@ def test_case_is_kept_unless_lowercase_is_set() -> None:
     ("unit", "expected"),
     [
         ("word", [[1, 2], [3]]),  # aa 2, b 2, c 1
-        ("character", [[1, 1], [4]]),  # a 4, space 3, b 2, c 1
+        ("char", [[1, 1], [4]]),  # a 4, space 3, b 2, c 1
     ],
 )
 def test_max_length_keeps_the_first_tokens(unit: Any, expected: list[list[int]]) -> None:
-    tokenizer = Tokenizer(unit=unit, max_length=2)
+    tokenizer = Tokenizer(analyzer=unit, max_length=2)
     assert lists(tokenizer.fit_transform(["aa b aa b", "c"])) == expected
 
 
@@ -233,9 +233,9 @@ def test_what_is_cut_counts_for_the_vocabulary() -> None:
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("unit", ["word", "character"])
+@pytest.mark.parametrize("unit", ["word", "char"])
 def test_given_tokens_have_the_ids_in_their_order(vocabulary: Any, unit: Any) -> None:
-    tokenizer = Tokenizer(unit=unit, vocabulary=vocabulary, min_count=9, max_features=1)
+    tokenizer = Tokenizer(analyzer=unit, vocabulary=vocabulary, min_count=9, max_features=1)
     X = tokenizer.fit(["c"]).transform(["a"])
     assert list(tokenizer.vocabulary_.items()) == [(UNKNOWN, 0), ("b", 1), ("a", 2)]
     assert tokenizer.n_tokens_ == 3
@@ -292,8 +292,8 @@ def test_a_string_of_characters_is_no_vocabulary() -> None:
 
 
 def test_given_characters_are_single() -> None:
-    with pytest.raises(ValueError, match="the token 'ab'; with unit='character'"):
-        Tokenizer(unit="character", vocabulary=["a", "ab"]).fit(["a"])
+    with pytest.raises(ValueError, match="the token 'ab'; with analyzer=.char."):
+        Tokenizer(analyzer="char", vocabulary=["a", "ab"]).fit(["a"])
 
 
 def test_upper_case_that_no_text_can_have_is_warned_about() -> None:
@@ -307,7 +307,7 @@ def test_upper_case_that_no_text_can_have_is_warned_about() -> None:
 
 def test_texts_of_known_characters_come_back_exactly() -> None:
     texts = [*random_texts(), "\r\n\x00 \ud800\u200b"]
-    tokenizer = Tokenizer(unit="character").fit(texts)
+    tokenizer = Tokenizer(analyzer="char").fit(texts)
     back = tokenizer.inverse_transform(tokenizer.transform(texts))
     assert back.dtype == object and back.shape == (61,)
     assert back.tolist() == texts
@@ -329,7 +329,7 @@ def test_words_come_back_with_single_spaces_between_them() -> None:
 def test_unknown_tokens_come_back_as_such() -> None:
     words = Tokenizer(vocabulary=["a"]).fit(["a"])
     assert words.inverse_transform(words.transform(["b a c"])).tolist() == ["<unknown> a <unknown>"]
-    characters = Tokenizer(unit="character", vocabulary=["a"]).fit(["a"])
+    characters = Tokenizer(analyzer="char", vocabulary=["a"]).fit(["a"])
     assert characters.inverse_transform([[1, 0]]).tolist() == ["a<unknown>"]
 
 
@@ -345,7 +345,7 @@ def test_unknown_tokens_come_back_as_such() -> None:
     ids=["lists", "matrix", "bytes", "tuple", "generator"],
 )
 def test_sequences_come_in_many_forms(X: Any) -> None:
-    tokenizer = Tokenizer(unit="character", vocabulary=["a", "b"]).fit(["a"])
+    tokenizer = Tokenizer(analyzer="char", vocabulary=["a", "b"]).fit(["a"])
     assert tokenizer.inverse_transform(X).tolist() == ["ab", "ba"]
 
 
@@ -446,9 +446,9 @@ def test_texts_come_in_many_forms(make: Any) -> None:
     assert lists(tokenizer.fit(make(TEXTS)).transform(make(TEXTS))) == expected
 
 
-@pytest.mark.parametrize(("unit", "empty"), [("word", " \n"), ("word", ""), ("character", "")])
+@pytest.mark.parametrize(("unit", "empty"), [("word", " \n"), ("word", ""), ("char", "")])
 def test_a_text_without_tokens_is_refused_by_transform_alone(unit: Any, empty: str) -> None:
-    tokenizer = Tokenizer(unit=unit).fit(["a", empty])
+    tokenizer = Tokenizer(analyzer=unit).fit(["a", empty])
     with pytest.raises(ValueError, match=r"raw_documents\[2\] has no token"):
         tokenizer.transform(["a", "a", empty, "a"])
     with pytest.raises(ValueError, match="Empty vocabulary: no text of raw_documents has a token"):
@@ -470,7 +470,7 @@ def test_a_vocabulary_without_tokens_is_refused() -> None:
         ({"token_pattern": "("}, "fit", ["a b"]),
         ({"vocabulary": ["a", "a"]}, "fit", ["a b"]),
         ({"vocabulary": ["a", 1]}, "fit", ["a b"]),
-        ({"unit": "character", "vocabulary": ["ab"]}, "fit", ["a b"]),
+        ({"unit": "char", "vocabulary": ["ab"]}, "fit", ["a b"]),
         ({}, "transform", ["a", ""]),
         ({}, "fit_transform", ["a new text", ""]),
     ],
@@ -573,7 +573,7 @@ def test_texts_are_no_metadata() -> None:
 
 @pytest.mark.parametrize("round_trip", ["pickle", "joblib"])
 def test_a_stored_tokenizer_does_the_same(round_trip: str, tmp_path: Any) -> None:
-    tokenizer = Tokenizer(unit="character", max_length=5).fit(TEXTS)
+    tokenizer = Tokenizer(analyzer="char", max_length=5).fit(TEXTS)
     if round_trip == "pickle":
         loaded = pickle.loads(pickle.dumps(tokenizer))
     else:
@@ -585,7 +585,7 @@ def test_a_stored_tokenizer_does_the_same(round_trip: str, tmp_path: Any) -> Non
 
 
 def test_a_clone_is_unfitted_and_has_the_parameters() -> None:
-    tokenizer = Tokenizer(unit="character", min_count=2, vocabulary={"a": 1}).fit(["a"])
+    tokenizer = Tokenizer(analyzer="char", min_count=2, vocabulary={"a": 1}).fit(["a"])
     cloned = clone(tokenizer)
     assert cloned.get_params() == tokenizer.get_params()
     assert not hasattr(cloned, "vocabulary_")
@@ -600,9 +600,9 @@ def test_pipeline_and_search() -> None:
     pipeline = make_pipeline(Tokenizer(), mean, LogisticRegression())
     train, test, y_train, y_test = train_test_split(texts, y, random_state=0)
     search = GridSearchCV(
-        pipeline, {"tokenizer__unit": ["word", "character"], "tokenizer__max_length": [None, 20]}
+        pipeline, {"tokenizer__unit": ["word", "char"], "tokenizer__max_length": [None, 20]}
     ).fit(train, y_train)
-    assert search.best_params_["tokenizer__unit"] == "character"
+    assert search.best_params_["tokenizer__unit"] == "char"
     assert search.score(test, y_test) > 0.9
     names = search.best_estimator_[0].get_feature_names_out()
     assert set(names) == {UNKNOWN, "a", "b"}
@@ -639,7 +639,7 @@ def test_a_long_text_is_quick() -> None:
     rng = np.random.default_rng(0)
     text = "".join(rng.choice(list(string.printable), 1_000_000))
     start = time.perf_counter()
-    tokenizer = Tokenizer(unit="character")
+    tokenizer = Tokenizer(analyzer="char")
     X = tokenizer.fit_transform([text])
     seconds = time.perf_counter() - start
     assert Counter(X[0].tolist())[1] == max(Counter(text).values())

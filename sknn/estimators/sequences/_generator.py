@@ -16,28 +16,41 @@ from torch import Tensor, nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE_INTEGER, validated
-from sknn.data import Ragged, SeriesRows, as_list_of_series, check_series_array, join_series
+from sknn.data import (
+    Ragged,
+    SeriesRows,
+    as_list_of_series,
+    check_series_array,
+    join_series,
+    known_tokens,
+)
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments, check_weights, naming
 from sknn.estimators._inputs import array_like
 from sknn.estimators._training_parameters import refuse_with_lbfgs
+from sknn.estimators.series._family import unknown_rates
 from sknn.estimators.series._format import check_tokens
 from sknn.estimators.series._recurrent import RecurrentLayers, count_recurrent_flops
 from sknn.estimators.targets import NextTokens
-from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork
+from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork, TokenEmbedding
 from sknn.nn.inputs import ArrangeSeries
 from sknn.training import Work, sample_tokens, token_log_likelihood
+
+
+class TokenizedWindows(Ragged):
+    """Windows of tokens that a tokenizer has made, so that 0 stands for unknown ones."""
 
 
 class WindowFormat(NamedTuple):
     """Windows of tokens, as the generator cuts them."""
 
     n_tokens: int
+    has_unknown: bool = False  # whether a tokenizer has made them, whose token 0 stands for others
 
     @classmethod
     def learn(cls, X: Ragged, estimator: Any) -> tuple[WindowFormat, Ragged]:
         """Take the number of tokens, which is the mark that each sequence begins with."""
-        return cls(int(X.values.max())), X
+        return cls(int(X.values.max()), isinstance(X, TokenizedWindows)), X
 
     @property
     def may_be_float64(self) -> bool:
@@ -223,6 +236,9 @@ class SequenceGenerator(NeuralEstimator):
         sequences, n_tokens = check_sequences(X, self.n_tokens_ if continued else self.n_tokens)
         weights = check_weights("sample_weight", sample_weight, sequences)
         windows, parents = cut_windows(sequences, self.window, n_tokens)
+        read, following = read_and_following(windows)
+        if known_tokens(as_list_of_series(X)) is not None:
+            read = TokenizedWindows(read.values, read.lengths)
         validation = None
         if X_val is not None:
             with naming("X_val"):
@@ -230,7 +246,7 @@ class SequenceGenerator(NeuralEstimator):
             windows_val, _ = cut_windows(held_out, self.window, n_tokens)
             validation = (*read_and_following(windows_val), None)
         weights = None if weights is None else weights[parents]
-        return self._fit(FitArguments(*read_and_following(windows), weights, validation))
+        return self._fit(FitArguments(read, following, weights, validation))
 
     def _check_prompt(self, prompt: Any) -> np.ndarray:
         tokens = np.asarray([] if prompt is None else prompt)
@@ -266,7 +282,7 @@ class SequenceGenerator(NeuralEstimator):
         )
         network = SeriesNetwork(
             # a further one is the mark before the first token and behind the last
-            Embedding(self.n_tokens_ + 1, self.embedding_size),
+            self._make_embedding(data, self.n_tokens_ + 1),
             self.embedding_size,
             make_encoder,
             self.n_outputs_,
@@ -275,6 +291,15 @@ class SequenceGenerator(NeuralEstimator):
         )
         network.initialize(random_state)
         return network
+
+    def _make_embedding(self, data: CheckedData, n_tokens: int) -> Embedding:
+        if not self._format.has_unknown:
+            return Embedding(n_tokens, self.embedding_size)
+        rates = None if self.solver == "lbfgs" else unknown_rates(data.X, n_tokens)
+        return TokenEmbedding(n_tokens, self.embedding_size, rates)
+
+    def _draws_torch_numbers(self) -> bool:
+        return self._format.has_unknown or super()._draws_torch_numbers()
 
     def _measure_work(self) -> Work:
         layer_size = 4 * self.hidden_size * self.window
@@ -381,6 +406,8 @@ def check_sequences(X: Any, n_tokens: int | None) -> tuple[Ragged, int]:
     if isinstance(X, list | tuple) and not len(X):
         raise ValueError("X is empty; at least one sequence is needed.")
     series = as_list_of_series(X)
+    made = known_tokens(series)
+    n_tokens = made if n_tokens is None else n_tokens
     checked = check_series_array(X) if series is None else join_series(series)
     if not isinstance(checked, Ragged):
         checked = Ragged.from_list(list(checked))

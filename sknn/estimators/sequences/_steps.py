@@ -31,6 +31,8 @@ class StepEstimator(RecurrentLayers):
     {parameters}
     """
 
+    _takes_empty = False  # a text without tokens has no answers
+
     bidirectional: bool = bidirectional()
     hidden_layer_sizes: int | Sequence[int] | None = hidden_layer_sizes()
 

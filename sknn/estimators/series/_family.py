@@ -25,6 +25,7 @@ from sknn.nn import (
     SeriesNetwork,
     Standardize,
     Stem,
+    TokenEmbedding,
     describe_activations,
     per_layer,
 )
@@ -35,6 +36,8 @@ from ._format import SeriesFormat
 # The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
 STEM_KERNELS = (7, 5, 3)
 STEM_STEPS = 32
+# A word of which training has n is taken for an unknown one at the rate of a / (a + n).
+UNKNOWN_SHARE = 0.25
 
 
 @declares_parameters
@@ -58,18 +61,22 @@ class SeriesEstimator(NeuralEstimator):
         doc="""int
         Layers of the encoder.""",
     )
-    embedding_size: int | None = parameter(
-        default=None,
-        constraints=[POSITIVE_INTEGER, None],
-        doc="""int or None
+    embedding_size: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, None],
+        doc="""int, "auto" or None
         An int says that X holds tokens, integers from 0, and how many numbers stand for each in
-        the network: its embedding. None takes X as numbers.""",
+        the network: its embedding. "auto" takes the tokens of a
+        :class:`sknn.text.Tokenizer` as tokens, and all integers where `n_tokens` is set: an
+        embedding of 1.6 times the number of tokens to the power of 0.56, a multiple of 8 from 8 to
+        64; other X as numbers. None takes every X as numbers.""",
     )
     n_tokens: int | None = parameter(
         default=None,
         constraints=[POSITIVE_INTEGER, None],
         doc="""int or None
-        Number of tokens; None takes the largest one of the training data and one more.""",
+        Number of tokens; None takes that of the tokenizer that has made X, else the largest one
+        of the training data and one more.""",
     )
     standardize: bool = parameter(
         default=True,
@@ -157,6 +164,7 @@ class SeriesEstimator(NeuralEstimator):
 
     _format_kind = SeriesFormat
     _takes = ("three_d_array",)
+    _takes_empty: ClassVar[bool] = True  # texts without tokens
     _format: ClassVar[SeriesFormat]
 
     # ---------------------------------------------------------------------------------- input
@@ -180,6 +188,9 @@ class SeriesEstimator(NeuralEstimator):
         """Return the encoder for series of so many channels."""
         raise NotImplementedError
 
+    def _draws_torch_numbers(self) -> bool:
+        return self._format.has_unknown or super()._draws_torch_numbers()
+
     def _step_weights(self, data: CheckedData) -> np.ndarray | None:
         """Return how often each step of the training series counts."""
         return None if data.sample_weight is None else repeat_for_steps(data.X, data.sample_weight)
@@ -196,8 +207,12 @@ class SeriesEstimator(NeuralEstimator):
     def _make_input_layer(self, data: CheckedData) -> tuple[nn.Module, int]:
         """Return what comes first, and the channels that it gives."""
         if self._format.n_tokens is not None:
-            assert self.embedding_size is not None
-            return Embedding(self._format.n_tokens, self.embedding_size), self.embedding_size
+            n_tokens, size = self._format.n_tokens, self.embedding_size
+            size = automatic_embedding_size(n_tokens) if size == "auto" else size
+            if not self._format.has_unknown:
+                return Embedding(n_tokens, size), size
+            rates = None if self.solver == "lbfgs" else unknown_rates(data.X, n_tokens)
+            return TokenEmbedding(n_tokens, size, rates), size
         channels = self._format.channels
         if not self.standardize:
             return nn.Identity(), channels
@@ -280,6 +295,21 @@ def hidden_layer_sizes() -> Any:
         doc="""int or array-like of int
         Units of each hidden dense layer between the encoder and the output.""",
     )
+
+
+def automatic_embedding_size(n_tokens: int) -> int:
+    """Return how many numbers stand for a token, a multiple of 8."""
+    return int(np.clip(8 * round(0.2 * n_tokens**0.56), 8, 64))
+
+
+def unknown_rates(X: np.ndarray | Ragged, n_tokens: int) -> torch.Tensor:
+    """Return how often each token is taken for an unknown one in training, (n_tokens,)."""
+    # rare words are what unknown ones are like: a / (a + count), with a = 0.25 (Kiperwasser and
+    # Goldberg, 2016, arXiv:1603.04351)
+    counts = np.bincount(np.ravel(X.values if isinstance(X, Ragged) else X), minlength=n_tokens)
+    rates = UNKNOWN_SHARE / (UNKNOWN_SHARE + np.maximum(counts, 1))
+    rates[0] = 0.0
+    return torch.from_numpy(rates)
 
 
 def _tensors(arrays: tuple[np.ndarray, ...]) -> list[torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ from sknn.data import (
     as_list_of_series,
     check_series_array,
     count_channels,
+    fill_empty,
     join_series,
+    known_tokens,
     longest_series,
     torch_type,
     warn_of_channels_first,
@@ -32,7 +35,8 @@ class SeriesFormat(NamedTuple):
     """Series of equal or different lengths, of one or several channels, or of tokens.
 
     A network that standardizes gets numbers far from 0 less a centre, since float32 has no digits
-    for both; modules of the user's get them as they are.
+    for both; modules of the user's get them as they are. The tokens of a tokenizer say how many
+    there are, and 0 stands for unknown ones: also for those of a text that has none.
     """
 
     channels: int  # numbers a step; 1 for tokens
@@ -40,6 +44,7 @@ class SeriesFormat(NamedTuple):
     n_tokens: int | None = None  # where steps are tokens
     n_steps: int | None = None  # where X had a row a series: the length of the rows
     centre: tuple[float, ...] | None = None  # of each channel, see `centre_of`
+    has_unknown: bool = False  # whether X came from a tokenizer, whose token 0 stands for others
 
     @property
     def may_be_float64(self) -> bool:
@@ -49,8 +54,16 @@ class SeriesFormat(NamedTuple):
     @classmethod
     def learn(cls, X: Any, estimator: Any) -> tuple[SeriesFormat, np.ndarray | Ragged]:
         """Find channels, lengths and tokens of training series."""
-        n_tokens = estimator.n_tokens
+        n_tokens, size = estimator.n_tokens, estimator.embedding_size
         series = as_list_of_series(X)
+        made = known_tokens(series)
+        if made is not None and size is None:
+            raise ValueError(
+                "X has tokens of a tokenizer, whose numbers are no quantities, but "
+                'embedding_size=None is for series of numbers. Set embedding_size="auto".'
+            )
+        if made is not None and estimator._takes_empty:
+            series = fill_empty(series)
         n_steps = None
         if series is not None or count_dimensions(X) > 2:
             checked = check_series_array(X) if series is None else join_series(series)
@@ -59,28 +72,35 @@ class SeriesFormat(NamedTuple):
         else:
             checked = torch_type(validate_data(estimator, X, dtype="numeric"))
             n_steps = checked.shape[1]
-        found = None
-        if estimator.embedding_size is not None:
-            found = check_tokens(checked, n_tokens)
-        elif n_tokens is not None:
+        if size is None and n_tokens is not None:
             raise ValueError(
                 f"n_tokens={n_tokens} is for X that holds tokens: set embedding_size, or "
                 "n_tokens=None for series of numbers."
             )
+        found = None
+        if made is not None or n_tokens is not None or isinstance(size, Integral):
+            named = "embedding_size" if isinstance(size, Integral) else "n_tokens"
+            found = check_tokens(checked, made if n_tokens is None else n_tokens, named)
         if found is None:
             warn_of_channels_first(checked)
         centre = None
         if found is None and estimator.standardize and estimator.module is None:
             centre = centre_of(checked)
-        return cls(
-            count_channels(checked), longest_series(checked), found, n_steps, centre
-        ), checked
+        channels, longest = count_channels(checked), longest_series(checked)
+        return cls(channels, longest, found, n_steps, centre, made is not None), checked
 
     def check(self, X: Any, estimator: Any) -> np.ndarray | Ragged:
         """Return validated series with the channels, and the tokens, of the training data."""
         series = as_list_of_series(X)
+        made = known_tokens(series)
+        if self.has_unknown and estimator.n_tokens is None and made not in (None, self.n_tokens):
+            raise ValueError(
+                f"X has tokens of a tokenizer that has {made}, but the estimator was fitted with "
+                f"those of one that has {self.n_tokens}: a number means another token."
+            )
         if series is not None:
-            checked = join_series(series)
+            fills = self.has_unknown and estimator._takes_empty
+            checked = join_series(fill_empty(series) if fills else series)
         elif count_dimensions(X) > 2:
             checked = check_series_array(X)
         elif self.n_steps is not None:
@@ -134,19 +154,21 @@ class SeriesFormat(NamedTuple):
         return ArrangeSeries(dtype, self.n_tokens is not None, self.centre)
 
 
-def check_tokens(X: np.ndarray | Ragged, n_tokens: int | None) -> int:
+def check_tokens(
+    X: np.ndarray | Ragged, n_tokens: int | None, named: str = "embedding_size"
+) -> int:
     """Validate integer tokens, and return how many there are; at most `n_tokens`."""
     values = X.values if isinstance(X, Ragged) else X
     if values.ndim > (1 if isinstance(X, Ragged) else 2):
         raise ValueError(
-            f"embedding_size was set, so X has to hold tokens: one integer a step, but it has "
+            f"{named} was set, so X has to hold tokens: one integer a step, but it has "
             f"{count_channels(X)} channel(s) in a dimension of their own. Set "
-            "embedding_size=None for series of numbers."
+            f"{named}=None for series of numbers."
         )
     if values.dtype.kind not in "biu":
         raise ValueError(
-            f"embedding_size was set, so X has to hold tokens, which are integers, but its type "
-            f"is {values.dtype}. Cast it, or set embedding_size=None for series of numbers."
+            f"{named} was set, so X has to hold tokens, which are integers, but its type "
+            f"is {values.dtype}. Cast it, or set {named}=None for series of numbers."
         )
     smallest, largest = int(values.min()), int(values.max())
     if smallest < 0:

@@ -336,7 +336,7 @@ def test_texts_are_spelled_in_a_pipeline() -> None:
     doubled = [list(word[0] * 2) for word in words]  # twice the first letter
     model = EncoderDecoderClassifier(embedding_size=8, hidden_size=12, max_iter=8, random_state=0)
     model.set_params(learning_rate_init=0.03, batch_size=10)
-    pipeline = make_pipeline(Tokenizer(unit="character"), model).fit(words, doubled)
+    pipeline = make_pipeline(Tokenizer(analyzer="char"), model).fit(words, doubled)
     assert pipeline.score(words, doubled) > 0.95
     assert "".join(pipeline.predict(["cab"])[0]) == "cc"
 
