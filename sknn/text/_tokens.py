@@ -16,9 +16,8 @@ class Tokens(np.ndarray):
 
     Attributes
     ----------
-    n_tokens : int or None
-        Number of ids, which are 0 to ``n_tokens - 1``; 0 stands for unknown tokens. None where an
-        array has been made of several.
+    n_tokens : int
+        Number of ids, which are 0 to ``n_tokens - 1``; 0 stands for unknown tokens.
 
     Examples
     --------

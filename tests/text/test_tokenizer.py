@@ -5,6 +5,7 @@ import string
 import subprocess
 import sys
 import time
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -45,11 +46,11 @@ def split_words(text: str) -> list[str]:
     inside = False
     for character in text:
         is_word = character.isalnum() or character == "_"
-        if is_word and inside:
+        if is_word and inside and character != "猫":  # which is of a script without spaces
             tokens[-1] += character
         elif not character.isspace():
             tokens.append(character)
-        inside = is_word
+        inside = is_word and character != "猫"
     return tokens
 
 
@@ -114,10 +115,17 @@ def test_vocabulary_and_sequences_equal_those_of_plain_python(
 @pytest.mark.parametrize(
     ("own", "theirs"),
     [
-        ({}, {"analyzer": "word", "token_pattern": r"\w+|[^\w\s]"}),
+        (
+            {"token_pattern": r"\w+|[^\w\s]"},
+            {"analyzer": "word", "token_pattern": r"\w+|[^\w\s]"},
+        ),
         ({"token_pattern": r"\b\w\w+\b"}, {"token_pattern": r"\b\w\w+\b"}),
         ({"token_pattern": r"(\w+)[.,]"}, {"token_pattern": r"(\w+)[.,]"}),
-        ({"lowercase": True}, {"token_pattern": r"\w+|[^\w\s]", "lowercase": True}),
+        (
+            {"token_pattern": r"\w+|[^\w\s]", "lowercase": True},
+            {"token_pattern": r"\w+|[^\w\s]", "lowercase": True},
+        ),
+        ({"analyzer": str.split}, {"analyzer": str.split}),
     ],
     ids=str,
 )
@@ -321,7 +329,9 @@ def test_words_come_back_with_single_spaces_between_them() -> None:
     texts = random_texts()
     tokenizer.fit(texts)
     X = tokenizer.transform(texts)
-    assert tokenizer.inverse_transform(X).tolist() == [" ".join(split_words(t)) for t in texts]
+    joined = [" ".join(split_words(text)) for text in texts]
+    expected = [re.sub("(?<=猫) (?=猫)", "", text) for text in joined]
+    assert tokenizer.inverse_transform(X).tolist() == expected
     # What came back has the same tokens.
     assert lists(tokenizer.transform(tokenizer.inverse_transform(X))) == lists(X)
 
@@ -399,7 +409,7 @@ def test_wrong_sequences_are_refused(X: Any, error: type[Exception], message: st
         (["a", "b", None], TypeError, r"raw_documents\[2\] is of type NoneType"),
         (["a", float("nan")], TypeError, r"raw_documents\[1\] is of type float"),
         ([3], TypeError, r"raw_documents\[0\] is of type int"),
-        ([["a", "b"]], TypeError, r"raw_documents\[0\] is of type list"),
+        ([["a", 3]], TypeError, r"raw_documents\[0\] has the token 3 of type int"),
         (np.arange(3), TypeError, r"raw_documents\[0\] is of type int64"),
     ],
     ids=repr,
@@ -447,10 +457,12 @@ def test_texts_come_in_many_forms(make: Any) -> None:
 
 
 @pytest.mark.parametrize(("unit", "empty"), [("word", " \n"), ("word", ""), ("char", "")])
-def test_a_text_without_tokens_is_refused_by_transform_alone(unit: Any, empty: str) -> None:
+def test_a_text_without_tokens_is_an_empty_sequence(unit: Any, empty: str) -> None:
     tokenizer = Tokenizer(analyzer=unit).fit(["a", empty])
-    with pytest.raises(ValueError, match=r"raw_documents\[2\] has no token"):
-        tokenizer.transform(["a", "a", empty, "a"])
+    X = tokenizer.transform(["a", empty])
+    assert lists(X) == [[1], []]
+    assert X[1].dtype == np.int64
+    assert tokenizer.inverse_transform(X).tolist() == ["a", ""]
     with pytest.raises(ValueError, match="Empty vocabulary: no text of raw_documents has a token"):
         tokenizer.fit([empty, empty])
 
@@ -470,9 +482,10 @@ def test_a_vocabulary_without_tokens_is_refused() -> None:
         ({"token_pattern": "("}, "fit", ["a b"]),
         ({"vocabulary": ["a", "a"]}, "fit", ["a b"]),
         ({"vocabulary": ["a", 1]}, "fit", ["a b"]),
-        ({"unit": "char", "vocabulary": ["ab"]}, "fit", ["a b"]),
-        ({}, "transform", ["a", ""]),
-        ({}, "fit_transform", ["a new text", ""]),
+        ({"analyzer": "char", "vocabulary": ["ab"]}, "fit", ["a b"]),
+        ({"analyzer": len}, "fit", ["a b"]),
+        ({}, "transform", ["a", None]),
+        ({}, "fit_transform", ["a new text", None]),
     ],
 )
 def test_a_refused_call_changes_nothing(
@@ -498,8 +511,10 @@ def test_an_unfitted_tokenizer_says_so(method: str, parameters: dict[str, Any]) 
     ("parameter", "value"),
     [
         ("unit", "char"),
-        ("unit", None),
-        ("token_pattern", None),
+        ("analyzer", "character"),
+        ("analyzer", None),
+        ("normalize", "nfc"),
+        ("token_pattern", 3),
         ("lowercase", "yes"),
         ("min_count", 0),
         ("min_count", 0.5),
@@ -513,6 +528,68 @@ def test_an_unfitted_tokenizer_says_so(method: str, parameters: dict[str, Any]) 
 def test_wrong_parameters_are_refused(parameter: str, value: Any) -> None:
     with pytest.raises(InvalidParameterError, match=f"'{parameter}' parameter of Tokenizer"):
         Tokenizer(**{parameter: value}).fit(["a"])
+
+
+# ------------------------------------------------- normal forms, callables, texts that are split
+
+
+def test_accents_are_one_character_however_they_are_stored() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "tiếng Việt") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    for analyzer in ("word", "char"):
+        tokenizer = Tokenizer(analyzer=analyzer).fit([composed])
+        X = tokenizer.transform([composed, decomposed])
+        assert_array_equal(*X)
+        assert tokenizer.inverse_transform(X).tolist() == [composed] * 2
+    as_they_are = Tokenizer(normalize=None).fit([composed])
+    assert lists(as_they_are.transform([decomposed])) == [[0, 0]]
+    assert lists(Tokenizer(normalize="NFKC").fit_transform(["ﬁne fine"])) == [[1, 1]]
+
+
+def test_given_tokens_in_another_normal_form_are_warned_about() -> None:
+    token = unicodedata.normalize("NFD", "é")
+    with pytest.warns(UserWarning, match="no text has in the normal form 'NFC'"):
+        Tokenizer(vocabulary=[token]).fit(["a"])
+
+
+def test_a_callable_gets_the_text_as_it_is() -> None:
+    def pairs(text: str) -> list[str]:
+        return [text[i : i + 2] for i in range(len(text) - 1)]
+
+    tokenizer = Tokenizer(analyzer=pairs, lowercase=True)
+    assert lists(tokenizer.fit_transform(["AbAb", "bA", ""])) == [[1, 2, 1], [2], []]
+    assert list(tokenizer.vocabulary_) == [UNKNOWN, "Ab", "bA"]
+    for returned, message in (("ab", "returned 'ab'"), ([1], "has the token 1 of type int")):
+        with pytest.raises(TypeError, match=message):
+            Tokenizer(analyzer=lambda _, returned=returned: returned).fit(["a"])
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
+def test_lists_of_tokens_are_not_split_again(make: Any) -> None:
+    texts = [make(["New York", "is"]), make(["big", "New York"]), "is big"]
+    tokenizer = Tokenizer(lowercase=True)
+    assert lists(tokenizer.fit_transform(texts)) == [[3, 2], [1, 3], [2, 1]]
+    assert list(tokenizer.vocabulary_) == [UNKNOWN, "big", "is", "new york"]
+
+
+@pytest.mark.parametrize(("unit", "analyzer"), [("word", "word"), ("character", "char")])
+def test_the_former_name_of_analyzer_warns(unit: Any, analyzer: Any) -> None:
+    former, tokenizer = Tokenizer(unit=unit), Tokenizer(analyzer=analyzer)
+    with pytest.warns(FutureWarning, match="unit is now called analyzer"):
+        former.fit(TEXTS)
+    X = former.transform(TEXTS)
+    assert lists(X) == lists(tokenizer.fit_transform(TEXTS))
+    assert_array_equal(former.inverse_transform(X), tokenizer.inverse_transform(X))
+
+
+def test_a_tokenizer_that_an_earlier_version_has_stored_splits_as_it_did() -> None:
+    tokenizer = Tokenizer(token_pattern=r"\w+|[^\w\s]").fit(["caf\u00e9 猫猫"])
+    for name in ("analyzer", "normalize"):
+        del vars(tokenizer)[name]
+    tokenizer.unit = "word"
+    stored = pickle.loads(pickle.dumps(tokenizer))
+    assert lists(stored.transform(["cafe\u0301 猫猫"])) == [[0, 0, 2]]
+    assert clone(stored).get_params() == stored.get_params()
 
 
 # -------------------------------------------------------------------------- scikit-learn contract
@@ -600,9 +677,9 @@ def test_pipeline_and_search() -> None:
     pipeline = make_pipeline(Tokenizer(), mean, LogisticRegression())
     train, test, y_train, y_test = train_test_split(texts, y, random_state=0)
     search = GridSearchCV(
-        pipeline, {"tokenizer__unit": ["word", "char"], "tokenizer__max_length": [None, 20]}
+        pipeline, {"tokenizer__analyzer": ["word", "char"], "tokenizer__max_length": [None, 20]}
     ).fit(train, y_train)
-    assert search.best_params_["tokenizer__unit"] == "char"
+    assert search.best_params_["tokenizer__analyzer"] == "char"
     assert search.score(test, y_test) > 0.9
     names = search.best_estimator_[0].get_feature_names_out()
     assert set(names) == {UNKNOWN, "a", "b"}

@@ -1,0 +1,150 @@
+"""Texts by way of a tokenizer: short and unseen ones, unknown words, empty texts."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sknn import AttentionClassifier, RecurrentClassifier, RecurrentRegressor
+from sknn.estimators.series._family import automatic_embedding_size, unknown_rates
+from sknn.nn import Embedding, TokenEmbedding
+from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator, StepClassifier
+from sknn.text import Tokenizer
+from tests.helpers import assert_same_weights
+
+GOOD, BAD = ["good", "fine", "great"], ["bad", "poor", "awful"]
+TEXTS = [f"it was {(GOOD, BAD)[i % 2][i // 2 % 3]} word{i}" for i in range(48)]
+y = np.arange(48) % 2
+FAMILIES = [RecurrentClassifier, AttentionClassifier]
+
+
+def make(estimator: Any = RecurrentClassifier, **parameters: Any) -> Any:
+    small = {"hidden_size": 8, "max_iter": 2, "random_state": 0}
+    return estimator(**(small | parameters))
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_defaults_learn_texts_in_searches_and_folds(estimator: Any) -> None:
+    pipeline = make_pipeline(Tokenizer(), make(estimator, max_iter=15, learning_rate_init=0.02))
+    assert cross_val_score(pipeline, TEXTS, y, cv=3).mean() > 0.9
+    search = GridSearchCV(pipeline, {"tokenizer__max_length": [2, None]}, cv=2).fit(TEXTS, y)
+    assert search.best_params_ == {"tokenizer__max_length": None}
+    assert search.best_score_ > 0.9
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+@pytest.mark.parametrize(
+    "tokenizer", [Tokenizer(max_length=1), Tokenizer(vocabulary=["it", "was", "never", "seen"])]
+)
+def test_the_network_has_all_tokens_of_the_tokenizer(estimator: Any, tokenizer: Any) -> None:
+    pipeline = make_pipeline(tokenizer, make(estimator)).fit(TEXTS, y)
+    network = pipeline[-1]
+    assert network.n_tokens_ == pipeline[0].n_tokens_ == len(network.module_.input.weight)
+    for texts in (["seen never was it"], ["word40 word41", "it"], [TEXTS[-1].split()[-1]]):
+        assert pipeline.predict(texts).shape == (len(texts),)
+
+
+def test_tokens_that_training_never_read_are_unknown_words() -> None:
+    tokenizer = Tokenizer().fit(TEXTS)
+    model = make(max_iter=12).fit(tokenizer.transform(TEXTS[:20]), y[:20])
+    unseen, unknown = (
+        model.predict_proba(tokenizer.transform([f"it was {word}"])) for word in ("word40", "new")
+    )
+    assert_array_equal(unseen, unknown)
+    known = model.module_.input.is_known.numpy()
+    seen = {0, *np.concatenate([np.asarray(each) for each in tokenizer.transform(TEXTS[:20])])}
+    assert_array_equal(np.flatnonzero(known), sorted(seen))
+
+
+def test_the_vector_of_unknown_words_is_learned() -> None:
+    X = Tokenizer().fit_transform(TEXTS)
+    assert bool((make().fit(X, y).module_.input.weight[0] != 0).any())
+    model = make(solver="lbfgs", dropout=0.0, alpha=0.0, max_iter=500, tol=1e-3).fit(X, y)
+    assert not model.module_.input.weight[0].any()  # which takes no random numbers
+
+
+def test_rare_words_are_taken_for_unknown_ones_at_their_rates() -> None:
+    tokens = np.array([[1, 1, 2, 1], [1, 0, 3, 3]])
+    expected = [0, 0.25 / 4.25, 0.25 / 1.25, 0.25 / 2.25, 0.25 / 1.25]
+    rates = unknown_rates(tokens, 5)
+    assert_allclose(rates, expected)
+    layer = TokenEmbedding(5, 1, rates)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(5.0)[:, None])
+    torch.manual_seed(0)
+    drawn = layer.train()(torch.full((100_000,), 2))[:, 0]
+    assert set(drawn.tolist()) == {0.0, 2.0}
+    assert float((drawn == 0).float().mean()) == pytest.approx(0.2, abs=0.01)
+    # 1, 3 and 4 were not read
+    assert layer.eval()(torch.arange(5))[:, 0].tolist() == [0, 0, 2, 0, 0]
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_an_empty_text_has_the_answer_of_an_unknown_word(estimator: Any) -> None:
+    pipeline = make_pipeline(Tokenizer(), make(estimator)).fit([*TEXTS, ""], [*y, 1])
+    empty, unknown, beside = (
+        pipeline.predict_proba(texts) for texts in ([""], ["new"], ["", TEXTS[0]])
+    )
+    assert_array_equal(empty, unknown)
+    assert_allclose(beside[0], empty[0], atol=1e-6)
+
+
+def test_numbers_stay_numbers_and_n_tokens_makes_tokens() -> None:
+    counts = np.arange(96).reshape(48, 2) % 7
+    numbers = make().fit(counts, y)
+    assert numbers.n_tokens_ is None
+    tokens = make(n_tokens=9).fit(counts, y)
+    assert type(tokens.module_.input) is Embedding
+    assert tokens.module_.input.weight.shape == (9, automatic_embedding_size(9))
+    assert_same_weights(tokens, make(n_tokens=9, embedding_size=8).fit(counts, y))
+
+
+@pytest.mark.parametrize(("n_tokens", "size"), [(2, 8), (100, 24), (500, 48), (30_000, 64)])
+def test_the_size_of_an_embedding_follows_from_the_number_of_tokens(
+    n_tokens: int, size: int
+) -> None:
+    assert automatic_embedding_size(n_tokens) == size
+
+
+def test_tokens_are_no_numbers_and_of_one_tokenizer() -> None:
+    first, second = (Tokenizer(max_features=n).fit_transform(TEXTS) for n in (5, 9))
+    with pytest.raises(ValueError, match='embedding_size=None is for series of numbers.*"auto"'):
+        make(embedding_size=None).fit(first, y)
+    with pytest.raises(ValueError, match=r"tokenizers of different sizes: \[6, 10\]"):
+        make().fit([*first[:24], *second[24:]], y)
+    model = make().fit(first, y)
+    with pytest.raises(ValueError, match="a tokenizer that has 10, but .* one that has 6"):
+        model.predict(second)
+    assert model.predict([[1, 2], []]).shape == (2,)  # by hand
+
+
+def test_regressors_decoders_and_generators_know_the_tokenizer() -> None:
+    tokenizer = Tokenizer(max_length=2).fit(TEXTS)
+    X = tokenizer.transform(TEXTS)
+    n_tokens = tokenizer.n_tokens_
+    values = make(RecurrentRegressor).fit(X, y)
+    steps = make(StepClassifier).fit(X, [[int(label)] * 2 for label in y])
+    decoder = make(EncoderDecoderClassifier).fit(X, X)
+    generator = make(SequenceGenerator).fit(X)
+    for model in (values, steps, decoder, generator):
+        assert model.n_tokens_ == n_tokens
+        assert type(model.module_.input) is TokenEmbedding
+    later = Tokenizer(vocabulary=tokenizer.vocabulary_).fit_transform(["word40 awful great"])
+    assert np.isfinite(generator.perplexity(later))
+    for model in (values, steps, decoder):
+        assert len(model.predict(later)) == 1
+    with pytest.raises(ValueError, match=r"X\[0\] has no steps"):
+        steps.predict(tokenizer.transform([""]))
+
+
+def test_partial_fit_learns_the_words_of_later_texts() -> None:
+    tokenizer = Tokenizer().fit(TEXTS)
+    X = tokenizer.transform(TEXTS)
+    model = make(normalization="layer").partial_fit(X[:24], y[:24], classes=[0, 1])
+    before = int(model.module_.input.is_known.sum())
+    model.partial_fit(X[24:], y[24:])
+    assert int(model.module_.input.is_known.sum()) > before
