@@ -157,7 +157,7 @@ def _refuse_padding(X: Any) -> None:
     if _all_finite(X) or np.isinf(X).any():
         return
     missing = np.isnan(X)
-    padding = missing.all(2)
+    padding = np.asarray(missing.all(2))
     is_padding = (missing.any(2) == padding).all() and (padding[:, 1:] >= padding[:, :-1]).all()
     if is_padding and not padding[:, 0].any():
         raise ValueError(
