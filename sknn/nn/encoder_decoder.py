@@ -19,6 +19,8 @@ from .series import SeriesEncoder, Stem, join_steps, valid_steps
 
 # Offsets between a decoder's and an encoder's step that are told apart, in both directions.
 REACH = 4
+# Products of a decoder's and an encoder's steps that are held at once.
+PRODUCTS_AT_ONCE = 2**20
 # A number by which the learned offsets count, so that some hundred small steps of an optimizer
 # suffice to point to one place.
 OFFSET_SCALE = 10.0
@@ -57,21 +59,65 @@ class CrossAttention(nn.Module):
         key, value = (
             self.key_value(memory).view(batch, n_memory, 2, self.n_heads, -1).permute(2, 0, 3, 1, 4)
         )
-        bias = self._offsets(n_steps, n_memory, lengths, first_step).to(query.dtype)
-        read = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        at_once = max(1, PRODUCTS_AT_ONCE // max(batch * self.n_heads * n_memory, 1))
+        blocks = query.split(at_once, 2)
+        offsets = self.from_start, self.from_end
+        if len(blocks) == 1:
+            read = read_memory(query, key, value, *offsets, lengths, first_step)
+        else:
+            steps = range(first_step, first_step + n_steps, at_once)
+            found = [
+                ReadMemory.apply(block, key, value, *offsets, lengths, step)
+                for block, step in zip(blocks, steps, strict=True)
+            ]
+            read = torch.cat(found, 2)
         return read.transpose(1, 2).reshape(batch, n_steps, width)
 
-    def _offsets(self, n_steps: int, n_memory: int, lengths: Tensor, first_step: int) -> Tensor:
-        """Return numbers that are added to the products, (n, heads, steps, memory_steps)."""
-        device = lengths.device
-        step = torch.arange(first_step, first_step + n_steps, device=device)[:, None]
-        place = torch.arange(n_memory, device=device)
-        from_start = (place - step).clamp(-REACH, REACH) + REACH  # (steps, memory)
-        to_end = lengths[:, None] - 1 - place  # (batch, memory)
-        from_end = (to_end[:, None] - step).clamp(-REACH, REACH) + REACH
-        bias = self.from_start[:, from_start] + self.from_end[:, from_end].transpose(0, 1)
-        padding = ~valid_steps(lengths, n_memory)[:, None, None]
-        return (OFFSET_SCALE * bias).masked_fill(padding, -math.inf)
+
+def read_memory(
+    query: Tensor,  # (n, heads, steps, width / heads)
+    key: Tensor,  # (n, heads, memory_steps, width / heads), and so is value
+    value: Tensor,
+    from_start: Tensor,  # (heads, 2 REACH + 1), and so is from_end
+    from_end: Tensor,
+    lengths: Tensor,
+    first_step: int,
+) -> Tensor:
+    """Return what queries read by contents and offsets, (n, heads, steps, width / heads)."""
+    n_steps, n_memory, device = query.shape[2], key.shape[2], lengths.device
+    step = torch.arange(first_step, first_step + n_steps, device=device)[:, None]
+    place = torch.arange(n_memory, device=device)
+    since_start = (place - step).clamp(-REACH, REACH) + REACH  # (steps, memory)
+    to_end = lengths[:, None] - 1 - place  # (batch, memory)
+    until_end = (to_end[:, None] - step).clamp(-REACH, REACH) + REACH
+    bias = from_start[:, since_start] + from_end[:, until_end].transpose(0, 1)
+    padding = ~valid_steps(lengths, n_memory)[:, None, None]
+    bias = (OFFSET_SCALE * bias).masked_fill(padding, -math.inf)  # (n, heads, steps, memory)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+
+
+class ReadMemory(torch.autograd.Function):
+    """:func:`read_memory`, computed again in the backward pass, so that no product is kept.
+
+    (:func:`torch.utils.checkpoint.checkpoint` does so too, but its first call imports torch's
+    compiler for seconds.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        """Keep the arguments alone."""
+        *tensors, ctx.first_step = arguments
+        ctx.save_for_backward(*tensors)
+        return read_memory(*arguments)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Read again, with gradients."""
+        *tensors, lengths = ctx.saved_tensors
+        with torch.enable_grad():
+            inputs = [each.detach().requires_grad_() for each in tensors]
+            read = read_memory(*inputs, lengths, ctx.first_step)  # type: ignore[call-arg]
+        return *torch.autograd.grad(read, inputs, gradients), None, None
 
 
 class EncoderDecoder(SeriesEncoder):

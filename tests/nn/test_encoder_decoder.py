@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from sknn.nn import Embedding, LabelDecoder, RecurrentEncoder, Stem, ValueDecoder
+from sknn.nn import (
+    Embedding,
+    LabelDecoder,
+    RecurrentEncoder,
+    Stem,
+    ValueDecoder,
+    encoder_decoder,
+)
 from sknn.nn.encoder_decoder import CrossAttention
 
 WIDTH, HEADS, CHANNELS, MEMORY_WIDTH, N_LABELS = 6, 2, 3, 5, 4
@@ -280,6 +287,25 @@ def test_a_stored_network_may_scale_its_outputs_itself() -> None:
     doubled.output_layer = Doubled()
     series = random(2, 4, CHANNELS)
     assert_allclose(array(doubled(series)), 2 * array(plain(series)))
+
+
+def test_attention_in_blocks_is_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = prepare(CrossAttention(6, 5, 2))
+    lengths, weights = torch.tensor([9, 4]), random(2, 7, 6)
+
+    def run(at_once: int) -> list[np.ndarray]:
+        monkeypatch.setattr(encoder_decoder, "PRODUCTS_AT_ONCE", at_once)
+        attention.zero_grad()
+        states, memory = random(2, 7, 6).requires_grad_(), random(2, 9, 5).requires_grad_()
+        outputs = attention(states, memory, lengths, 3)
+        (outputs * weights).sum().backward()
+        tensors = [states, memory, *attention.parameters()]
+        return [array(outputs), *(array(tensor.grad) for tensor in tensors)]
+
+    expected = run(10**6)
+    for at_once in (1, 2 * 2 * 9 * 3):  # one step after the other, or three at once
+        for found, each in zip(run(at_once), expected, strict=True):
+            assert_allclose(found, each, atol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------ batches
