@@ -18,6 +18,7 @@ from sknn._parameters import declares_parameters
 
 from ._answers import Answers
 from ._arguments import needs_an_argument, takes_series_first
+from ._calendar import calendar_names
 from ._covariates import Table, static_values
 from ._forms import Form, matched
 from ._intervals import ConformalIntervals
@@ -110,7 +111,8 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
                 "model='joint' forecasts all series at once: covariates are those of all, by date "
                 "alone, and there are no static features. model='global' takes them."
             )
-        self._learn(Panel.learn(steps, known, numbers, gaps, is_joint=is_joint))
+        calendar = calendar_names(self.calendar, timeline)
+        self._learn(Panel.learn(steps, known, numbers, gaps, is_joint=is_joint, calendar=calendar))
 
     def _learn(self, panel: Panel) -> None:
         series = panel.for_model()

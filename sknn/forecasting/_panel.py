@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._calendar import calendar_columns
 from ._covariates import Covariates
 from ._forms import Block, Form, as_passed
 from ._rows import Gaps, Steps
@@ -25,6 +26,7 @@ class Panel:
     ends: list[int]  # positions after the last steps
     static: np.ndarray | None  # (n_series, n_features)
     is_joint: bool  # all are forecast from the past of all
+    calendar: Sequence[str] = ()  # columns of the dates
 
     @classmethod
     def learn(
@@ -35,6 +37,7 @@ class Panel:
         gaps: Gaps,
         *,
         is_joint: bool,
+        calendar: Sequence[str] = (),
     ) -> Panel:
         """Read the series of a fit."""
         form, timeline = steps.form, steps.timeline
@@ -58,7 +61,7 @@ class Panel:
                     (start, each._replace(covariates=part))
                     for (start, each), part in zip(found, parts, strict=True)
                 ]
-        return cls(form, timeline, [each for _, each in found], ends, static, is_joint)
+        return cls(form, timeline, [each for _, each in found], ends, static, is_joint, calendar)
 
     def followed_by(self, steps: Steps, covariates: Covariates | None, gaps: Gaps) -> Panel:
         """Return the panel at a later time; steps that are known may come again."""
@@ -126,6 +129,8 @@ class Panel:
         parts = [] if series.covariates is None else [series.covariates]
         if self.static is not None:
             parts.append(np.repeat(self.static[code : code + 1], n, axis=0))
+        if self.calendar:
+            parts.append(calendar_columns(dates[len(dates) - n :], list(self.calendar)))
         joined = np.concatenate(parts, axis=1).astype(series.values.dtype) if parts else None
         index = None if dates is None else dates[len(dates) - n :]
         return series._replace(covariates=joined, index=index)

@@ -79,6 +79,14 @@ class ForecasterParameters(ExplainedParameters):
         Whether the columns of X are covariates known in advance, or X only tells the steps to
         forecast, by its dates or its length. Ignored, X may be anything that has one of them.""",
     )
+    calendar: Any = parameter(
+        default=None,
+        constraints=["boolean", str, list, tuple, None],
+        doc="""bool, str, list of str or None
+        Covariates that the dates of y give: "hour", "weekday", "day" (of the month) and "month",
+        each as sine and cosine of its cycle, and "weekend". True takes hour, weekday and month,
+        those of them whose cycle has several steps.""",
+    )
     interval: Any = parameter(
         default=None,
         constraints=[Interval(Real, 0, 1, closed="neither"), tuple, list, None],
