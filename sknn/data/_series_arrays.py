@@ -58,7 +58,7 @@ def _refuse_nested_table(X: Any) -> None:
 
 def known_tokens(series: list[Any] | None, name: str = "X") -> int | None:
     """Return how many tokens the tokenizer of all series has; None if none has made them."""
-    numbers = {getattr(each, "n_tokens", None) for each in series or [None]}
+    numbers: set[Any] = {getattr(each, "n_tokens", None) for each in series or [None]}
     if None in numbers:
         return None
     if len(numbers) > 1:

@@ -62,7 +62,7 @@ class SeriesFormat(NamedTuple):
                 "X has tokens of a tokenizer, whose numbers are no quantities, but "
                 'embedding_size=None is for series of numbers. Set embedding_size="auto".'
             )
-        if made is not None and estimator._takes_empty:
+        if made is not None and series is not None and estimator._takes_empty:
             series = fill_empty(series)
         n_steps = None
         if series is not None or count_dimensions(X) > 2:
