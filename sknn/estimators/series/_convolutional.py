@@ -34,6 +34,9 @@ MOST_SOLVED = 4000
 # Standard deviations of shares are taken to be this at least, so that the few series in which an
 # otherwise constant feature is different do not outweigh all others.
 SMALLEST_SCALE = 0.01
+# Standardized features of the changes from step to step are divided by this: the same penalty then
+# weighs on their coefficients four times as much as on those of the series.
+CHANGES_SCALE = 2.0
 
 
 @declares_parameters
@@ -179,8 +182,10 @@ class ConvSeriesEstimator(LayerParameters):
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> nn.Module:
+        assert isinstance(self._format, RocketFormat)
         mean, scale = weighted_statistics(data.X, data.sample_weight)
         scale = np.maximum(scale, SMALLEST_SCALE)
+        scale[len(self._format.rocket.kernels[0].biases) :] *= CHANGES_SCALE
         dense = DenseNetwork(
             data.X.shape[1],
             self._hidden_sizes(),
