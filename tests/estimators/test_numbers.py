@@ -14,6 +14,8 @@ import sknn
 from sknn import (
     AttentionClassifier,
     AttentionRegressor,
+    ConvSeriesClassifier,
+    ConvSeriesRegressor,
     RecurrentClassifier,
     RecurrentRegressor,
 )
@@ -93,6 +95,22 @@ def test_x_far_from_zero_is_as_good_as_near(estimator: Any, form: str) -> None:
     expected = outputs_of(model, inputs[0])
     assert expected.std() > 1e-3
     assert_allclose(outputs_of(other, inputs[1]), expected, rtol=0, atol=1e-4)
+
+
+def test_convolutional_features_of_x_far_from_zero_are_as_good() -> None:
+    far = X + 2.0**33
+    classifiers = [ConvSeriesClassifier(random_state=0).fit(each, SLOPE > 0) for each in (X, far)]
+    regressors = [ConvSeriesRegressor(random_state=0).fit(each, SLOPE) for each in (X, far)]
+    for (near, other), method in ((classifiers, "decision_function"), (regressors, "predict")):
+        expected = getattr(near, method)(X)
+        assert_allclose(getattr(other, method)(far), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e12])
+def test_the_unit_of_y_does_not_matter_to_convolutional_features(factor: float) -> None:
+    expected = ConvSeriesRegressor(random_state=0).fit(X, SLOPE).predict(X)
+    found = ConvSeriesRegressor(random_state=0).fit(X, factor * SLOPE).predict(X)
+    assert_allclose(found / factor, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_channels_have_centres_of_their_own() -> None:
