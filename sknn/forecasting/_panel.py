@@ -87,14 +87,17 @@ class Panel:
         end, known = self.ends[code], self.series[code].values[:, 0]
         start = end - len(known)
         again = np.searchsorted(places, end)
-        places, values = places[:again], steps.values[numbers[:again], 0]
+        places = places[:again]
+        values = steps.values[numbers[:again], 0].astype(known.dtype)
         # steps before those that are kept cannot be compared
         before = np.where(places < start, np.nan, known[np.maximum(places - start, 0)])
         differs = ~(np.isnan(values) | (before == values))
         if not differs.any():
             return
         first = int(np.argmax(differs))
-        was = "not kept" if np.isnan(before[first]) else f"{before[first]:g}"
+        was = f"{before[first]:g}"
+        if np.isnan(before[first]):
+            was = "not kept" if places[first] < start else "missing"
         raise ValueError(
             f"y has {values[first]:g} for {self.form.place(self.timeline, code, places[first])}, "
             f"which was {was}: the steps of update follow those that are known, up to "

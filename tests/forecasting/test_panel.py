@@ -162,6 +162,18 @@ def test_refused_steps_change_nothing(name: str) -> None:
     pd.testing.assert_series_equal(forecaster.predict(3), expected)
 
 
+def test_known_steps_are_compared_in_the_type_that_is_kept() -> None:
+    single = fitted(Y.astype(np.float32))
+    assert single.update(Y).predict(1).dtype == np.float32
+    gap = Y.copy()
+    gap.iloc[5] = np.nan
+    boosting = HistGradientBoostingRegressor(max_iter=2)
+    forecaster = RecursiveForecaster(boosting, past=3).fit(gap[:40])
+    assert len(forecaster.update(gap).predict(1)) == 1
+    with pytest.raises(ValueError, match="for 2020-06-01, which was missing"):
+        forecaster.update(Y)
+
+
 def test_x_in_place_of_y_is_refused_with_the_order() -> None:
     forecaster = model().fit(Y[:40], X)
     for call in (forecaster.update, lambda X, y: forecaster.observe(y, X)):
