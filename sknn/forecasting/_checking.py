@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 from sknn._parameters import declares_parameters
 
 from ._covariates import Covariates, Table
-from ._forms import Columns, Target, is_text, read_target
+from ._forms import Columns, Target, holds_texts, read_target
 from ._parameters import ForecasterParameters
 from ._rows import Gaps, Rows
 from ._timeline import Timeline, is_pandas
@@ -159,7 +159,7 @@ def _check_numbers(X: Any) -> None:
                 f"X has the column {name!r} of type {kind}, but covariates are numbers. If it "
                 "holds the dates of the rows, make it the index of X, or set time_column."
             )
-        if is_text(getattr(kind, "categories", X[name]).dtype):
+        if holds_texts(getattr(kind, "categories", X[name])):
             raise ValueError(
                 f"X has the column {name!r} of type {kind}, but covariates are numbers: encode "
                 "texts, pd.get_dummies(X, dtype=float), or in a Pipeline with a OneHotEncoder. If "

@@ -142,6 +142,15 @@ def is_text(kind: Any) -> bool:
     return str(kind) in ("str", "string", "category") or str(kind).startswith("string")
 
 
+def holds_texts(values: Any) -> bool:
+    """Say whether a column or an index holds texts, of whatever type of pandas."""
+    import pandas as pd
+
+    if getattr(values.dtype, "kind", "O") != "O":
+        return False
+    return is_text(values.dtype) or pd.api.types.infer_dtype(values, skipna=True) == "string"
+
+
 def _read_long(y: Any, columns: Columns) -> Target:
     name_id, name_time, target = columns
     for parameter, name in zip(("id_column", "time_column", "target_column"), columns, strict=True):
