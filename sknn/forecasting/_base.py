@@ -215,7 +215,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
 
     # --------------------------------------------------------------------------------- forecasts
 
-    @needs_an_argument("X")
+    @needs_an_argument("horizon")
     def predict(self, X: Any = None, horizon: Any = None) -> Any:
         """Forecast the steps that follow the training data and what `update` has added.
 
@@ -262,7 +262,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
         """
         return self.predict(horizon=self._checked_steps(n_steps))
 
-    @needs_an_argument("X")
+    @needs_an_argument("horizon")
     def predict_interval(self, X: Any = None, horizon: Any = None) -> Any:
         """Forecast between which bounds the next steps lie.
 

@@ -127,7 +127,7 @@ def test_horizons_are_whole_numbers(horizon: Any) -> None:
     fitted = model().fit(Y)
     with pytest.raises((TypeError, ValueError), match="horizon|X "):
         fitted.predict(horizon)
-    with pytest.raises(TypeError, match=r"predict\(\) is missing"):
+    with pytest.raises(TypeError, match=r"predict\(\) is missing a required argument: 'horizon'"):
         fitted.predict()
 
 
