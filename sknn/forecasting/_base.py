@@ -21,7 +21,6 @@ from ._arguments import needs_an_argument, takes_series_first
 from ._calendar import calendar_names
 from ._covariates import Table, static_values
 from ._forms import Form, matched
-from ._intervals import ConformalIntervals
 from ._panel import Panel, of_this_version
 from ._parameters import levels_of, limits_of
 from ._rows import Steps, positions_of
@@ -119,13 +118,7 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
         self._check_lengths(panel.form, series)
         self._limits = limits_of(self.bounds, [each.values[:, 0] for each in panel.series])
         levels = levels_of(self.interval)
-        regressor = self._checked_estimator(series, levels)
-        parts = self._calibrated(regressor, series, levels)
-        self._model = self._fit_model(regressor, series)
-        self._intervals = [
-            ConformalIntervals(self._fit_bounds(regressor, series, level) or (self._model,), part)
-            for level, part in zip(levels, parts, strict=True)
-        ]
+        self._model, self._intervals, self.season_ = self._fit_all(series, levels)
         self._levels = None if self.interval is None else self.interval
         self.estimator_ = self._model.estimator
         self._panel = panel
@@ -206,10 +199,15 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
         for code, each in enumerate(series):
             alone = len(form.ids) == 1 or form.kind == "arrays" or len(series) < len(form.ids)
             name = "y" if alone else f"series {form.ids[code]!r} of y"
-            check_length(name, len(each.values), past=self.past, horizon=self._horizon)
-        if series[0].covariates is not None and self.past < self._horizon:
+            if self._is_seasonal() and self.past == "auto":
+                check_length(name, len(each.values), past=2, horizon=self._horizon)
+            else:
+                check_length(name, len(each.values), past=self._n_past, horizon=self._horizon)
+        if self._is_seasonal():
+            return
+        if series[0].covariates is not None and self._n_past < self._horizon:
             raise ValueError(
-                f"past={self.past} is shorter than horizon={self._horizon}: with covariates, a "
+                f"past={self._n_past} is shorter than horizon={self._horizon}: with covariates, a "
                 "window has to hold those of all steps to forecast. Raise past or lower horizon."
             )
 

@@ -7,14 +7,27 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils import get_tags
 
 from sknn._parameters import declares_parameters
 from sknn.estimators import NeuralRegressor
 
 from ._checking import SeriesChecks
-from ._intervals import calibration_starts, conformal_margins, conformal_scores, rolling_origins
+from ._intervals import (
+    ConformalIntervals,
+    calibration_starts,
+    conformal_margins,
+    conformal_scores,
+    rolling_origins,
+)
 from ._models import WindowModel
+from ._rehearsal import margins_of, rehearsed
+from ._seasonal import SeasonalModel
+from ._seasons import checked_seasons, found_seasons
 from ._series import Series
+
+# Steps of a window that the parameter leaves open, where a season is no guide.
+USUAL_PAST = 24
 
 
 def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
@@ -26,6 +39,21 @@ def default_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
         learning_rate_init=0.01,
         batch_size=min(32, n_pairs),
         max_iter=50,
+        random_state=random_state,
+    )
+
+
+def residual_regressor(n_pairs: int, random_state: Any) -> NeuralRegressor:
+    """Return the regressor of what an autoregression leaves of so many pairs."""
+    return NeuralRegressor(
+        hidden_layer_sizes=(16,),
+        activation="tanh",
+        n_estimators=3,
+        alpha=1.0,
+        learning_rate="cosine",
+        learning_rate_init=0.01,
+        batch_size=min(32 if n_pairs < 400 else 128, n_pairs),
+        max_iter=40,
         random_state=random_state,
     )
 
@@ -48,6 +76,69 @@ class FitsModels(SeriesChecks):
     def _bound_estimators(self, estimator: Any, coverage: float) -> tuple[Any, ...]:
         """Return regressors of the bounds; none if intervals are put around the forecast."""
 
+    def _fit_all(
+        self, series: Sequence[Series], levels: list[float]
+    ) -> tuple[WindowModel | SeasonalModel, list[ConformalIntervals], list[int]]:
+        """Fit the model of the forecasts and the intervals of each level; return seasons too."""
+        seasons = checked_seasons(self.season)
+        if self._is_seasonal():
+            if seasons is None:
+                seasons = found_seasons([each.values for each in series], series[0].index)
+            return (*self._fit_seasonal(series, levels, seasons), seasons)
+        regressor = self._checked_estimator(series, levels)
+        parts = self._calibrated(regressor, series, levels)
+        model = self._fit_model(regressor, series)
+        intervals = [
+            ConformalIntervals(self._fit_bounds(regressor, series, level) or (model,), part)
+            for level, part in zip(levels, parts, strict=True)
+        ]
+        return model, intervals, []
+
+    def _is_seasonal(self) -> bool:
+        """Say whether windows have lags of seasons; regressors of series get them as they are."""
+        takes_series = self.estimator is not None and get_tags(
+            self.estimator
+        ).input_tags.three_d_array
+        return self.scale == "auto" and not takes_series
+
+    @property
+    def _n_past(self) -> int:
+        """Steps of a window without lags of seasons."""
+        return USUAL_PAST if self.past == "auto" else self.past
+
+    def _fit_seasonal(
+        self, series: Sequence[Series], levels: list[float], seasons: list[int]
+    ) -> tuple[SeasonalModel, list[ConformalIntervals]]:
+        estimator = self.estimator
+
+        def regressor(n_pairs: int) -> Any:
+            return estimator or residual_regressor(n_pairs, self.random_state)
+
+        def fit(parts: Sequence[Series], shares: Any = None) -> SeasonalModel:
+            past = None if self.past == "auto" else self.past
+            return SeasonalModel.fit(
+                regressor, parts, past=past, seasons=seasons, horizon=self._horizon, shares=shares
+            )
+
+        reach = getattr(self, self._reach)
+        shares, errors = rehearsed(
+            fit,
+            series,
+            fraction=self.calibration_fraction,
+            horizon=self._horizon,
+            period=min(seasons, default=6),
+            n_steps=reach if levels or self._horizon > 1 else 1,
+        )
+        if levels and errors is None:
+            longest = max(len(each.values) for each in series)
+            raise ValueError(
+                f"y is too short for intervals: n_samples={longest} time steps. Pass a longer "
+                "series, lower the steps that intervals reach, or set interval=None."
+            )
+        model = fit(series, shares)
+        margins = [margins_of(errors, level, reach) for level in levels]  # type: ignore[arg-type]
+        return model, [ConformalIntervals((model,), each) for each in margins]
+
     def _checked_estimator(self, series: Sequence[Series], levels: list[float]) -> Any:
         if self.estimator is not None:
             return self.estimator
@@ -57,12 +148,16 @@ class FitsModels(SeriesChecks):
                 n if first is None else first
                 for n, first in zip(lengths, self._calibration_starts(series, levels), strict=True)
             ]
-        n_pairs = sum(n - self.past - self._horizon + 1 for n in lengths)
+        n_pairs = sum(n - self._n_past - self._horizon + 1 for n in lengths)
         return default_regressor(n_pairs, self.random_state)
 
     def _fit_model(self, estimator: Any, series: Sequence[Series]) -> WindowModel:
         return WindowModel.fit(
-            estimator, series, past=self.past, horizon=self._horizon, scale=self.scale
+            estimator,
+            series,
+            past=self._n_past,
+            horizon=self._horizon,
+            scale="window" if self.scale == "auto" else self.scale,
         )
 
     def _fit_bounds(
@@ -86,7 +181,7 @@ class FitsModels(SeriesChecks):
         origins, future = rolling_origins(
             [series[k] for k in used],
             first=[starts[k] for k in used],  # type: ignore[misc]
-            past=self.past,
+            past=self._n_past,
             horizon=self._horizon,
             n_steps=n_steps,
         )
@@ -108,7 +203,7 @@ class FitsModels(SeriesChecks):
             [len(each.values) for each in series],
             max(levels),
             fraction=self.calibration_fraction,
-            past=self.past,
+            past=self._n_past,
             horizon=self._horizon,
             reach=(self._reach, getattr(self, self._reach)),
         )

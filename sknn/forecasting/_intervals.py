@@ -30,13 +30,12 @@ class ConformalIntervals:
     def predict(self, origins: Origins, n_steps: int) -> np.ndarray:
         """Return lower and upper bounds, of shape (n_origins, n_steps, n_series, 2)."""
         lower, upper = _bounds(self.models, origins, n_steps)
-        margins = (
-            self.margins[:n_steps] * self.models[0].scaling.of(origins.recent, origins.which)[1]
-        )
+        model, margins = self.models[0], self.margins[:n_steps]
+        lower, upper = (model.scaled(each, origins) for each in (lower, upper))
         # negative margins make an interval narrower, but not less than empty
         middle = (lower + upper) / 2
         lower, upper = np.minimum(lower - margins, middle), np.maximum(upper + margins, middle)
-        return np.stack([lower, upper], axis=-1)
+        return np.stack([model.unscaled(each, origins) for each in (lower, upper)], axis=-1)
 
 
 def conformal_scores(
@@ -45,11 +44,11 @@ def conformal_scores(
     """Return how far `future`, (n_origins, n_steps, n_series), lies outside of the bounds."""
     # In units of the window's scale, negative inside: absolute errors of one model, the scores of
     # conformalized quantile regression for two. The models have seen earlier steps only.
-    lower, upper = _bounds(models, origins, future.shape[1])
-    return (
-        np.maximum(lower - future, future - upper)
-        / models[0].scaling.of(origins.recent, origins.which)[1]
+    lower, upper, future = (
+        models[0].scaled(each, origins)
+        for each in (*_bounds(models, origins, future.shape[1]), future)
     )
+    return np.maximum(lower - future, future - upper)
 
 
 def _bounds(

@@ -140,21 +140,13 @@ class WindowModel:
     ) -> WindowModel:
         """Fit a clone of `estimator` to all windows of all series."""
         scaling = Scaling.fit(scale, [each.values for each in series], past)
-        parts = [_pairs(each, past, horizon) for each in series]
+        parts = [pairs_of(each, past, horizon) for each in series]
         which = np.repeat(np.arange(len(parts)), [len(part.windows) for part in parts])
-        pairs = Pairs(*(_joined(each) for each in zip(*parts, strict=True)))
+        pairs = Pairs(*(joined(each) for each in zip(*parts, strict=True)))
         centre, divisor = scaling.of(pairs.windows, which)
         y = ((pairs.targets - centre) / divisor).reshape(len(which), -1)
         tags = get_tags(estimator)
-        estimator = clone(estimator)
-        if any(
-            name.rpartition("__")[2] == "quantiles" and value is not None
-            for name, value in estimator.get_params().items()
-        ):
-            raise ValueError(
-                "estimator predicts several quantiles, but a forecast is one number a step; set "
-                "quantiles=None, and ask the forecaster for an interval."
-            )
+        estimator = checked_clone(estimator)
         if y.shape[1] == 1:
             y = y[:, 0]
         elif not tags.target_tags.multi_output:
@@ -181,6 +173,14 @@ class WindowModel:
                 )
             values = np.concatenate([values, block], axis=1)
         return values[:, self.past : self.past + n_steps]
+
+    def scaled(self, values: np.ndarray, origins: Origins) -> np.ndarray:
+        """Return values, (n_origins, n_steps, n_channels), in units of their windows' scale."""
+        return values / self.scaling.of(origins.recent, origins.which)[1]
+
+    def unscaled(self, values: np.ndarray, origins: Origins) -> np.ndarray:
+        """Return values in those units in their own."""
+        return values * self.scaling.of(origins.recent, origins.which)[1]
 
     def _forecast_block(
         self, windows: np.ndarray, known: np.ndarray | None, which: np.ndarray | None
@@ -209,7 +209,7 @@ class Pairs(NamedTuple):
     weights: np.ndarray | None  # (n,)
 
 
-def _pairs(series: Series, past: int, horizon: int) -> Pairs:
+def pairs_of(series: Series, past: int, horizon: int) -> Pairs:
     """Return all windows of a series whose future is known."""
     values, covariates, weight, _ = series
     windows = sliding_windows(values[:-horizon], past)
@@ -224,7 +224,21 @@ def _pairs(series: Series, past: int, horizon: int) -> Pairs:
     return Pairs(*(None if each is None else each[answered] for each in pairs))  # type: ignore[arg-type]
 
 
-def _joined(parts: Sequence[np.ndarray | None]) -> Any:
+def checked_clone(estimator: Any) -> Any:
+    """Return a clone of a regressor of one number a step; raise ValueError for another."""
+    estimator = clone(estimator)
+    if any(
+        name.rpartition("__")[2] == "quantiles" and value is not None
+        for name, value in estimator.get_params().items()
+    ):
+        raise ValueError(
+            "estimator predicts several quantiles, but a forecast is one number a step; set "
+            "quantiles=None, and ask the forecaster for an interval."
+        )
+    return estimator
+
+
+def joined(parts: Sequence[np.ndarray | None]) -> Any:
     """Return arrays of all series as one; None if there are none."""
     if parts[0] is None:
         return None

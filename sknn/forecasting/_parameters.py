@@ -20,26 +20,38 @@ class ForecasterParameters(ExplainedParameters):
         default=None,
         constraints=[HasMethods(["fit", "predict"]), None],
         doc="""estimator or None
-        A regressor, which is cloned. None is a :class:`~sknn.NeuralRegressor` with a hidden layer
-        of 64 units and ``alpha=1``, trained for 50 epochs with a falling learning rate.""",
+        A regressor, which is cloned. None is a :class:`~sknn.NeuralRegressor` with a small hidden
+        layer and ``alpha=1``: three networks with 16 units with ``scale="auto"``, else one with 64.""",
         kw_only=False,
     )
-    past: int = parameter(
-        default=24,
-        constraints=[POSITIVE_INTEGER],
-        doc="""int
-        Time steps that a forecast starts from: the length of a window. A whole period of the
-        series, or two, is a good choice.""",
+    past: Any = parameter(
+        default="auto",
+        constraints=[POSITIVE_INTEGER, StrOptions({"auto"})],
+        doc="""int or "auto"
+        The last time steps that a forecast starts from. "auto" takes the shortest season and a
+        step, or 9 steps without a season (24 with another `scale` than "auto").""",
+    )
+    season: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, tuple, list, None],
+        doc="""int, list of int, "auto" or None
+        Steps a season, or several seasons, such as ``[24, 168]`` for hours. "auto" looks for
+        those that the dates suggest (months 12, quarters 4, days 7, business days 5, weeks 52, hours
+        24 and 168, and so on), and without dates for a clear period, in the autocorrelation of the
+        steps' differences. Used with ``scale="auto"`` only.""",
     )
     scale: str | None = parameter(
-        default="window",
-        constraints=[StrOptions({"window", "standard"}), None],
-        doc="""{"window", "standard"} or None
-        What the regressor sees. With "window", each window and its target are centred by the
-        window's mean and divided by its standard deviation, so that a trend does not lead out of
-        the range of the training data; windows that vary by less than a tenth of what is usual
-        (the median) are divided by that tenth. "standard" uses mean and standard deviation of each
-        training series, None the values as they are. Covariates are never scaled.""",
+        default="auto",
+        constraints=[StrOptions({"auto", "window", "standard"}), None],
+        doc="""{"auto", "window", "standard"} or None
+        What the regressor sees. With "auto", series whose variation grows with their level are
+        forecast in logarithms, an autoregression with lags of the seasons forecasts the next step,
+        and the regressor learns what it leaves (see Notes). Regressors of series get "window"
+        instead. With "window", each window and its target are centred by the
+        window's mean and divided by its standard deviation; windows that vary by less than a tenth
+        of what is usual (the median) are divided by that tenth. "standard" uses mean and standard
+        deviation of each training series, None the values as they are. Covariates are scaled with
+        "auto" only.""",
     )
     model: str = parameter(
         default="global",
@@ -98,8 +110,9 @@ class ForecasterParameters(ExplainedParameters):
         default=0.2,
         constraints=[Interval(Real, 0, 1, closed="neither")],
         doc="""float
-        Share of the time steps, the last ones of each series, on which intervals are calibrated: a
-        regressor fitted to those before forecasts them. Used with `interval` only.""",
+        Share of the time steps, the last ones of each series, that a regressor fitted to those
+        before forecasts: on them intervals are calibrated, and with ``scale="auto"`` it is learned
+        how much each part of the forecast counts. Short series take up to a third there.""",
     )
     id_column: Any = parameter(
         default=None,

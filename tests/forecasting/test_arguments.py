@@ -21,11 +21,11 @@ DATES = pd.date_range("2020-01-01", periods=46, freq="MS")
 X = pd.DataFrame(rng.normal(size=(46, 2)), DATES, ["price", "event"])
 Y = pd.Series(X["price"].to_numpy()[:40] + rng.normal(size=40), DATES[:40], name="sales")
 WIDE = pd.DataFrame({"a": Y, "b": 3 * Y + 1})
-EXPECTED = RecursiveForecaster(Ridge(), past=4).fit(X=X, y=Y).predict(X)
+EXPECTED = RecursiveForecaster(Ridge(), past=4, scale="window").fit(X=X, y=Y).predict(X)
 
 
 def model(**parameters: Any) -> RecursiveForecaster:
-    return RecursiveForecaster(Ridge(), past=4, **parameters)
+    return RecursiveForecaster(Ridge(), past=4, scale="window", **parameters)
 
 
 CALLS = {

@@ -22,9 +22,11 @@ NETWORK = NeuralRegressor(
     hidden_layer_sizes=(3,), learning_rate="cosine", max_iter=2, random_state=0
 )
 FORECASTERS = {
-    "recursive": RecursiveForecaster(Ridge(), past=6, interval=0.8, interval_steps=4),
-    "direct": DirectForecaster(QuantileRegressor(alpha=0), past=6, horizon=4),
-    "intervals": DirectForecaster(NETWORK, past=6, horizon=4, interval=0.8),
+    "recursive": RecursiveForecaster(
+        Ridge(), past=6, scale="window", interval=0.8, interval_steps=4
+    ),
+    "direct": DirectForecaster(QuantileRegressor(alpha=0), past=6, scale="window", horizon=4),
+    "intervals": DirectForecaster(NETWORK, past=6, scale="window", horizon=4, interval=0.8),
 }
 
 

@@ -41,7 +41,8 @@ class RecorderOfGaps(Recorder):
 
 
 def model(estimator: Any = None, **parameters: Any) -> RecursiveForecaster:
-    return RecursiveForecaster(Ridge() if estimator is None else estimator, past=3, **parameters)
+    estimator = Ridge() if estimator is None else estimator
+    return RecursiveForecaster(estimator, past=3, scale="window", **parameters)
 
 
 # ----------------------------------------------------------------------------------------- twice

@@ -20,7 +20,7 @@ VALUES = rng.normal(size=60)
 
 
 def model(**parameters: Any) -> RecursiveForecaster:
-    return RecursiveForecaster(Ridge(), past=3, **parameters)
+    return RecursiveForecaster(Ridge(), past=3, scale="window", **parameters)
 
 
 def series(index: Any) -> Any:
