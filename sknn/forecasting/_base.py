@@ -200,7 +200,8 @@ class Forecaster(RegressorMixin, MetaEstimatorMixin, Answers, ABC):
             alone = len(form.ids) == 1 or form.kind == "arrays" or len(series) < len(form.ids)
             name = "y" if alone else f"series {form.ids[code]!r} of y"
             if self._is_seasonal() and self.past == "auto":
-                check_length(name, len(each.values), past=2, horizon=self._horizon)
+                least = 2 if each.covariates is None else self._horizon + 1
+                check_length(name, len(each.values), past=least, horizon=self._horizon)
             else:
                 check_length(name, len(each.values), past=self._n_past, horizon=self._horizon)
         if self._is_seasonal():

@@ -18,6 +18,7 @@ from ._intervals import (
     calibration_starts,
     conformal_margins,
     conformal_scores,
+    least_scores,
     rolling_origins,
 )
 from ._models import WindowModel
@@ -96,9 +97,9 @@ class FitsModels(SeriesChecks):
 
     def _is_seasonal(self) -> bool:
         """Say whether windows have lags of seasons; regressors of series get them as they are."""
-        takes_series = self.estimator is not None and get_tags(
-            self.estimator
-        ).input_tags.three_d_array
+        takes_series = (
+            self.estimator is not None and get_tags(self.estimator).input_tags.three_d_array
+        )
         return self.scale == "auto" and not takes_series
 
     @property
@@ -129,7 +130,7 @@ class FitsModels(SeriesChecks):
             period=min(seasons, default=6),
             n_steps=reach if levels or self._horizon > 1 else 1,
         )
-        if levels and errors is None:
+        if levels and (errors is None or np.isfinite(errors).sum() < least_scores(max(levels))):
             longest = max(len(each.values) for each in series)
             raise ValueError(
                 f"y is too short for intervals: n_samples={longest} time steps. Pass a longer "

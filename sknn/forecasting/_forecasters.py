@@ -15,18 +15,27 @@ with_shared_texts = composed(
     fitted="""\
 estimator_ : estimator
     The fitted regressor.
+season_ : list of int
+    Steps of the seasons that forecasts use; empty if there are none, or `scale` is not "auto".
 n_features_in_ : int
     Number of covariates that are used.
 feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Their names, if X is a DataFrame whose column names are all strings.""",
     windows="""\
-The regressor gets windows as rows of shape (past,), those of all series one below the other.
-Covariates, static features and, with ``model="joint"``, further series are more channels of a
-window: a regressor whose tags say that it takes arrays of three dimensions gets them in the shape
-(past, n_channels), series first; any other gets them flattened, step by step.
+With ``scale="auto"`` a forecast has three parts. An autoregression on the last `past` steps, and
+on steps one to three seasons before, forecasts the next step: the average of ridge regressions
+that are shrunk towards the mean, the last step and the last season, each with the penalty of the
+least leave-one-out error. The regressor learns what that leaves, from the same lags, as deviations
+from the last step, and from the covariates of the steps to forecast. The last season repeated is
+the third. How much each part counts follows from the errors of a model that is fitted to all but
+the last steps, and forecasts these. A forecast that goes farther beyond the range of the series
+than that range is wide (and farther in proportion to the steps ahead) is kept at this end, with a
+warning.
 
-The dates of y are a regular grid, which `freq` names or the dates show. The forecaster keeps the
-series of `fit` and `update`, and so do its files.""",
+With another `scale`, and where the tags of a regressor say that it takes arrays of three
+dimensions, it gets whole windows. Several series and covariates are the channels of a window: a
+regressor of three dimensions gets them in the shape (past, n_channels), series first; any other
+gets them flattened, step by step.""",
     coverage="""\
 Forecasts of the same distance, from overlapping windows, have errors that resemble each other. The
 coverage that conformal prediction guarantees for independent samples therefore holds only nearly.\
@@ -64,7 +73,10 @@ class RecursiveForecaster(Forecaster):
     the step to forecast. A regressor that has only one output is wrapped in a
     :class:`sklearn.multioutput.MultiOutputRegressor` where there are several series.
 
-    Intervals are split conformal [1]_: a regressor fitted to the first part of the series
+    With ``scale="auto"``, intervals are as wide as the errors on the last steps were, of a model
+    that had not seen them: the errors of each distance ahead are divided by what is usual there,
+    and have one quantile. So short series have intervals too. With another `scale`, intervals are
+    split conformal [1]_: a regressor fitted to the first part of the series
     forecasts from every step of the last part, and the quantiles of its absolute errors, for each
     step ahead and in units of the window's scale, are the half widths.
 
@@ -144,7 +156,8 @@ class DirectForecaster(Forecaster):
     forecast ends within a block, the last row of X stands for those that are missing. A regressor
     that has only one output is wrapped in a :class:`sklearn.multioutput.MultiOutputRegressor`.
 
-    Intervals are those of conformalized quantile regression [1]_: clones of the regressor with
+    With ``scale="auto"``, intervals are those of :class:`RecursiveForecaster`. With another `scale`
+    they are those of conformalized quantile regression [1]_: clones of the regressor with
     ``loss="quantile"``, one for each bound, are fitted to the first part of the series. How far
     the last part lies outside of their bounds, for each step ahead and in units of the window's
     scale, says by how much the bounds of two clones that are fitted to the whole series are

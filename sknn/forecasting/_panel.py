@@ -187,5 +187,11 @@ def of_this_version(state: dict[str, Any]) -> dict[str, Any]:
     is_joint = len(series) > 1
     state["_panel"] = Panel(form, None, series, [len(values)] * len(series), None, is_joint)
     state["_intervals"] = [] if state["_intervals"] is None else [state["_intervals"]]
-    later = {"season": None, "season_": [], "_levels": state["interval"], "_limits": None, "bounds": None}
+    later = {
+        "season": None,
+        "season_": [],
+        "_levels": state["interval"],
+        "_limits": None,
+        "bounds": None,
+    }
     return state | later | ({"model": "joint"} if is_joint else {})

@@ -21,7 +21,8 @@ class ForecasterParameters(ExplainedParameters):
         constraints=[HasMethods(["fit", "predict"]), None],
         doc="""estimator or None
         A regressor, which is cloned. None is a :class:`~sknn.NeuralRegressor` with a small hidden
-        layer and ``alpha=1``: three networks with 16 units with ``scale="auto"``, else one with 64.""",
+        layer and ``alpha=1``: three networks with 16 units for ``scale="auto"``, else one with
+        64.""",
         kw_only=False,
     )
     past: Any = parameter(
@@ -36,9 +37,9 @@ class ForecasterParameters(ExplainedParameters):
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, tuple, list, None],
         doc="""int, list of int, "auto" or None
         Steps a season, or several seasons, such as ``[24, 168]`` for hours. "auto" looks for
-        those that the dates suggest (months 12, quarters 4, days 7, business days 5, weeks 52, hours
-        24 and 168, and so on), and without dates for a clear period, in the autocorrelation of the
-        steps' differences. Used with ``scale="auto"`` only.""",
+        those that the dates suggest (months 12, quarters 4, days 7, business days 5, weeks 52,
+        hours 24 and 168, and so on), and without dates for a clear period, in the autocorrelation
+        of the steps' differences. Used with ``scale="auto"`` only.""",
     )
     scale: str | None = parameter(
         default="auto",

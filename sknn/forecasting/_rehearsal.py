@@ -33,7 +33,9 @@ def rehearsed(
     n_steps: int,
 ) -> tuple[Shares, np.ndarray | None]:
     """Return the shares of a model and its errors, (n_origins, n_steps, n_channels)."""
-    starts, ahead = rehearsal_starts([len(each.values) for each in series], fraction, period, n_steps)
+    starts, ahead = rehearsal_starts(
+        [len(each.values) for each in series], fraction, period, n_steps
+    )
     used = [k for k, start in enumerate(starts) if start is not None and start >= horizon + 3]
     if not used:
         model = fit(list(series))
@@ -67,11 +69,13 @@ def rehearsal_starts(
         max(round(fraction * n), min(2 * max(period, min(n_steps, 12)), n // 3)) for n in lengths
     ]
     ahead = max(1, min(max(n_steps, period), max(held_out) // 2))
-    return [n - n_out if n_out >= ahead else None for n, n_out in zip(lengths, held_out, strict=True)], ahead
+    return [
+        n - n_out if n_out >= ahead else None for n, n_out in zip(lengths, held_out, strict=True)
+    ], ahead
 
 
 def _best_shares(paths: Sequence[np.ndarray], target: np.ndarray) -> Shares:
-    """Return shares of parts, (n_parts, n_origins, n_steps, n_channels) for each regressor share."""
+    """Return shares of parts, (n_parts, n_origins, n_steps, n_channels) for each candidate."""
     # A mean over a grid of shares, the more exact ones counting most: it varies less than the best.
     n_naive = len(paths[0]) - 1
     choices = []

@@ -1,4 +1,4 @@
-"""A forecast in three parts: an autoregression, a regressor of what it leaves, and the last season."""
+"""Forecasts of an autoregression, a regressor of what it leaves, and the last season repeated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 
-from ._autoregression import Autoregression, lags_of
+from ._autoregression import Autoregression, lags_of, ridge
 from ._models import Origins, Pairs, checked_clone, joined, pairs_of
 from ._series import Series
 from ._units import Units
@@ -44,6 +44,9 @@ class SeasonalModel:
     largest: np.ndarray  # (horizon, n_channels), and the most that it may add
     known_centre: np.ndarray  # (n_covariates,)
     known_divisor: np.ndarray  # (n_covariates,)
+    # (n_covariates, n_channels), of covariates in standard deviations; it is taken off the series
+    # first, so that an event of the past leaves no trace in the lags
+    effect: np.ndarray
 
     @classmethod
     def fit(
@@ -67,23 +70,26 @@ class SeasonalModel:
         if has_known:
             length = max(length, horizon)
         units = Units.learn([each.values for each in series], naive[0])
-        which = np.arange(len(series))
-        parts = [
-            pairs_of(each._replace(values=units.to(each.values[None], which[[k]])[0]), length, horizon)
+        n_channels = series[0].values.shape[1]
+        centre, divisor, effect = np.zeros(0), np.ones(0), np.zeros((0, n_channels))
+        seen = [
+            each._replace(values=units.to(each.values[None], np.array([k]))[0])
             for k, each in enumerate(series)
         ]
-        pairs = Pairs(*(joined(each) for each in zip(*parts, strict=True)))
-        n_channels = series[0].values.shape[1]
-        centre, divisor = np.zeros(0), np.ones(0)
         if has_known:
-            known = np.concatenate([each.covariates for each in series]).astype(np.float64)  # type: ignore[misc]
+            known = np.concatenate([np.asarray(each.covariates, np.float64) for each in series])
             centre, divisor = known.mean(axis=0), known.std(axis=0)
             divisor = np.where(divisor > 1e-12 * np.abs(centre), divisor, 1)
+            seen = [each._replace(covariates=(each.covariates - centre) / divisor) for each in seen]
+            effect = _effect_of_covariates(seen)
+            seen = [each._replace(values=each.values - each.covariates @ effect) for each in seen]
+        parts = [pairs_of(each, length, horizon) for each in seen]
+        pairs = Pairs(*(joined(each) for each in zip(*parts, strict=True)))
         filled = filled_forward(pairs.windows)
         ahead = None
         if has_known:
             assert pairs.known is not None
-            ahead = (pairs.known[:, -horizon:] - centre) / divisor
+            ahead = pairs.known[:, -horizon:]
         linear = Autoregression.fit(
             filled[:, -lags],
             pairs.targets[:, 0],
@@ -94,8 +100,9 @@ class SeasonalModel:
         )
         ones = np.ones((horizon, n_channels))
         model = cls(
-            None, units, linear, shares or Shares(1.0, np.zeros(len(naive))), naive, length,
-            horizon, n_channels, ones, ones, centre, divisor,
+            None, units, linear, shares or Shares(1.0, np.zeros(len(naive))), naive,
+            length + (horizon if has_known else 0), horizon, n_channels, ones, ones, centre,
+            divisor, effect,
         )  # fmt: skip
         left = pairs.targets - model._linear_path(filled, ahead, horizon)
         size = np.sqrt(np.mean(left**2, axis=0))
@@ -127,17 +134,22 @@ class SeasonalModel:
         """Return the model's forecast and the repeated seasons, in its units."""
         # (1 + n_naive, n_origins, n_steps, n_channels)
         which = self._which(origins)
-        recent = self.units.to(origins.recent[:, -self.past :], which)
+        recent = self.units.to(origins.recent, which)
+        limits = self.units.limits(origins.recent, which, n_steps)
+        ahead, effect = None, np.zeros(1)
+        if origins.covariates is not None:
+            # those of the first `horizon` steps of a window are not known
+            known = (origins.covariates - self.known_centre) / self.known_divisor
+            recent = recent[:, self.horizon :]
+            recent = recent - known[:, : recent.shape[1]] @ self.effect
+            ahead = known[:, recent.shape[1] :]
+            effect = ahead[:, :n_steps] @ self.effect
+            limits = (limits[0] - effect, limits[1] - effect)
         filled = filled_forward(recent)
         steps = np.arange(n_steps)
         repeated = [filled[:, -period:][:, steps % period] for period in self.naive]
-        limits = self.units.limits(origins.recent, which, n_steps)
-        ahead = None
-        if origins.covariates is not None:
-            ahead = origins.covariates[:, origins.recent.shape[1] - self.horizon :]
-            ahead = (ahead - self.known_centre) / self.known_divisor
         path = self._path(recent, filled, ahead, n_steps, share, limits)
-        return np.stack([path, *repeated])
+        return np.stack([path, *repeated]) + effect
 
     def scaled(self, values: np.ndarray, origins: Origins) -> np.ndarray:
         """Return values, (n_origins, n_steps, n_channels), in the units of their errors."""
@@ -185,10 +197,12 @@ class SeasonalModel:
                 UserWarning,
                 stacklevel=2,
             )
-        return filled[:, self.past :]
+        return filled[:, filled.shape[1] - n_steps :]
 
-    def _linear_path(self, filled: np.ndarray, known: np.ndarray | None, n_steps: int) -> np.ndarray:
-        """Forecast by the autoregression: windows (n, past, n_channels) -> (n, n_steps, n_channels)."""
+    def _linear_path(
+        self, filled: np.ndarray, known: np.ndarray | None, n_steps: int
+    ) -> np.ndarray:
+        """Forecast by the autoregression from windows, (n, past, n_channels), so many steps."""
         for step in range(n_steps):
             lagged = filled[:, filled.shape[1] - self.linear.lags]
             now = None if known is None else known[:, step]
@@ -207,6 +221,18 @@ class SeasonalModel:
         if ahead is None:
             return samples
         return np.concatenate([samples, ahead.reshape(len(ahead), -1)], axis=1)
+
+
+def _effect_of_covariates(series: Sequence[Series]) -> np.ndarray:
+    """Return coefficients of scaled covariates, (n_covariates, n_channels)."""
+    # Of differences, which have no trend that would look like an effect.
+    changes = np.concatenate([np.diff(each.values, axis=0) for each in series])
+    known = np.concatenate([np.diff(each.covariates, axis=0) for each in series])  # type: ignore[arg-type]
+    effects = []
+    for column in changes.T:
+        rows = np.isfinite(column)
+        effects.append(ridge(known[rows], column[rows], np.ones(rows.sum()))[1])
+    return np.stack(effects, axis=1)
 
 
 def filled_forward(windows: np.ndarray) -> np.ndarray:

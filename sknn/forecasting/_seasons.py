@@ -20,8 +20,8 @@ WEEK = 7 * DAY
 
 # A season is looked for among so many lags where no date suggests one.
 LONGEST = 400
-# How many standard errors an autocorrelation has to be above zero: one in a thousand by chance.
-SIGNIFICANT = 3.0
+# How many standard errors an autocorrelation has to be above zero: one in twenty by chance.
+SIGNIFICANT = 1.645
 # The least autocorrelation of a season that no date suggests.
 CLEAR = 0.5
 
@@ -33,7 +33,7 @@ def checked_seasons(season: Any) -> list[int] | None:
     if season is None:
         return []
     periods = [season] if isinstance(season, Integral) else list(season)
-    if not all(isinstance(p, Integral) and not isinstance(p, bool) and p > 1 for p in periods):
+    if not all(isinstance(p, Integral) and int(p) > 1 for p in periods):
         raise ValueError(
             f"season={season!r} has to be 'auto', None, a number of steps of 2 or more, or a list "
             "of such numbers."
@@ -108,12 +108,12 @@ def _clear_period(values: np.ndarray) -> int:
         return 1
     middle = rho[2:-1]
     peaks = np.flatnonzero((middle >= rho[1:-2]) & (middle >= rho[3:])) + 2
-    clear = [p for p in peaks if rho[p] > CLEAR and _strength(values, p) > SIGNIFICANT]
+    clear = [int(p) for p in peaks if rho[p] > CLEAR and _strength(values, int(p)) > SIGNIFICANT]
     if not clear:
         return 1
     # multiples of a period are peaks of nearly the same height
     highest = max(rho[p] for p in clear)
-    return int(next(p for p in clear if rho[p] > 0.9 * highest))
+    return next(p for p in clear if rho[p] > 0.9 * highest)
 
 
 def autocorrelations(values: np.ndarray, longest: int) -> np.ndarray | None:
@@ -130,4 +130,5 @@ def autocorrelations(values: np.ndarray, longest: int) -> np.ndarray | None:
     size = 2 ** int(np.ceil(np.log2(2 * len(changes))))
     power = np.abs(np.fft.rfft(changes, size)) ** 2
     sums = np.fft.irfft(power, size)[: longest + 1]
-    return None if sums[0] <= 1e-12 * np.sum(np.abs(values[known])) ** 2 / len(values) else sums / sums[0]
+    rounding = 1e-12 * np.abs(values[known]).max()  # equal changes differ by it
+    return sums / sums[0] if sums[0] > len(changes) * rounding**2 else None

@@ -29,9 +29,11 @@ class Units:
     def learn(cls, series: Sequence[np.ndarray], period: int) -> Units:
         """Measure training series, each (n_steps, n_channels), with a season of `period` steps."""
         columns = [[_measured(column, period) for column in each.T] for each in series]
-        fields = np.moveaxis(np.array(columns, dtype=np.float64), -1, 0)
+        is_log, least, centre, divisor, lower, upper = np.moveaxis(
+            np.array(columns, dtype=np.float64), -1, 0
+        )
         n_steps = np.array([[len(each)] for each in series])
-        return cls(fields[0] > 0, *fields[1:], n_steps)
+        return cls(is_log > 0, least, centre, divisor, lower, upper, n_steps)
 
     def to(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Return values, (n, n_steps, n_channels), of the series `which`, (n,), in these units."""

@@ -171,9 +171,9 @@ def cross_validate(
     >>> scores[["mase"]].round(2)
              mase
     origin
-    2019-12  1.11
-    2020-12  0.81
-    2021-12  0.71
+    2019-12  0.94
+    2020-12  0.66
+    2021-12  0.78
     """
     _check_pandas()
     columns = columns_of(forecaster)

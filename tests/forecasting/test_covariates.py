@@ -202,7 +202,11 @@ def test_gaps_of_x_are_filled_up_to_the_end_of_y() -> None:
     with pytest.raises(ValueError, match="X contains NaN"):
         model().fit(y, covariates.mask(covariates == 9))
     boosting = HistGradientBoostingRegressor(max_iter=2)
-    forecast = RecursiveForecaster(boosting, past=2, fill="nan").fit(y, gaps).predict(gaps[39:])
+    forecast = (
+        RecursiveForecaster(boosting, past=2, scale="window", fill="nan")
+        .fit(y, gaps)
+        .predict(gaps[39:])
+    )
     assert len(forecast) == 12
 
 

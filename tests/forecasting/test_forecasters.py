@@ -326,10 +326,12 @@ def test_cross_validation_scores_forecasts_from_the_training_part_alone(forecast
 @pytest.mark.parametrize("forecaster", PAIR)
 def test_grid_search_over_the_regressor_and_the_windows(forecaster: Any) -> None:
     grid = {"estimator__alpha": [1e-3, 1e6], "past": [1, 12]}
-    search = GridSearchCV(forecaster(Ridge()), grid, cv=TimeSeriesSplit(3, test_size=6))
+    search = GridSearchCV(
+        forecaster(Ridge(), scale="window"), grid, cv=TimeSeriesSplit(3, test_size=6)
+    )
     search.fit(np.empty((80, 0)), PERIODIC)
     assert search.best_params_ == {"estimator__alpha": 1e-3, "past": 12}
-    best = forecaster(Ridge(1e-3), past=12).fit(None, PERIODIC)
+    best = forecaster(Ridge(1e-3), past=12, scale="window").fit(None, PERIODIC)
     assert_array_equal(search.predict(np.empty((9, 0))), best.forecast(9))
 
 
@@ -432,7 +434,7 @@ def test_only_regressors_are_taken(estimator: Any) -> None:
 
 
 def test_covariates_need_windows_of_the_whole_horizon() -> None:
-    model = DirectForecaster(Ridge(), past=6, horizon=7)
+    model = DirectForecaster(Ridge(), past=6, horizon=7, scale="window")
     with pytest.raises(ValueError, match="past=6 is shorter than horizon=7"):
         model.fit(COVARIATES[:80], PERIODIC)
     assert model.fit(None, PERIODIC).forecast(9).shape == (9,)

@@ -21,9 +21,7 @@ PANEL = LONG.set_index(["shop", "month"])["sales"]
 
 
 def model(**parameters: Any) -> RecursiveForecaster:
-    return RecursiveForecaster(
-        Ridge(), past=3, scale="window", interval_steps=3, **parameters
-    )
+    return RecursiveForecaster(Ridge(), past=3, scale="window", interval_steps=3, **parameters)
 
 
 @pytest.fixture(scope="module")

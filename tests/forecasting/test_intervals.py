@@ -192,7 +192,9 @@ def test_covariates_reach_the_intervals() -> None:
 def test_wider_where_the_series_is_wider() -> None:
     """Errors are measured in units of the window's scale, so that intervals grow with a series."""
     y = 100 + SERIES
-    model = RecursiveForecaster(Ridge(), past=12, interval=0.8, interval_steps=1).fit(None, y)
+    model = RecursiveForecaster(
+        Ridge(), past=12, scale="window", interval=0.8, interval_steps=1
+    ).fit(None, y)
     narrow = np.diff(model.forecast_interval(1))
     wide = np.diff(model.observe(None, 10 * SERIES[:24]).forecast_interval(1))
     assert wide / narrow == pytest.approx(10, rel=0.3)
@@ -277,7 +279,7 @@ def test_intervals_reach_as_far_as_they_were_calibrated() -> None:
 
 def test_direct_intervals_need_a_regressor_of_quantiles() -> None:
     with pytest.raises(ValueError, match=r"interval needs an estimator .* estimator=Ridge\(\)"):
-        DirectForecaster(Ridge(), past=6, interval=0.8).fit(None, SERIES)
+        DirectForecaster(Ridge(), past=6, scale="window", interval=0.8).fit(None, SERIES)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,8 @@ def test_direct_intervals_need_a_regressor_of_quantiles() -> None:
     ids=["coverage", "little calibration", "little training"],
 )
 def test_series_too_short_for_calibration(parameters: dict[str, Any], message: str) -> None:
-    model = RecursiveForecaster(Ridge(), past=6).set_params(**({"interval": 0.8} | parameters))
+    model = RecursiveForecaster(Ridge(), past=6, scale="window", interval=0.8)
+    model.set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         model.fit(None, SERIES)
     least = {"interval": 0.8, "calibration_fraction": 0.15}  # 12 steps ahead four times: 15 steps

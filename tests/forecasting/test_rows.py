@@ -42,7 +42,7 @@ class RecorderOfGaps(Recorder):
 
 def model(estimator: Any = None, **parameters: Any) -> RecursiveForecaster:
     estimator = Ridge() if estimator is None else estimator
-    return RecursiveForecaster(estimator, past=3, scale="window", **parameters)
+    return RecursiveForecaster(estimator, **({"past": 3, "scale": "window"} | parameters))
 
 
 # ----------------------------------------------------------------------------------------- twice

@@ -252,7 +252,7 @@ def test_dates_come_back_from_a_file(tz: Any, tmp_path: Path) -> None:
         hidden_layer_sizes=(3,), learning_rate="cosine", max_iter=2, random_state=0
     )
     y = series(dates("2024-03-30", 40, "h", tz))
-    fitted = RecursiveForecaster(network, past=3).fit(y)
+    fitted = RecursiveForecaster(network, past=3, scale="window").fit(y)
     sknn.save(fitted, tmp_path / "model.sknn")
     assert sknn.file_info(tmp_path / "model.sknn").untrusted == []
     loaded = sknn.load(tmp_path / "model.sknn")

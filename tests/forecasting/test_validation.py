@@ -237,9 +237,7 @@ FORMS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 
 
 def ridge(**parameters: Any) -> RecursiveForecaster:
-    return RecursiveForecaster(
-        Ridge(), past=12, scale="window", interval_steps=6, **parameters
-    )
+    return RecursiveForecaster(Ridge(), past=12, scale="window", interval_steps=6, **parameters)
 
 
 @pytest.mark.parametrize("form", list(FORMS))
