@@ -12,7 +12,7 @@ from ._arguments import rows_and_horizon
 from ._calibration import FitsModels
 from ._covariates import Covariates, Table
 from ._intervals import ConformalIntervals
-from ._models import Origins, WindowModel
+from ._models import Model, Origins
 from ._panel import Panel
 from ._parameters import levels_of
 from ._rows import Rows
@@ -24,7 +24,7 @@ class Answers(FitsModels):
     """Forecasts with what a fit has learned."""
 
     _panel: Panel
-    _model: WindowModel
+    _model: Model
     _intervals: list[ConformalIntervals]  # one for each level
     _levels: Any  # `interval` as it was in fit
     _limits: np.ndarray | None  # (n_series, 2)

@@ -21,7 +21,7 @@ from ._intervals import (
     least_scores,
     rolling_origins,
 )
-from ._models import WindowModel
+from ._models import Model, WindowModel
 from ._rehearsal import margins_of, rehearsed
 from ._seasonal import SeasonalModel
 from ._seasons import checked_seasons, found_seasons
@@ -79,7 +79,7 @@ class FitsModels(SeriesChecks):
 
     def _fit_all(
         self, series: Sequence[Series], levels: list[float]
-    ) -> tuple[WindowModel | SeasonalModel, list[ConformalIntervals], list[int]]:
+    ) -> tuple[Model, list[ConformalIntervals], list[int]]:
         """Fit the model of the forecasts and the intervals of each level; return seasons too."""
         seasons = checked_seasons(self.season)
         if self._is_seasonal():

@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import QuantileRegressor
 
-from ._models import Origins, WindowModel, rounded_up
+from ._models import Model, Origins, rounded_up
 from ._series import Series
 from ._windows import sliding_windows
 
@@ -24,7 +24,7 @@ class ConformalIntervals:
 
     # The lowest and the highest of the models' forecasts are the bounds before calibration. So
     # quantiles that cross are put in order, and a single model gives intervals around it.
-    models: Sequence[WindowModel]
+    models: Sequence[Model]
     margins: np.ndarray  # (n_steps, n_series), added on both sides, in units of the window's scale
 
     def predict(self, origins: Origins, n_steps: int) -> np.ndarray:
@@ -38,9 +38,7 @@ class ConformalIntervals:
         return np.stack([model.unscaled(each, origins) for each in (lower, upper)], axis=-1)
 
 
-def conformal_scores(
-    models: Sequence[WindowModel], origins: Origins, future: np.ndarray
-) -> np.ndarray:
+def conformal_scores(models: Sequence[Model], origins: Origins, future: np.ndarray) -> np.ndarray:
     """Return how far `future`, (n_origins, n_steps, n_series), lies outside of the bounds."""
     # In units of the window's scale, negative inside: absolute errors of one model, the scores of
     # conformalized quantile regression for two. The models have seen earlier steps only.
@@ -52,7 +50,7 @@ def conformal_scores(
 
 
 def _bounds(
-    models: Sequence[WindowModel], origins: Origins, n_steps: int
+    models: Sequence[Model], origins: Origins, n_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     forecasts = [model.forecast(origins, n_steps) for model in models]
     return np.minimum.reduce(forecasts), np.maximum.reduce(forecasts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.base import clone
@@ -113,6 +113,31 @@ class Origins(NamedTuple):
             n_steps = len(ahead[0].values)
             known = np.stack([rounded_up(each, n_steps, horizon) for each in joined])
         return cls(values, known, np.asarray(which))
+
+
+class Model(Protocol):
+    """A fitted model, as forecasters and intervals use it."""
+
+    @property
+    def estimator(self) -> Any:
+        """The fitted regressor."""
+
+    @property
+    def past(self) -> int:
+        """Steps of a window."""
+
+    @property
+    def horizon(self) -> int:
+        """Steps that the regressor forecasts at once."""
+
+    def forecast(self, origins: Origins, n_steps: int) -> np.ndarray:
+        """Forecast from each origin, (n_origins, n_steps, n_channels)."""
+
+    def scaled(self, values: np.ndarray, origins: Origins) -> np.ndarray:
+        """Return values in the units of their errors."""
+
+    def unscaled(self, values: np.ndarray, origins: Origins) -> np.ndarray:
+        """Return values in those units in their own."""
 
 
 @dataclass(frozen=True)

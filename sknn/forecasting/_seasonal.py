@@ -82,7 +82,10 @@ class SeasonalModel:
             divisor = np.where(divisor > 1e-12 * np.abs(centre), divisor, 1)
             seen = [each._replace(covariates=(each.covariates - centre) / divisor) for each in seen]
             effect = _effect_of_covariates(seen)
-            seen = [each._replace(values=each.values - each.covariates @ effect) for each in seen]
+            seen = [
+                each._replace(values=each.values - np.asarray(each.covariates) @ effect)
+                for each in seen
+            ]
         parts = [pairs_of(each, length, horizon) for each in seen]
         pairs = Pairs(*(joined(each) for each in zip(*parts, strict=True)))
         filled = filled_forward(pairs.windows)
@@ -227,7 +230,7 @@ def _effect_of_covariates(series: Sequence[Series]) -> np.ndarray:
     """Return coefficients of scaled covariates, (n_covariates, n_channels)."""
     # Of differences, which have no trend that would look like an effect.
     changes = np.concatenate([np.diff(each.values, axis=0) for each in series])
-    known = np.concatenate([np.diff(each.covariates, axis=0) for each in series])  # type: ignore[arg-type]
+    known = np.concatenate([np.diff(np.asarray(each.covariates), axis=0) for each in series])
     effects = []
     for column in changes.T:
         rows = np.isfinite(column)
