@@ -29,8 +29,9 @@ class RocketFeatures(nn.Module):
     series : (n, steps, channels), lengths : (n,) or None -> (n, n_features)
     """
 
-    weights: Tensor  # (84, 9), of the places of each kernel
-    mixes: Tensor  # (n_dilations, 84, channels), 1 where a convolution is of a channel
+    kernels: Tensor  # (84, 3), places of weight 2
+    channels: Tensor  # (n_dilations, most, 84), those of each convolution, then zeros
+    is_channel: Tensor  # of the same shape, 1 where there is one
     biases: Tensor  # (n_features,)
 
     def __init__(
@@ -40,18 +41,19 @@ class RocketFeatures(nn.Module):
         channels: np.ndarray,  # of all convolutions one after the other
         ends: np.ndarray,  # (n_dilations * 84,), where those of each convolution end
         biases: np.ndarray,
-        n_channels: int,
     ) -> None:
         super().__init__()
         self.dilations = [int(each) for each in dilations]
         self.counts = [int(each) for each in counts]
-        weights = np.full((len(KERNELS), KERNEL_LENGTH), -1.0, np.float32)
-        np.put_along_axis(weights, KERNELS, 2.0, 1)
-        self.register_buffer("weights", torch.from_numpy(weights))
-        mixes = np.zeros((len(ends), n_channels), np.float32)
-        mixes[np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0)), channels] = 1
-        shape = len(self.dilations), len(KERNELS), n_channels
-        self.register_buffer("mixes", torch.from_numpy(mixes.reshape(shape)))
+        self.register_buffer("kernels", torch.from_numpy(KERNELS))
+        sizes = np.diff(ends, prepend=0)  # channels of each convolution
+        is_channel = np.arange(sizes.max()) < sizes[:, None]
+        places = np.zeros(is_channel.shape, np.int64)
+        places[is_channel] = channels
+        shape = len(self.dilations), len(KERNELS), -1
+        for name, values in (("channels", places), ("is_channel", is_channel.astype(np.float32))):
+            rows = values.reshape(shape).transpose(0, 2, 1)
+            self.register_buffer(name, torch.from_numpy(rows.copy()))
         self.register_buffer("biases", torch.from_numpy(np.array(biases, np.float32)))
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -63,16 +65,7 @@ class RocketFeatures(nn.Module):
         parts, first = [], 0
         for d, (dilation, count) in enumerate(zip(self.dilations, self.counts, strict=True)):
             margin = HALF_LENGTH * dilation
-            padded = F.pad(x, (margin, margin))
-            # weights add up to 0: less the step itself, what does not change gives exactly 0
-            moved = torch.stack(
-                [
-                    padded[:, :, j * dilation : j * dilation + n_steps] - x
-                    for j in range(KERNEL_LENGTH)
-                ],
-                2,
-            )  # (n, channels, 9, steps)
-            outputs = torch.einsum("kj,kc,ncjt->nkt", self.weights, self.mixes[d], moved)
+            outputs = self._convolve(x, d, dilation)
             is_inner = (steps >= margin) & (steps < ends - margin)
             # kernels of one in two look at the inner steps alone, where there are any
             turns = (torch.arange(len(KERNELS), device=x.device) + d) % 2 == 1
@@ -85,6 +78,30 @@ class RocketFeatures(nn.Module):
             shares = n_above.double() / counted.sum(2, keepdim=True)
             parts.append(shares.to(series.dtype).flatten(1))
         return torch.cat(parts, 1)
+
+    def _convolve(self, x: Tensor, d: int, dilation: int) -> Tensor:
+        """Return the outputs with a dilation, (n, channels, steps) -> (n, 84, steps)."""
+        # Every sum has the order of the compiled function: outputs are equal to their last bits,
+        # and so are their comparisons with biases, which are such outputs themselves.
+        n_steps, margin = x.shape[2], HALF_LENGTH * dilation
+        padded = F.pad(x, (margin, margin))
+        # weights add up to 0: less the step itself, what does not change gives exactly 0
+        moved = [
+            padded[:, :, j * dilation : j * dilation + n_steps] - x for j in range(KERNEL_LENGTH)
+        ]
+        total = moved[0]
+        for each in moved[1:]:
+            total = total + each
+        tripled = (3 * torch.stack(moved, 2)).flatten(1, 2)  # (n, channels * 9, steps)
+        outputs = torch.zeros(1, dtype=x.dtype, device=x.device)
+        for channels, is_channel in zip(self.channels[d], self.is_channel[d], strict=True):
+            one, two, three = (
+                tripled.index_select(1, channels * KERNEL_LENGTH + places)
+                for places in self.kernels.T
+            )
+            of_channel = one + two + three - total.index_select(1, channels)
+            outputs = outputs + of_channel * is_channel[:, None]
+        return outputs
 
 
 class SeriesFeatures(nn.Module):

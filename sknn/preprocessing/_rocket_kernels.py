@@ -120,7 +120,7 @@ class RocketKernels(NamedTuple):
 
     def module(self) -> RocketFeatures:
         """Return the same features as a torch module."""
-        return RocketFeatures(*self)
+        return RocketFeatures(self.dilations, self.counts, self.channels, self.ends, self.biases)
 
     def features(self, steps: Steps) -> np.ndarray:
         """Return the features of series, float32 (n_series, n_features)."""
