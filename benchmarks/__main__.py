@@ -20,6 +20,7 @@ from ._measure import Options
 from ._memory import run_memory
 from ._overheads import run_overheads
 from ._predictions import run_predict
+from ._real_forecasts import run_real_forecasts
 from ._report import LEGEND, Row, format_table
 from ._scores import run_scores
 from ._searches import run_searches
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "series": run_series,
     "series-sets": run_series_sets,
     "forecasts": run_forecasts,
+    "forecasts-real": run_real_forecasts,
     "tabular": run_tabular,
     "tabular-intervals": run_tabular_intervals,
     "cuda": run_cuda,
@@ -82,7 +84,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     series = parser.add_argument_group("series-sets")
     series.add_argument(
-        "--folders", nargs="+", default=[], help="with .npz files; default: that of SKNN_DATA"
+        "--folders",
+        nargs="+",
+        default=[],
+        help="with .npz files of series (default: that of SKNN_DATA), or .csv files to forecast",
     )
     series.add_argument(
         "--models", nargs="+", default=[], metavar="MODEL", help="default: all but inception"
