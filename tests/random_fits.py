@@ -114,7 +114,7 @@ FITS: dict[str, Callable[[], Any]] = {
         filters=(4,), architecture="airbench", augment=add_noise, **SHORT
     ).fit(images, image_labels),
     "recurrent": lambda: RecurrentClassifier(
-        hidden_size=8, n_layers=2, dropout=0.3, bidirectional=True, **SHORT
+        hidden_size=8, n_layers=2, dropout=0.3, noise=0.1, bidirectional=True, **SHORT
     ).fit(series, image_labels),
     "attention": lambda: AttentionClassifier(
         hidden_size=8, n_heads=2, n_layers=2, dropout=0.3, **SHORT

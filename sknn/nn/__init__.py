@@ -44,6 +44,7 @@ from .residual import ResidualNetwork
 from .rocket import FeatureNetwork, RocketFeatures
 from .series import (
     SERIES_POOLINGS,
+    Noise,
     SeriesConvolution,
     SeriesEncoder,
     SeriesNetwork,

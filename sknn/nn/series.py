@@ -23,6 +23,7 @@ from .activations import find_activation
 from .host import on_host, remember
 from .layers import Conv2d, NetworkBuilder, TokenEmbedding, draw_glorot
 from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
+from .randomness import generator_on
 
 SERIES_POOLINGS = ("last", "mean", "max")
 
@@ -94,6 +95,30 @@ class Standardize(nn.Module):
 
     def forward(self, series: Tensor) -> Tensor:
         return (series - self.mean) / self.scale
+
+
+class Noise(nn.Module):
+    """Normal noise that training adds to its series, which makes up for few of them.
+
+    (Bishop, 1995: training with noise is Tikhonov regularization.)
+
+    Shapes
+    ------
+    series : (n, steps, channels) -> the same
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def extra_repr(self) -> str:
+        return f"{self.scale}"
+
+    def forward(self, series: Tensor) -> Tensor:
+        if not self.training:
+            return series
+        drawn = torch.empty_like(series).normal_(generator=generator_on(series.device))
+        return series + self.scale * drawn
 
 
 class Unstandardize(Standardize):

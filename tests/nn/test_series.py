@@ -14,6 +14,7 @@ from sknn.nn import (
     CELLS,
     SERIES_POOLINGS,
     AttentionEncoder,
+    Noise,
     RecurrentEncoder,
     SeriesNetwork,
     Standardize,
@@ -81,6 +82,15 @@ def test_series_are_standardized_and_outputs_scaled_back() -> None:
     assert_allclose(Unstandardize(mean, scale)(Z), X)
     assert not list(standardize.parameters())
     assert set(standardize.state_dict()) == {"mean", "scale"}  # it is stored with the network
+
+
+def test_noise_is_normal_and_of_training_alone() -> None:
+    series = torch.ones(200, 50, 2)
+    noise = Noise(0.1)
+    assert noise.eval()(series) is series
+    drawn = noise.train()(series) - 1
+    assert stats.kstest(drawn.flatten().numpy() / 0.1, "norm").pvalue > 0.001
+    assert (noise(series) - 1 != drawn).any()  # anew in each batch
 
 
 def test_batch_normalization_takes_its_statistics_from_valid_steps() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
-from sknn._validation import BELOW_ONE, POSITIVE_INTEGER
+from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE_INTEGER
 from sknn.data import Ragged, longest_series, repeat_for_steps
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData
@@ -21,6 +21,7 @@ from sknn.estimators._statistics import channel_statistics
 from sknn.nn import (
     ACTIVATIONS,
     Embedding,
+    Noise,
     SeriesEncoder,
     SeriesNetwork,
     Standardize,
@@ -88,6 +89,14 @@ class SeriesEstimator(NeuralEstimator):
         and `alpha` are relative to the deviation of y. "poisson", "gamma" and "mape" see y in
         units of its mean magnitude, "msle", "cosine" and callables as it is. A `module` of the
         user's gets X and y as they are.""",
+    )
+    noise: float = parameter(
+        default=0.0,
+        constraints=[NOT_NEGATIVE],
+        doc="""float
+        Standard deviation of the normal noise that is added to each step of the training series,
+        anew in each epoch, in units of the standardized channels. Where series are few, noise of
+        0.05 to 0.2 can be worth several points of accuracy. Not used for tokens.""",
     )
     filters: Any = parameter(
         default="auto",
@@ -213,12 +222,16 @@ class SeriesEstimator(NeuralEstimator):
                 return Embedding(n_tokens, size), size
             rates = None if self.solver == "lbfgs" else unknown_rates(data.X, n_tokens)
             return TokenEmbedding(n_tokens, size, rates), size
-        channels = self._format.channels
-        if not self.standardize:
-            return nn.Identity(), channels
-        weights = self._step_weights(data)
-        statistics = channel_statistics(data.X, weights, self._format.centre)
-        return Standardize(*_tensors(statistics)), channels
+        layers: list[nn.Module] = []
+        if self.standardize:
+            weights = self._step_weights(data)
+            statistics = channel_statistics(data.X, weights, self._format.centre)
+            layers.append(Standardize(*_tensors(statistics)))
+        if self.noise:
+            layers.append(Noise(self.noise))
+        if len(layers) != 1:
+            layers = [nn.Sequential(*layers) if layers else nn.Identity()]
+        return layers[0], self._format.channels
 
     def _make_stem(self, X: np.ndarray | Ragged) -> Stem:
         if self.filters is None:

@@ -18,7 +18,7 @@ from sknn import (
     RecurrentRegressor,
 )
 from sknn.data import Ragged
-from sknn.nn import Standardize
+from sknn.nn import Noise, Standardize
 from sknn.training import _inference
 from tests.helpers import assert_same_weights, global_generators, representatives, weights_of
 
@@ -323,6 +323,24 @@ def test_means_and_scales_are_those_of_the_weighted_steps(estimator: Any, form: 
     if estimator in REGRESSORS:
         assert_allclose(model._targets.location, [np.repeat(target, repeats).mean()])
         assert_allclose(model._targets.scale, [np.repeat(target, repeats).std()])
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_noise_is_added_to_standardized_series(standardize: bool) -> None:
+    model = make(RecurrentClassifier, noise=0.25, standardize=standardize, max_iter=2)
+    model.fit(SERIES["ragged"], y)
+    layers = list(model.module_.input) if standardize else [model.module_.input]
+    assert [type(layer) for layer in layers] == [*[Standardize] * standardize, Noise]
+    assert layers[-1].scale == 0.25
+    quiet = make(RecurrentClassifier, standardize=standardize, max_iter=2).fit(SERIES["ragged"], y)
+    assert not np.allclose(weights_of(model)[0], weights_of(quiet)[0])
+    assert_array_equal(model.predict_proba(RAGGED), model.predict_proba(RAGGED))
+
+
+def test_tokens_get_no_noise() -> None:
+    model = make(RecurrentClassifier, "tokens", noise=0.25).fit(TOKENS, FOUND)
+    quiet = make(RecurrentClassifier, "tokens").fit(TOKENS, FOUND)
+    assert_same_weights(model, quiet)
 
 
 def test_tokens_are_not_standardized_but_targets_are() -> None:
