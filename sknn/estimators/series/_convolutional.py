@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -14,20 +15,38 @@ from torch import nn
 
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE_INTEGER
+from sknn.data import repeat_for_steps
 from sknn.estimators._base import FLOAT64
 from sknn.estimators._checks import CheckedData
 from sknn.estimators._classifier import NeuralClassifierBase
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
-from sknn.estimators._statistics import weighted_statistics
-from sknn.nn import DenseNetwork, FeatureNetwork, Standardize
+from sknn.estimators._statistics import channel_statistics, weighted_statistics
+from sknn.nn import (
+    DenseNetwork,
+    FeatureNetwork,
+    InceptionEncoder,
+    LiteEncoder,
+    Noise,
+    SeriesNetwork,
+    Standardize,
+)
 from sknn.preprocessing import Rocket
-from sknn.training import SOLVERS, Work
+from sknn.training import SOLVERS, TRAINING_FLOPS, Work
 
+from ._family import noise
 from ._format import SeriesFormat
 from ._rocket_format import RocketFormat
 
-ARCHITECTURES = ("minirocket",)
+# Networks that are trained from end to end; "minirocket" has fixed convolutions.
+ENCODERS = {"inception": InceptionEncoder, "lite": LiteEncoder}
+ARCHITECTURES = ("minirocket", *ENCODERS)
+# What "auto" is for them: small batches have made them worse, and this many steps of the optimizer
+# do where many more change little.
+LARGEST_BATCH = 64
+FEWEST_UPDATES = 200
+FEWEST_EPOCHS = 30
+EPOCHS = 30  # of dense layers on fixed features
 # Training series up to which "auto" solves for the weights of a linear layer: equations take time
 # that grows with the cube of the number.
 MOST_SOLVED = 4000
@@ -51,10 +70,13 @@ class ConvSeriesEstimator(LayerParameters):
     architecture: str = parameter(
         default="minirocket",
         constraints=[StrOptions(set(ARCHITECTURES))],
-        doc="""{"minirocket"}
+        doc="""{"minirocket", "inception", "lite"}
         Where the features come from. "minirocket" has fixed convolutions, of which the share of the
         steps above many biases is computed once (Dempster et al., 2021), for the series and for the
-        changes from step to step.""",
+        changes from step to step. The others are trained: "inception" is one network of
+        InceptionTime (Ismail Fawaz et al., 2020; 420,000 weights, kernels of 40, 20 and 10 steps),
+        whose training takes minutes; "lite" (Ismail-Fawaz et al., 2024) is a small one of 10,000
+        weights. Both end in the mean over the steps.""",
     )
     n_features: int = parameter(
         default=10_000,
@@ -77,10 +99,23 @@ class ConvSeriesEstimator(LayerParameters):
         rows. It takes all series at once, and no `alpha`. "auto" is "ridge" for "minirocket"
         without hidden layers and up to 4,000 series, else "adam".""",
     )
-    batch_size: int | str = inherited(LayerParameters, "batch_size", default="auto")
+    noise: float = noise(default=0.1)
+    batch_size: int | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
+        doc="""int, "auto" or "all"
+        Series a batch; "auto" is up to 200 for "minirocket" and up to 64 for the others, and "all"
+        every series. Not used by "ridge" and "lbfgs".""",
+    )
     learning_rate: str = inherited(LayerParameters, "learning_rate", default="one_cycle")
     learning_rate_init: float = inherited(LayerParameters, "learning_rate_init", default=0.001)
-    max_iter: int = inherited(LayerParameters, "max_iter", default=30)
+    max_iter: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
+        doc="""int or "auto"
+        Largest number of epochs. "auto" is 30, and for "inception" and "lite" as many more as make
+        200 batches.""",
+    )
 
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
@@ -172,16 +207,42 @@ class ConvSeriesEstimator(LayerParameters):
                     "solver='adam'."
                 )
 
+    def _automatic_batch_size(self, n_samples: int) -> int:
+        if self.architecture in ENCODERS:
+            return min(LARGEST_BATCH, n_samples)
+        return super()._automatic_batch_size(n_samples)
+
+    def _resolve_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return int(self.max_iter)
+        if self.architecture not in ENCODERS or self.module is not None:
+            return EPOCHS
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = self._automatic_batch_size(n_samples)
+        elif batch_size == "all":
+            batch_size = n_samples
+        n_batches = math.ceil(n_samples / int(batch_size))
+        return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / n_batches))
+
     # -------------------------------------------------------------------------------- network
 
     def _measure_work(self) -> Work:
         if self.module is not None:
             return Work.of_training(None, self._format.longest)
+        if self.architecture in ENCODERS:
+            longest = self._format.longest
+            width = self.module_.encoder.width
+            return Work(TRAINING_FLOPS * self.n_parameters_ * longest, width * longest)
         return Work.of_training(self.n_parameters_, max([1, *self._hidden_sizes()]))
 
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> nn.Module:
+        if self.architecture in ENCODERS:
+            network = self._make_trained_network(data)
+            network.initialize(random_state)
+            return network
         assert isinstance(self._format, RocketFormat)
         mean, scale = weighted_statistics(data.X, data.sample_weight)
         scale = np.maximum(scale, SMALLEST_SCALE)
@@ -198,6 +259,33 @@ class ConvSeriesEstimator(LayerParameters):
         )
         return FeatureNetwork(
             Standardize(torch.from_numpy(mean), torch.from_numpy(scale)).to(dtype), dense
+        )
+
+    def _make_trained_network(self, data: CheckedData) -> SeriesNetwork:
+        """Return a network of convolutions that are trained, without initial weights."""
+        if isinstance(self.activation, list | tuple):
+            raise ValueError(
+                f"architecture={self.architecture!r} takes one activation for all hidden layers, "
+                f"got {self.activation!r}."
+            )
+        weights = data.sample_weight
+        if weights is not None:
+            weights = repeat_for_steps(data.X, weights)
+        assert isinstance(self._format, SeriesFormat)
+        mean, scale = channel_statistics(data.X, weights, self._format.centre)
+        layers: list[nn.Module] = [Standardize(torch.from_numpy(mean), torch.from_numpy(scale))]
+        if self.noise:
+            layers.append(Noise(self.noise))
+        return SeriesNetwork(
+            nn.Sequential(*layers),
+            self._format.channels,
+            ENCODERS[self.architecture],
+            self.n_outputs_,
+            pooling="mean",
+            hidden_layer_sizes=self._hidden_sizes(),
+            activation=self.activation,
+            dropout=dropout_rates(self, 1)[0],
+            normalization=self.normalization,
         )
 
 
@@ -235,6 +323,10 @@ class ConvSeriesClassifier(ConvSeriesEstimator, NeuralClassifierBase):
     .. [2] C. W. Tan, A. Dempster, C. Bergmeir and G. I. Webb, "MultiRocket: multiple pooling
        operators and transformations for fast and effective time series classification", Data
        Mining and Knowledge Discovery 36, 2022, arXiv:2102.00457.
+    .. [3] H. Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series
+       classification", Data Mining and Knowledge Discovery 34, 2020, arXiv:1909.04939.
+    .. [4] A. Ismail-Fawaz, M. Devanne, S. Berretti, J. Weber and G. Forestier, "Look into the
+       LITE in deep learning for time series classification", 2024, arXiv:2409.02869.
 
     Examples
     --------

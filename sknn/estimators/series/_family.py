@@ -41,6 +41,19 @@ STEM_STEPS = 32
 UNKNOWN_SHARE = 0.25
 
 
+def noise(default: float) -> Any:
+    """Declare the noise of training series."""
+    return parameter(
+        default=default,
+        constraints=[NOT_NEGATIVE],
+        doc="""float
+        Standard deviation of the normal noise that is added to each step of the training series,
+        anew in each epoch, in units of the standardized channels. Where series are few, noise of
+        0.05 to 0.2 can be worth several points of accuracy. Not used for tokens and for fixed
+        features.""",
+    )
+
+
 @declares_parameters
 class SeriesEstimator(NeuralEstimator):
     """Input convention and network of the series estimators.
@@ -90,14 +103,7 @@ class SeriesEstimator(NeuralEstimator):
         units of its mean magnitude, "msle", "cosine" and callables as it is. A `module` of the
         user's gets X and y as they are.""",
     )
-    noise: float = parameter(
-        default=0.0,
-        constraints=[NOT_NEGATIVE],
-        doc="""float
-        Standard deviation of the normal noise that is added to each step of the training series,
-        anew in each epoch, in units of the standardized channels. Where series are few, noise of
-        0.05 to 0.2 can be worth several points of accuracy. Not used for tokens.""",
-    )
+    noise: float = noise(default=0.0)
     filters: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER, "array-like", None],
