@@ -44,10 +44,10 @@ class StepFilters(Conv2d):
         padding = (0, kernel_size // 2)
         super().__init__(channels, filters, (1, kernel_size), padding=padding, bias=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.surplus = 1 - kernel_size % 2  # equal zeros on both sides are one more
 
     def forward(self, series: Tensor) -> Tensor:
-        return as_series(super().forward(as_images(series)))[:, self.surplus :]
+        surplus = 1 - self.kernel_size[1] % 2  # equal zeros on both sides are one more
+        return as_series(super().forward(as_images(series)))[:, surplus:]
 
 
 class _FilterChannels(torch.autograd.Function):
