@@ -29,7 +29,8 @@ from ._metrics import mase, smape
 from ._one_by_one import check_comparable, columns_of, columns_of_forecast, series_of
 from ._rolling import Origin, Timed, distinct, rolling_origins_of
 from ._scoring import Outcome, Task, fit_and_score, move_on
-from ._timeline import date_text, is_pandas
+from ._seasons import suggested_periods
+from ._timeline import Timeline, date_text, has_dates, is_pandas
 
 CPU = torch.device("cpu")
 
@@ -50,7 +51,7 @@ METRICS: dict[str, Callable[..., Any]] = {
         "step": [POSITIVE_INTEGER, None],
         "window": [POSITIVE_INTEGER, None],
         "refit": ["boolean"],
-        "season": [POSITIVE_INTEGER],
+        "season": [POSITIVE_INTEGER, StrOptions({"auto"})],
         "scoring": [StrOptions(set(METRICS)), "array-like", dict, callable],
         "return_forecasts": ["boolean"],
         "verbose": ["verbose"],
@@ -67,7 +68,7 @@ def cross_validate(
     step: int | None = None,
     window: int | None = None,
     refit: bool = True,
-    season: int = 1,
+    season: int | str = "auto",
     scoring: Any = ("mase", "smape"),
     static: Any = None,
     return_forecasts: bool = False,
@@ -102,9 +103,10 @@ def cross_validate(
     refit : bool, default=True
         Whether each origin has a clone that is fitted anew. If not, one clone is fitted to what
         is before the first origin, and `update` brings it to the others.
-    season : int, default=1
-        Steps of a season, which "mase" compares with: 12 for months. With 1 the last value
-        repeated has an error of about 1.
+    season : int or "auto", default="auto"
+        Steps of a season, which "mase" compares with. "auto" takes the shortest one that the dates
+        suggest (12 for months, 24 for hours, 7 for days, and so on), and 1, the last value
+        repeated, without dates or if no more than a season is known at the first origin.
     scoring : str, callable, dict or sequence of str or callable, default=("mase", "smape")
         One or several of "mae", "mape", "mase", "rmse" and "smape", or functions of true and
         forecast values, such as those of :mod:`sklearn.metrics`. The keys of a dict are names.
@@ -187,6 +189,10 @@ def cross_validate(
         step=horizon if step is None else step,
         window=window,
     )
+    scorers = _scorers(scoring)
+    if season == "auto":
+        n_known = window or int((distinct(rows.times) <= origins[0].last).sum())
+        season = _season_of(forecaster, rows.times, n_known) if mase in scorers.values() else 1
     task = Task(
         y=rows,
         X=None if X is None else _covariates(X, y, rows, columns),
@@ -194,8 +200,8 @@ def cross_validate(
         columns=columns,
         answer=columns_of_forecast(clone(forecaster), y),
         horizon=horizon,
-        season=season,
-        scorers=_scorers(scoring),
+        season=int(season),
+        scorers=scorers,
         fit_arguments={} if static is None else {"static": static},
         error_score=error_score,
         n_printed=n_origins if verbose else None,
@@ -211,6 +217,15 @@ def cross_validate(
         return scores
     steps = [columns for outcome in outcomes for columns in _columns_of_steps(outcome)]
     return scores, _table(steps, [*levels, "time"])
+
+
+def _season_of(forecaster: Any, times: Any, n_known: int) -> int:
+    """Return the shortest period that dates suggest, if `n_known` steps have it; else 1."""
+    if not has_dates(times):
+        return 1
+    timeline = Timeline.learn(times, getattr(forecaster, "freq", None), "y")
+    periods = suggested_periods(timeline.dates(0, 2)) or (1,)
+    return periods[0] if periods[0] < n_known else 1
 
 
 def _each_by_itself(

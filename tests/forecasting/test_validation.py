@@ -124,6 +124,28 @@ def test_scores_of_several_series(data: Any) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("index", "season"),
+    [
+        (MONTHS, 12),
+        (MONTHS.to_timestamp(), 12),
+        (pd.date_range("2024-01-01", periods=60, freq="h"), 24),
+        (pd.bdate_range("2024-01-01", periods=60), 5),
+        (pd.period_range("1960", periods=60, freq="Y"), 1),
+        (pd.date_range("2024-01-01", periods=60, freq="W"), 1),  # 52, of which 48 are known
+        (pd.RangeIndex(60), 1),
+    ],
+)
+def test_the_season_of_mase_is_that_of_the_dates(index: Any, season: int) -> None:
+    y = pd.Series(VALUES[:, 0], index)
+    options: dict[str, Any] = {"horizon": 6, "n_origins": 2}
+    scores = cross_validate(ridge(), y, **options)
+    expected = cross_validate(ridge(), y, season=season, **options)
+    assert_allclose(scores["mase"], expected["mase"])
+    other = cross_validate(ridge(), y, season=season + 1, **options)
+    assert (scores["mase"] != other["mase"]).all()
+
+
 def test_arrays_have_positions() -> None:
     scores = cross_validate(LastYear(), VALUES, horizon=6, n_origins=2, season=12)
     assert scores.index.tolist() == [(47, 0), (47, 1), (53, 0), (53, 1)]
