@@ -48,7 +48,8 @@ def _refuse_nested_table(X: Any) -> None:
     if not (hasattr(X, "columns") and hasattr(X, "head") and hasattr(X, "to_numpy")):
         return
     first = X.head(1).to_numpy().ravel()
-    if first.dtype == object and any(_is_one_series(each) and len(each) for each in first):
+    cells = [each for each in first if not isinstance(each, str)]  # labels of steps
+    if first.dtype == object and any(_is_one_series(each) and len(each) for each in cells):
         raise TypeError(
             f"X is a {type(X).__name__} whose cells hold series (sktime's nested format). Pass one "
             "array of shape (n_steps, n_channels) a row: "
