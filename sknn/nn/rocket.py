@@ -70,7 +70,8 @@ class RocketFeatures(nn.Module):
             # kernels of one in two look at the inner steps alone, where there are any
             turns = (torch.arange(len(KERNELS), device=x.device) + d) % 2 == 1
             inner = turns & (ends > 2 * margin)  # (n, 84)
-            counted = torch.where(inner[..., None], is_inner[:, None], (steps < ends)[:, None])
+            # without torch.where, which onnxruntime lacks for booleans
+            counted = (steps < ends)[:, None] & (is_inner[:, None] | ~inner[..., None])
             biases = self.biases[first : first + len(KERNELS) * count].view(len(KERNELS), count)
             first += len(KERNELS) * count
             above = outputs[:, :, None] > biases[..., None]  # (n, 84, count, steps)
