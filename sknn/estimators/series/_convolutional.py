@@ -19,6 +19,7 @@ from sknn.data import repeat_for_steps
 from sknn.estimators._base import FLOAT64
 from sknn.estimators._checks import CheckedData
 from sknn.estimators._classifier import NeuralClassifierBase
+from sknn.estimators._ensemble import EnsembleEstimator
 from sknn.estimators._layers import LayerParameters, dropout_rates, positive_integers
 from sknn.estimators._regressor import NeuralRegressorBase
 from sknn.estimators._statistics import channel_statistics, weighted_statistics
@@ -46,6 +47,7 @@ ARCHITECTURES = ("minirocket", *ENCODERS)
 LARGEST_BATCH = 64
 FEWEST_UPDATES = 200
 FEWEST_EPOCHS = 30
+MEMBERS = 5
 EPOCHS = 30  # of dense layers on fixed features
 # Training series up to which "auto" solves for the weights of a linear layer: equations take time
 # that grows with the cube of the number.
@@ -59,7 +61,7 @@ CHANGES_SCALE = 2.0
 
 
 @declares_parameters
-class ConvSeriesEstimator(LayerParameters):
+class ConvSeriesEstimator(EnsembleEstimator, LayerParameters):
     """Convolutions over the steps of series.
 
     Parameters
@@ -73,10 +75,20 @@ class ConvSeriesEstimator(LayerParameters):
         doc="""{"minirocket", "inception", "lite"}
         Where the features come from. "minirocket" has fixed convolutions, of which the share of the
         steps above many biases is computed once (Dempster et al., 2021), for the series and for the
-        changes from step to step. The others are trained: "inception" is one network of
+        changes from step to step. The others are trained: "inception" is the network of
         InceptionTime (Ismail Fawaz et al., 2020; 420,000 weights, kernels of 40, 20 and 10 steps),
         whose training takes minutes; "lite" (Ismail-Fawaz et al., 2024) is a small one of 10,000
         weights. Both end in the mean over the steps.""",
+    )
+    n_estimators: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
+        doc="""int or "auto"
+        Number of networks, whose probabilities (`predict_proba`) or predictions are averaged. They
+        differ in their initial weights, orders of the series and validation parts; on a CPU several
+        are trained at a time, in threads. "auto" is 5 for "inception" and "lite", as their authors
+        have it, and 1 for "minirocket". Seeds come from `random_state`, so the first networks of a
+        larger ensemble are those of a smaller one.""",
     )
     n_features: int = parameter(
         default=10_000,
@@ -185,6 +197,16 @@ class ConvSeriesEstimator(LayerParameters):
         can_be_solved = is_linear and self._is_squared() and not self._holds_out(n_series)
         return "ridge" if can_be_solved and n_series <= MOST_SOLVED else "adam"
 
+    def _count_members(self, n_rows: int) -> int:
+        if self.n_estimators == "auto":
+            return MEMBERS if self.architecture in ENCODERS and self.module is None else 1
+        if self.n_estimators > 1 and self._solver == "ridge":
+            raise ValueError(
+                f"n_estimators={self.n_estimators} networks would be equal: with "
+                "solver='ridge' nothing in them is random. Use n_estimators=1, or solver='adam'."
+            )
+        return int(self.n_estimators)
+
     def _hidden_sizes(self) -> list[int]:
         return positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
 
@@ -231,9 +253,10 @@ class ConvSeriesEstimator(LayerParameters):
         if self.module is not None:
             return Work.of_training(None, self._format.longest)
         if self.architecture in ENCODERS:
+            network: Any = self.module_
             longest = self._format.longest
-            width = self.module_.encoder.width
-            return Work(TRAINING_FLOPS * self.n_parameters_ * longest, width * longest)
+            flops = TRAINING_FLOPS * self.n_parameters_ * longest
+            return Work(flops, network.encoder.width * longest)
         return Work.of_training(self.n_parameters_, max([1, *self._hidden_sizes()]))
 
     def _build_network(
