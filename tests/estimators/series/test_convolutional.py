@@ -109,6 +109,22 @@ def test_ridge_says_what_does_not_go_with_it(parameters, named):
         classifier(solver="ridge", **parameters).fit(X, LABELS)
 
 
+def test_networks_that_would_be_equal_are_refused():
+    for parameters in ({}, {"solver": "ridge"}):
+        with pytest.raises(ValueError, match="n_estimators=3 networks would be equal"):
+            classifier(n_estimators=3, **parameters).fit(X, LABELS)
+
+
+def test_ensembles_average_probabilities():
+    model = classifier(n_estimators=3, solver="adam", max_iter=5).fit(X, LABELS)
+    members = [member.predict_proba(X) for member in model.estimators_]
+    assert np.abs(members[0] - members[1]).max() > 1e-6
+    np.testing.assert_allclose(model.predict_proba(X), np.mean(members, 0), rtol=1e-5)
+    trained = ConvSeriesClassifier(architecture="lite", max_iter=1, random_state=0)
+    assert len(trained.fit(X, LABELS).estimators_) == 5
+    assert not hasattr(classifier().fit(X, LABELS), "estimators_")
+
+
 def test_ridge_takes_no_parts():
     with pytest.raises(AttributeError, match="ridge is not stochastic"):
         classifier(solver="ridge").partial_fit  # noqa: B018

@@ -10,7 +10,12 @@ import sknn
 from sknn import ConvSeriesClassifier, ConvSeriesRegressor
 from sknn.nn import InceptionEncoder, LiteEncoder, Noise
 
-SHORT: dict[str, Any] = {"max_iter": 30, "learning_rate_init": 0.01, "random_state": 0}
+SHORT: dict[str, Any] = {
+    "n_estimators": 1,
+    "max_iter": 30,
+    "learning_rate_init": 0.01,
+    "random_state": 0,
+}
 ENCODERS = {"inception": InceptionEncoder, "lite": LiteEncoder}
 each_architecture = pytest.mark.parametrize("architecture", ENCODERS)
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -47,7 +52,7 @@ def test_values_are_learned_and_stored(architecture: str, tmp_path: Any) -> None
 def test_noise_is_a_layer_that_may_be_left_out() -> None:
     for noise in (0.0, 0.3):
         model = ConvSeriesClassifier(
-            architecture="lite", noise=noise, max_iter=1, learning_rate="constant", random_state=0
+            architecture="lite", noise=noise, n_estimators=1, max_iter=1, random_state=0
         ).fit(SERIES, SLOPE > 0)
         found = [layer.scale for layer in model.module_.input if isinstance(layer, Noise)]
         assert found == [noise] * (noise > 0)
