@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sknn.nn.attention import attend
 from sknn.nn.layers import Dropout
 from sknn.nn.randomness import Generators, generator_on, lent_generators
 
@@ -129,22 +128,3 @@ def test_a_fork_while_generators_are_lent_does_not_wait() -> None:
                 os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         is_over.set()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("is_masked", [False, True])
-def test_attention_is_torchs(dtype: torch.dtype, is_masked: bool) -> None:
-    query, key, value = torch.randn(
-        3, 4, 2, 6, 8, dtype=dtype, generator=torch.Generator().manual_seed(0)
-    )
-    mask = (
-        (torch.arange(6) < torch.tensor([[6], [3], [1], [4]]))[:, None, None] if is_masked else None
-    )
-    expected = draw_anew(
-        5,
-        lambda: F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=0.4),
-    )
-    with make_generators(5).active():
-        found = attend(query, key, value, mask, 0.4)
-    torch.testing.assert_close(found, expected)
-    assert torch.equal(found == 0, expected == 0)
