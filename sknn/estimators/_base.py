@@ -175,7 +175,8 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
         """Say whether training may draw numbers of torch's."""
         dropout = getattr(self, "dropout", 0)
         has_dropout = dropout != 0 if isinstance(dropout, int | float) else np.any(dropout)
-        return bool(has_dropout) or bool(self.callbacks) or self._runs_user_code()
+        has_noise = getattr(self, "noise", 0) > 0  # of series
+        return bool(has_dropout or has_noise or self.callbacks) or self._runs_user_code()
 
     def _warn_of_scales(self, X: Any, targets: Any) -> None:
         """Warn of training data whose scale keeps a network from learning."""

@@ -19,7 +19,7 @@ from ._loop import Loop
 from ._steps import forward
 from ._threads import Interrupted
 
-# Penalties to choose from, as multiples of the number of features.
+# Penalties to choose from, as multiples of the number of features and of the mean weight of a row.
 PENALTIES = np.logspace(-6, 2, 17)
 # Features that are in memory in float64 at once.
 BLOCK = 1024
@@ -79,7 +79,7 @@ class RidgeLoop(Loop):
         outputs, epoch = fit.held_out, training.this_epoch
         scale, shift = 1.0, np.zeros(layer.out_features)
         if training.loss.defines_probabilities:
-            scale, shift = self._calibrate(outputs, targets, weights)
+            scale, shift = self._calibrate(outputs, targets, weights / fit.mean_weight)
         coefficients, intercept = fit.solve()
         layer.weight.copy_(torch.from_numpy(coefficients.T * scale))
         layer.bias.copy_(torch.from_numpy(intercept * scale + shift))
@@ -130,6 +130,7 @@ class Ridge:
     together. (Leave-one-out in closed form: Allen, 1974; Golub, Heath and Wahba, 1979.)
     """
 
+    mean_weight: float  # of distinct rows that have any
     penalty: float
     held_out: np.ndarray  # (n, k), the outputs for each row by the others
 
@@ -141,6 +142,7 @@ class Ridge:
         self.features = features
         self.roots = np.sqrt(weights)
         total = weights.sum()
+        self.mean_weight = float(total / np.count_nonzero(weights))
         self.means = np.concatenate(
             [weights @ block.astype(np.float64) for block in self._columns()]
         )
@@ -150,7 +152,8 @@ class Ridge:
         self.left, self.squares = self._decompose()
         self.inner = self.left.T @ rooted  # (r, k)
         best = np.inf
-        for penalty in PENALTIES[::-1] * features.shape[1]:  # of equal ones the largest
+        unit = features.shape[1] * self.mean_weight
+        for penalty in PENALTIES[::-1] * unit:  # of equal ones the largest
             shrunk = self.squares / (self.squares + penalty)
             fitted = self.left @ (shrunk[:, None] * self.inner)
             leverage = np.square(self.left) @ shrunk + weights / total

@@ -37,7 +37,7 @@ def test_the_outputs_are_those_of_fits_without_the_row(n, p, is_weighted):
     np.testing.assert_allclose(fit.held_out, left_out(X, y, weights, fit.penalty), rtol=1e-6)
     errors = [
         weights @ np.square(y - left_out(X, y, weights, penalty)).sum(1)
-        for penalty in PENALTIES[4::3] * p
+        for penalty in PENALTIES[4::3] * p * weights.mean()
     ]
     assert weights @ np.square(y - fit.held_out).sum(1) <= min(errors) * (1 + 1e-9)
 
@@ -60,16 +60,27 @@ def test_the_penalty_is_that_of_scikit_learn():
     assert fit.penalty == pytest.approx(expected.alpha_)
 
 
+@pytest.mark.parametrize("factor", [1e-30, 1 / 30, 1e6])
+def test_the_unit_of_the_weights_changes_nothing(factor):
+    X, y = problem(30, 50)
+    weights = random.uniform(0.2, 3, 30)
+    weights[::7] = 0
+    ones, others = Ridge(X, y, weights), Ridge(X, y, weights * factor)
+    assert others.penalty == pytest.approx(ones.penalty * factor)
+    np.testing.assert_allclose(others.held_out, ones.held_out, rtol=1e-9)
+    np.testing.assert_allclose(others.solve()[0], ones.solve()[0], rtol=1e-9, atol=1e-12)
+
+
 def test_equal_rows_are_left_out_together():
     X, y = problem(12, 20)
     weights = np.array([1, 2, 0, 3, 1, 1, 4, 0, 1, 2, 1, 1])
     weighted = Ridge(X, y, weights.astype(float))
     repeated = Ridge(X.repeat(weights, 0), y.repeat(weights, 0), np.ones(weights.sum()))
-    assert weighted.penalty == repeated.penalty
+    assert weighted.penalty == pytest.approx(repeated.penalty)
     np.testing.assert_allclose(weighted.solve()[0], repeated.solve()[0], rtol=1e-9, atol=1e-12)
     counted = weights > 0
     np.testing.assert_allclose(
-        weighted.held_out[counted].repeat(weights[counted], 0), repeated.held_out, rtol=1e-9
+        weighted.held_out[counted].repeat(weights[counted], 0), repeated.held_out, rtol=1e-6
     )
 
 

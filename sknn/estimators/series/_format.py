@@ -58,9 +58,14 @@ class SeriesFormat(NamedTuple):
         series = as_list_of_series(X)
         made = known_tokens(series)
         if made is not None and size is None:
-            raise ValueError(
-                "X has tokens of a tokenizer, whose numbers are no quantities, but "
+            advice = (
                 'embedding_size=None is for series of numbers. Set embedding_size="auto".'
+                if "embedding_size" in estimator.get_params(deep=False)
+                else f"{type(estimator).__name__} is for series of numbers. RecurrentClassifier, "
+                "AttentionClassifier and their regressors take tokens."
+            )
+            raise ValueError(
+                f"X has tokens of a tokenizer, whose numbers are no quantities, but {advice}"
             )
         if made is not None and series is not None and estimator._takes_empty:
             series = fill_empty(series)

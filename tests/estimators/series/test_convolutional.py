@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import sknn
 from sknn import ConvSeriesClassifier, ConvSeriesRegressor
 from sknn.preprocessing import MiniRocket
+from sknn.text import Tokenizer
 
 random = np.random.default_rng(0)
 N = 60
@@ -157,3 +158,17 @@ def test_files_and_searches(tmp_path):
     pipeline = make_pipeline(StandardScaler(), classifier())
     search = GridSearchCV(pipeline, {"convseriesclassifier__n_features": [84, 168]}, cv=2)
     assert search.fit(X, LABELS).best_score_ > 0.7
+
+
+def test_tokens_are_referred_to_the_families_that_take_them():
+    tokens = Tokenizer().fit_transform(["good film", "bad film"])
+    with pytest.raises(ValueError, match="ConvSeriesClassifier is for series.*RecurrentClassifier"):
+        classifier().fit(tokens, [0, 1])
+
+
+def test_the_unit_of_the_weights_changes_nothing():
+    weights = np.linspace(0, 2, N)
+    expected = classifier().fit(X, LABELS, sample_weight=weights).predict_proba(X)
+    for factor in (1 / N, 1e-20, 1e6):
+        found = classifier().fit(X, LABELS, sample_weight=weights * factor).predict_proba(X)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)

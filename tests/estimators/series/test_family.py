@@ -659,6 +659,18 @@ def test_equal_seeds_give_equal_weights_and_no_global_generator_is_used(
 
 
 @each_estimator
+def test_noise_is_drawn_from_the_seed_alone(estimator: Any) -> None:
+    X, target = SERIES["ragged"], target_of(estimator, "ragged")
+    parameters = {"dropout": 0.0, "noise": 0.3, "max_iter": 1}
+    before = global_generators()
+    one = make(estimator, **parameters).fit(X, target)
+    assert global_generators() == before
+    assert_same_weights(one, make(estimator, **parameters).fit(X, target))
+    quiet = make(estimator, **(parameters | {"noise": 0.0})).fit(X, target)
+    assert quiet.loss_curve_ != one.loss_curve_
+
+
+@each_estimator
 def test_the_order_of_the_series_does_not_matter_to_predictions(estimator: Any) -> None:
     order = np.random.default_rng(0).permutation(N)
     for X in (EQUAL, RAGGED):

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sknn
 from sknn import ConvSeriesClassifier, ConvSeriesRegressor
 from sknn.nn import InceptionEncoder, LiteEncoder, Noise
+from tests.helpers import assert_same_weights, global_generators
 
 SHORT: dict[str, Any] = {
     "n_estimators": 1,
@@ -56,6 +57,19 @@ def test_noise_is_a_layer_that_may_be_left_out() -> None:
         ).fit(SERIES, SLOPE > 0)
         found = [layer.scale for layer in model.module_.input if isinstance(layer, Noise)]
         assert found == [noise] * (noise > 0)
+
+
+@each_architecture
+def test_equal_seeds_give_equal_networks(architecture: str) -> None:
+    before = global_generators()
+    one, other = (
+        ConvSeriesRegressor(architecture=architecture, **(SHORT | {"max_iter": 2})).fit(
+            SERIES, SLOPE
+        )
+        for _ in range(2)
+    )
+    assert global_generators() == before
+    assert_same_weights(one, other)
 
 
 @pytest.mark.parametrize(("n", "batch_size", "epochs"), [(40, "auto", 200), (600, "auto", 30)])
