@@ -487,6 +487,6 @@ def takes_streams(estimator: Any) -> bool:
     if takes_all_rows(estimator._solver):
         raise AttributeError(
             "partial_fit is only available for stochastic solvers. "
-            f"{estimator._solver} is not stochastic."
+            f"{estimator._solver} is not stochastic; solver='adam' is."
         )
     return True

@@ -164,6 +164,15 @@ class ConvSeriesEstimator(EnsembleEstimator, LayerParameters):
     def _has_fixed_features(self) -> bool:
         return self.architecture == "minirocket" and self.module is None
 
+    def _goes_on(self, incremental: bool) -> bool:
+        goes_on = super()._goes_on(incremental)
+        if goes_on and isinstance(self._format, RocketFormat) != self._has_fixed_features:
+            raise ValueError(
+                "warm_start and partial_fit go on with the network of the last fit, which "
+                "architecture='minirocket' cannot be changed to or from. Fit a clone."
+            )
+        return goes_on
+
     def _learn_features(self, X: Any, sample_weight: np.ndarray | None) -> Any:
         """Choose the convolutions of training series, and return their features."""
         if not self._has_fixed_features:

@@ -127,7 +127,7 @@ def test_ensembles_average_probabilities():
 
 
 def test_ridge_takes_no_parts():
-    with pytest.raises(AttributeError, match="ridge is not stochastic"):
+    with pytest.raises(AttributeError, match="ridge is not stochastic; solver='adam' is"):
         classifier(solver="ridge").partial_fit  # noqa: B018
     with pytest.raises(ValueError, match="checkpoint needs a solver.*'ridge'"):
         classifier(checkpoint="folder").fit(X, LABELS)
@@ -172,3 +172,16 @@ def test_the_unit_of_the_weights_changes_nothing():
     for factor in (1 / N, 1e-20, 1e6):
         found = classifier().fit(X, LABELS, sample_weight=weights * factor).predict_proba(X)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("n_estimators", [1, "auto"])
+@pytest.mark.parametrize("names", [("minirocket", "lite"), ("lite", "minirocket")])
+def test_a_warm_start_goes_on_with_the_same_kind_of_network(names, n_estimators):
+    first, second = names
+    model = classifier(architecture=first, max_iter=1, noise=0.0, warm_start=True)
+    model.set_params(solver="adam", n_estimators=n_estimators).fit(X, LABELS)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="go on with the network"):
+        model.set_params(architecture=second, n_estimators=5).fit(X, LABELS)
+    np.testing.assert_array_equal(model.set_params(architecture=first).predict_proba(X), before)
+    clone(model).set_params(architecture=second, n_estimators=1).fit(X, LABELS)
