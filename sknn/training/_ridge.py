@@ -21,6 +21,9 @@ from ._threads import Interrupted
 
 # Penalties to choose from, as multiples of the number of features and of the mean weight of a row.
 PENALTIES = np.logspace(-6, 2, 17)
+# Labels are no numbers: a heavier penalty lowers their squared errors where there is little to
+# learn, and decides for the most frequent label. (The authors of MiniRocket end here too.)
+HEAVIEST_FOR_LABELS = 0.1
 # Features that are in memory in float64 at once.
 BLOCK = 1024
 # What a shift, and the logarithm of the factor from what is usual, cost beside the rows' losses:
@@ -75,7 +78,9 @@ class RidgeLoop(Loop):
         features = self._features()
         weights = np.ones(len(features)) if row_weight is None else np.asarray(row_weight)
         y = _as_numbers(targets, training.loss, layer.out_features)
-        fit = Ridge(features, y, weights)
+        is_label = isinstance(training.loss, ClassificationLoss)
+        heaviest = HEAVIEST_FOR_LABELS if is_label else np.inf
+        fit = Ridge(features, y, weights, heaviest)
         outputs, epoch = fit.held_out, training.this_epoch
         scale, shift = 1.0, np.zeros(layer.out_features)
         if training.loss.defines_probabilities:
@@ -134,7 +139,13 @@ class Ridge:
     penalty: float
     held_out: np.ndarray  # (n, k), the outputs for each row by the others
 
-    def __init__(self, features: np.ndarray, y: np.ndarray, weights: np.ndarray) -> None:
+    def __init__(
+        self,
+        features: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        heaviest: float = np.inf,  # of the multiples in PENALTIES
+    ) -> None:
         first, inverse = distinct_rows(features, y)
         weights = np.bincount(inverse, weights)
         if len(first) < len(features):
@@ -153,7 +164,8 @@ class Ridge:
         self.inner = self.left.T @ rooted  # (r, k)
         best = np.inf
         unit = features.shape[1] * self.mean_weight
-        for penalty in PENALTIES[::-1] * unit:  # of equal ones the largest
+        multiples = PENALTIES[1.01 * heaviest > PENALTIES]
+        for penalty in multiples[::-1] * unit:  # of equal ones the largest
             shrunk = self.squares / (self.squares + penalty)
             fitted = self.left @ (shrunk[:, None] * self.inner)
             leverage = np.square(self.left) @ shrunk + weights / total

@@ -71,6 +71,14 @@ def test_the_unit_of_the_weights_changes_nothing(factor):
     np.testing.assert_allclose(others.solve()[0], ones.solve()[0], rtol=1e-9, atol=1e-12)
 
 
+def test_a_heaviest_penalty_is_not_exceeded():
+    X, _ = problem(20, 30)
+    noise = random.normal(size=(20, 1))  # nothing to learn
+    free = Ridge(X, noise, np.ones(20)).penalty
+    assert free > 1 * 30
+    assert Ridge(X, noise, np.ones(20), heaviest=0.1).penalty == pytest.approx(0.1 * 30)
+
+
 def test_equal_rows_are_left_out_together():
     X, y = problem(12, 20)
     weights = np.array([1, 2, 0, 3, 1, 1, 4, 0, 1, 2, 1, 1])
