@@ -51,8 +51,10 @@ def weighted_statistics(
             sums += numbers.sum(0) if weights is None else weights[part] @ numbers
         return sums / total
 
-    mean = mean_of(lambda x: x)
-    scale = np.sqrt(mean_of(lambda x: np.square(x - mean)))
+    # values so large are refused by name, where they become float32
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = mean_of(lambda x: x)
+        scale = np.sqrt(mean_of(lambda x: np.square(x - mean)))
     # numbers that differ by their last bit alone are a constant that was computed
     rounding = np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0.0
     scale = np.where(scale > rounding * np.abs(first + mean), scale, 1.0)

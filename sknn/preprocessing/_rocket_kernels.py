@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from sknn import compiled
-from sknn.data import Ragged, count_channels, count_steps, count_threads
+from sknn.data import Ragged, count_channels, count_steps, count_threads, number_range
 from sknn.nn.rocket import HALF_LENGTH, KERNEL_LENGTH, KERNELS, RocketFeatures, SeriesFeatures
 
 MOST_DILATIONS = 32  # of a kernel
 MOST_CHANNELS = 9  # of a convolution
 GOLDEN_RATIO = (1 + np.sqrt(5)) / 2
+# Values up to which no sum over steps and channels is infinite in float32.
+LARGEST = 1e35
 # Numbers of comparisons that a compiled call does, about a twentieth of a second: Ctrl-C waits.
 COMPARISONS_AT_ONCE = 1e8
 # Numbers of comparisons that torch does at once.
@@ -217,6 +219,16 @@ def quantiles(values: np.ndarray, levels: np.ndarray) -> Any:
     return values[below] + (places - below) * (values[above] - values[below])
 
 
+def _check_size(X: np.ndarray | Ragged) -> None:
+    """Refuse values whose convolutions might be infinite."""
+    largest = max(number_range(X.values if isinstance(X, Ragged) else X), key=abs)
+    if abs(largest) > LARGEST:
+        raise ValueError(
+            f"X has the value {largest:g}, which is too large for convolutions in float32 "
+            f"({LARGEST:.0e} at most). Scale X."
+        )
+
+
 def _round_centre(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Return the mean of each column, (n, n_channels) -> (n_channels,), to a thousandth or so."""
     # Repeated rows and weights, or the same rows in another order, are to give the same bits.
@@ -245,6 +257,7 @@ class Rocket(NamedTuple):
         """Choose convolutions for validated series, of which those without weight do not count."""
         counted = slice(None) if sample_weight is None else sample_weight > 0
         X = X[counted]
+        _check_size(X)
         weights = None if sample_weight is None else sample_weight[counted]
         flat = (X.values if isinstance(X, Ragged) else X).reshape(-1, count_channels(X))
         of_steps = None if weights is None else np.repeat(weights, count_steps(X))
@@ -263,6 +276,7 @@ class Rocket(NamedTuple):
 
     def features(self, X: np.ndarray | Ragged) -> np.ndarray:
         """Return the features of validated series, float32 (n_series, n_features)."""
+        _check_size(X)
         views = self._views(X, len(self.kernels))
         return np.hstack(
             [each.features(steps) for each, steps in zip(self.kernels, views, strict=True)]

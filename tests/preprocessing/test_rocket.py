@@ -1,5 +1,6 @@
 """MiniRocket beside convolutions written out, and what it promises of lengths, order, weights."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -170,6 +171,23 @@ def test_other_channels_are_refused():
     with pytest.raises(ValueError, match="X has 3 channel.*fitted with 2"):
         rocket.transform(np.zeros((3, 20, 3)))
     assert rocket.n_channels_ == 2
+
+
+@pytest.mark.parametrize("size", [1e36, -1e300])
+def test_values_whose_convolutions_are_infinite_are_refused(size):
+    series = np.random.default_rng(0).normal(size=(4, 20))
+    rocket = MiniRocket(84, random_state=0).fit(series)
+    large = series.copy()
+    large[1, 2] = size
+    for method in (rocket.transform, rocket.fit):
+        with pytest.raises(ValueError, match=re.escape(f"X has the value {size:g}, which is too")):
+            method(large)
+    # the largest that are taken, with many channels of both signs
+    signs = 1e35 * (-1.0) ** np.arange(40)[:, None] * np.ones(20)
+    features = MiniRocket(840, differences=True, random_state=0).fit_transform(
+        np.stack([signs, -signs, signs * np.linspace(-1, 1, 40)[:, None]])
+    )
+    assert features.max() <= 1 and features.std() > 0.01
 
 
 def test_names_and_frames():

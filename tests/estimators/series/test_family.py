@@ -325,6 +325,13 @@ def test_means_and_scales_are_those_of_the_weighted_steps(estimator: Any, form: 
         assert_allclose(model._targets.scale, [np.repeat(target, repeats).std()])
 
 
+@each_estimator
+def test_values_whose_squares_are_infinite_are_refused_by_name(estimator: Any) -> None:
+    large = [series * 1e300 for series in RAGGED]
+    with pytest.raises(ValueError, match="which is beyond float32"):
+        make(estimator).fit(large, target_of(estimator, "ragged"))
+
+
 @pytest.mark.parametrize("standardize", [True, False])
 def test_noise_is_added_to_standardized_series(standardize: bool) -> None:
     model = make(RecurrentClassifier, noise=0.25, standardize=standardize, max_iter=2)
