@@ -13,6 +13,7 @@ from ._numbers import (
     array_of,
     as_tensor,
     check_range,
+    in_float_type,
     narrowed,
     number_range,
     row_parts,

@@ -112,6 +112,13 @@ def narrowed(array: np.ndarray, name: str = "X") -> np.ndarray:
     return cast
 
 
+def in_float_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return answers in a float type, or as they are if some are beyond its range."""
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype, copy=False)
+    return cast if cast is values or np.isfinite(cast).all() else values
+
+
 def torch_type(X: Any) -> Any:
     """Cast the few types that torch cannot gather rows of.
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from sknn._documentation import quoted
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters, parameter
+from sknn.data import in_float_type
 from sknn.nn import (
     REGRESSION_LOSSES,
     EnsembleNetwork,
@@ -176,7 +177,7 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
 
     def _decoded(self, values: Tensor, dtype: np.dtype, X: Any) -> np.ndarray:
         """Return answers in the form of y."""
-        decoded = self._targets.decode(values.cpu().numpy()).astype(dtype, copy=False)
+        decoded = in_float_type(self._targets.decode(values.cpu().numpy()), dtype)
         return self._targets.by_sample(decoded, X)
 
     def _member_outputs(self, X: Any) -> tuple[Tensor, np.dtype] | None:
@@ -216,5 +217,5 @@ class NeuralRegressorBase(RegressorMixin, NeuralEstimator):
             each = torch.stack([self._values(member) for member in members])
             deviations = each.std(0, correction=0)
         decoded = self._targets.decode_deviations(deviations.cpu().numpy())
-        by_sample = self._targets.by_sample(decoded.astype(dtype, copy=False), X)
+        by_sample = self._targets.by_sample(in_float_type(decoded, dtype), X)
         return self._decoded(self._values(outputs), dtype, X), by_sample

@@ -217,3 +217,14 @@ def test_later_calls_keep_the_unit(estimator: Any) -> None:
     scale = getattr(model._targets, "of_steps", model._targets).scale
     model.fit(X, TARGETS[estimator])
     assert_array_equal(getattr(model._targets, "of_steps", model._targets).scale, scale)
+
+
+@pytest.mark.parametrize("estimator", [RecurrentRegressor, sknn.ConvRegressor])
+def test_values_beyond_float32_are_answered_in_float64(estimator: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    small = {"hidden_size": 4} if estimator is RecurrentRegressor else {"filters": (2,)}
+    model = estimator(max_iter=2, random_state=0, **small)
+    assert model.fit(X, X[:, 0]).predict(X).dtype == np.float32
+    large = model.fit(X, X[:, 0].astype(float) * 1e39).predict(X)
+    assert large.dtype == np.float64
+    assert np.isfinite(large).all()

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters
-from sknn.data import repeat_for_steps
+from sknn.data import in_float_type, repeat_for_steps
 from sknn.estimators._checks import CheckedData, check_weights
 from sknn.estimators._classifier import NeuralClassifierBase, has_probabilities
 from sknn.estimators._inputs import array_like
@@ -65,7 +65,7 @@ class StepEstimator(RecurrentLayers):
         decisions = fitted._targets.decide(outputs, fitted._loss).cpu().numpy()
         answers = fitted._targets.decode(decisions)
         if isinstance(fitted._targets, StepValues):
-            answers = answers.astype(dtype, copy=False)
+            answers = in_float_type(answers, dtype)
         return true.values, answers, weights
 
 
