@@ -25,7 +25,7 @@ PAGES = {
     f"{module}.{name}": getattr(importlib.import_module(module), name)
     for module in MODULES
     for name in importlib.import_module(module).__all__
-    if isinstance(getattr(importlib.import_module(module), name), type)
+    if hasattr(getattr(importlib.import_module(module), name), "get_params")
 }
 SHARED = list(inspect.signature(TrainingParameters).parameters)
 FAMILIES = {page: cls for page, cls in PAGES.items() if issubclass(cls, TrainingParameters)}

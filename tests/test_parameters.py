@@ -171,6 +171,8 @@ def test_repr_shows_what_was_changed(estimator: Any) -> None:
 
 BAD: dict[str, Any] = {
     "n_estimators": 0,
+    "n_features": 0,
+    "noise": -0.1,
     "hidden_layer_sizes": 0,
     "activation": "rellu",
     "solver": "adamm",

@@ -302,11 +302,11 @@ ESTIMATORS: dict[str, tuple[Any, Data]] = {
     "ConvClassifier": (sknn.ConvClassifier(filters=(2,), **QUICK), CLASSIFIED),
     "ConvRegressor": (sknn.ConvRegressor(filters=(2,), **QUICK), REGRESSED),
     "ConvSeriesClassifier": (
-        sknn.ConvSeriesClassifier(n_features=84, solver="adam", **QUICK),
+        sknn.ConvSeriesClassifier(n_features=84, n_estimators=1, solver="adam", **QUICK),
         CLASSIFIED,
     ),
     "ConvSeriesRegressor": (
-        sknn.ConvSeriesRegressor(n_features=84, solver="adam", **QUICK),
+        sknn.ConvSeriesRegressor(n_features=84, n_estimators=1, solver="adam", **QUICK),
         REGRESSED,
     ),
     "RecurrentClassifier": (sknn.RecurrentClassifier(filters=(2,), **SMALL), CLASSIFIED),
@@ -709,11 +709,11 @@ FORECASTS_WITH: dict[str, dict[str, Any]] = {
     "estimator": {"estimator": LogisticRegression()},
     "estimator's parameter": {"estimator": clone(NETWORK).set_params(alpha=-1.0)},
     "estimator's module": {"estimator": clone(NETWORK).set_params(module=raises)},
-    "past": {"past": 59},
+    "past": {"past": 59, "scale": "window"},
     "scale": {"scale": "map"},
     "covariates": {"covariates": "some"},
-    "interval": {"interval": 0.99},
-    "calibration_fraction": {"interval": 0.8, "calibration_fraction": 0.01},
+    "interval": {"interval": 0.99, "scale": "window"},
+    "calibration_fraction": {"interval": 0.8, "calibration_fraction": 0.01, "scale": "window"},
 }
 WINDOWS = {
     "NaN": called("fit", X=spoiled(WAVE, np.nan)),
@@ -749,7 +749,7 @@ OF_SERIES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, dict[str, Any]], 
         FORECASTS,
         FORECASTS_WITH
         | {
-            "without quantiles": {"estimator": Ridge(), "interval": 0.5},
+            "without quantiles": {"estimator": Ridge(), "interval": 0.5, "scale": "window"},
             "horizon": {"horizon": 58},
         },
         called("fit", X=None, y=WAVE[:, None] + [0.0, 1.0]),
