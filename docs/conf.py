@@ -43,9 +43,10 @@ suppress_warnings = ["ref.term"]
 def skip_members_from_elsewhere(
     app: Any, what: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out what scikit-learn documents: `get_params`, `set_fit_request` and their like."""
+    """Leave out what scikit-learn and numpy document: `get_params`, `ndarray.strides`."""
     function = getattr(member, "fget", member)  # of a property
-    module = getattr(function, "__module__", None) or "sknn"
+    owner = getattr(member, "__objclass__", function)  # the class of a C descriptor
+    module = getattr(owner, "__module__", None) or "sknn"
     return None if module.partition(".")[0] == "sknn" else True
 
 
