@@ -21,7 +21,7 @@ from ._numbers import (
 )
 from ._ragged import Ragged
 from ._rows import DenseRows, Inputs, Rows, SparseRows, in_parts, make_rows
-from ._samples import Answers, Batch, Samples, make_answers
+from ._samples import Answers, Batch, OwnInputs, Samples, make_answers
 from ._series import PairedRows, SeriesRows, with_lengths
 from ._series_arrays import (
     VALUES_AT_ONCE,

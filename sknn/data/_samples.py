@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +18,21 @@ from ._ragged import Ragged
 from ._rows import Inputs, Rows
 
 
+@dataclass(frozen=True)
+class OwnInputs:
+    """Targets of rows each of which is its own target, as the network gets it, flattened."""
+
+    n_rows: int
+    n_columns: int
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+
 class Answers:
     """Targets (n, ...) and weights (n,) or None, one of each a row."""
+
+    are_inputs: ClassVar[bool] = False  # whether a batch's targets are the batch itself
 
     def __init__(
         self,
@@ -90,13 +104,31 @@ class StepAnswers(Answers):
         return super().slice(int(ends[start]), int(ends[stop]))
 
 
+class InputAnswers(Answers):
+    """Weights of rows that are their own targets, which batches make; `targets` is (n, 0)."""
+
+    are_inputs = True
+
+    def __init__(
+        self,
+        targets: OwnInputs,
+        sample_weight: np.ndarray | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__(np.empty((len(targets), 0)), sample_weight, device, dtype)
+
+
 def make_answers(
-    targets: np.ndarray | Ragged,  # what the loss takes; ragged where each step has an answer
+    # what the loss takes; ragged where each step has an answer
+    targets: np.ndarray | Ragged | OwnInputs,
     sample_weight: np.ndarray | None,  # of the steps where they have the targets
     device: torch.device,
     dtype: torch.dtype,
 ) -> Answers:
     """Return targets and weights on a device, which several samples of the same rows may share."""
+    if isinstance(targets, OwnInputs):
+        return InputAnswers(targets, sample_weight, device, dtype)
     kind = StepAnswers if isinstance(targets, Ragged) else Answers
     return kind(targets, sample_weight, device, dtype)  # type: ignore[arg-type]
 
@@ -152,6 +184,11 @@ class Samples:
         return self._answers.sample_weight is not None
 
     @property
+    def are_own_targets(self) -> bool:
+        """Whether a batch is its own target; `answers` has targets of shape (n, 0) then."""
+        return self._answers.are_inputs
+
+    @property
     def weight_sum(self) -> float:
         """Sum of all weights."""
         weight = self._answers.row_weight
@@ -182,7 +219,7 @@ class Samples:
         index = self._index(chosen if self.subset is None else self.subset[chosen])
         targets, weights = self._answers.take(index)
         weight_sum = float(len(targets) if weights is None else weights.sum())
-        return Batch(self.rows.take(index), targets, weights, weight_sum)
+        return self._batch(self.rows.take(index), targets, weights, weight_sum)
 
     # -------------------------------------------------------------------------------- batches
 
@@ -203,10 +240,11 @@ class Samples:
         ):
             if index is None:
                 answers = self._answers.slice(start, stop)
-                yield Batch(self.rows.slice(start, stop), *answers, weight_sum)
+                yield self._batch(self.rows.slice(start, stop), *answers, weight_sum)
             else:
                 chosen = remember(index[start:stop], rows[start:stop])  # type: ignore[index]
-                yield Batch(self.rows.take(chosen), *self._answers.take(chosen), weight_sum)
+                answers = self._answers.take(chosen)
+                yield self._batch(self.rows.take(chosen), *answers, weight_sum)
 
     def weight_sums(self, batch_size: int, order: np.ndarray | None = None) -> list[float]:
         """Return the weight sum of each batch."""
@@ -239,8 +277,17 @@ class Samples:
                 rows = self.rows.slice(0, len(self))
             else:
                 rows = self.rows.take(self._index(self.subset))
-            self._whole = Batch(rows, *self.answers(), *self.weight_sums(len(self)))
+            self._whole = self._batch(rows, *self.answers(), *self.weight_sums(len(self)))
         return self._whole
+
+    def _batch(
+        self, X: Inputs, targets: Tensor, weights: Tensor | None, weight_sum: float
+    ) -> Batch:
+        if self.are_own_targets:
+            assert isinstance(X, Tensor)
+            dense = X if X.layout == torch.strided else X.to_dense()
+            targets = dense.reshape(len(X), -1)
+        return Batch(X, targets, weights, weight_sum)
 
     def _index(self, rows: np.ndarray) -> Tensor:
         return remember(send(torch.from_numpy(rows), self.device), rows)

@@ -374,7 +374,7 @@ def _make_training(
         train,
         held_out,
         n_outputs=model.n_outputs_,
-        decide=partial(model._targets.decide, loss=model._loss),
+        decide=partial(model._targets.measure, loss=model._loss),
         score=model._targets.score,
         is_all=not data.incremental,  # a part of a stream does not stand for all of it
         augment=model._make_augmentation(),

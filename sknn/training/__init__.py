@@ -14,7 +14,7 @@ from ._listeners import (
 )
 from ._loop import warn_if_not_converged
 from ._randomness import isolated_torch_rng
-from ._scores import accuracy, decide_labels, decide_multiclass, r2
+from ._scores import accuracy, decide_labels, decide_multiclass, explained, r2
 from ._settings import FORWARD_FLOPS, TRAINING_FLOPS, Settings, Work
 from ._skorch import check_callbacks
 from ._stack import stack_key, train_stack

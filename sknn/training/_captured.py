@@ -127,6 +127,7 @@ def can_be_captured(training: Training, n_networks: int = 1) -> bool:
         and has_closed_form(training.loss)
         and isinstance(step.optimizer, FusedOptimizer)
         and isinstance(training.train.rows, DenseRows)
+        and not training.train.are_own_targets
         and training.augment is None
         and not training.listens_to_batches
         and not settings.runs_user_code
@@ -338,5 +339,5 @@ class CapturedEpochs:
         outputs, loss_sum = self._step.gradient(Batch(X, targets, weights, weight_sum))
         self._rates.update()
         self._loss_sum.add_(loss_sum)
-        decisions = self.training.decide(outputs)
+        decisions = self.training.decide(outputs, targets)
         self._keep_decisions(decisions).index_copy_(0, places, decisions)

@@ -84,7 +84,9 @@ def _largest_step(module: Any) -> float:
 
 def _can_read(samples: Samples, dtype: torch.dtype) -> bool:
     rows = samples.rows
-    if not isinstance(rows, DenseRows) or rows.device.type != "cpu" or rows.tensor.ndim != 2:
+    if samples.are_own_targets or not isinstance(rows, DenseRows):
+        return False
+    if rows.device.type != "cpu" or rows.tensor.ndim != 2:
         return False
     tensor = rows.tensor
     if len(tensor) > np.iinfo(ROW_TYPE).max:

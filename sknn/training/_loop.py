@@ -244,7 +244,7 @@ class Loop:
             raise_if(training.should_stop)
             if batch.weight_sum > 0 or not learns:  # else there is nothing to learn from
                 outputs, loss_sum = run(batch)
-                sums.add(decide(outputs), loss_sum, batch.weight_sum, n_answers)
+                sums.add(decide(outputs, batch.targets), loss_sum, batch.weight_sum, n_answers)
             sums.n_answers += len(batch.targets)
             sums.n_batches += 1
             if checkpoint is not None and checkpoint.is_due():

@@ -56,7 +56,7 @@ class RidgeLoop(Loop):
             if weights is not None:
                 losses = losses * weights
             loss = float(losses.sum()) / training.train.weight_sum
-            decisions = training.decide(held_out)
+            decisions = training.decide(held_out, targets)
             self.record_epoch(loss, training.score(decisions, targets, weights))
             training.this_epoch["dur"] = time.perf_counter() - begun
             training.n_epochs_run += 1

@@ -59,3 +59,10 @@ def r2(predictions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> fl
     scores = 1 - residual / total
     scores = torch.where(total == 0, (residual == 0).to(scores.dtype), scores)
     return float(torch.where(residual.isfinite(), scores, torch.nan).mean())
+
+
+def explained(errors: Tensor, variance: float, sample_weight: Tensor | None) -> float:
+    """Return one minus the mean of squared errors (n,), as a share of the variance."""
+    if sample_weight is None:
+        return 1 - float(errors.mean()) / variance
+    return 1 - float((errors * sample_weight).sum() / sample_weight.sum()) / variance

@@ -39,6 +39,7 @@ def stack_key(training: Training) -> Hashable | None:
         or not isinstance(step.backprop, DenseBackprop)
         or not step.backprop.supports(training.module)
         or not isinstance(rows, DenseRows)
+        or training.train.are_own_targets
         or step.optimizer is None
         or training.augment is not None
         or training.listens_to_batches
@@ -261,9 +262,10 @@ class _Stack:
         decide, samples = self.members[0].training.decide, self._samples
         losses = []
         for start, stop, first_row, last_row in samples.runs(number):
-            outputs, batch_losses = self._backprop(start, *samples.batch(number, start, stop))
+            batch = samples.batch(number, start, stop)
+            outputs, batch_losses = self._backprop(start, *batch)
             losses.append(batch_losses)
-            chosen = decide(outputs)
+            chosen = decide(outputs, batch[1])
             chosen = chosen.view(stop - start, -1, *chosen.shape[1:])
             self._keep_decisions(chosen)[start:stop, first_row:last_row] = chosen
         step_losses = torch.cat(losses)
@@ -322,11 +324,12 @@ class _Stack:
         """Do what :meth:`_train_batch` does, and go on to the next batch, on the device alone."""
         assert self._rates is not None
         samples, places = self._samples, self._samples.places
-        outputs, losses = self._backprop(0, *samples.whole_batch())
+        batch = samples.whole_batch()
+        outputs, losses = self._backprop(0, *batch)
         self._prepare_gradients(range(len(losses)), 0, losses)
         self._rates.update()
         self._loss_sums += losses
-        chosen = self.members[0].training.decide(outputs)
+        chosen = self.members[0].training.decide(outputs, batch[1])
         chosen = chosen.view(len(losses), -1, *chosen.shape[1:])
         self._keep_decisions(chosen).index_copy_(1, places, chosen)
         places.add_(len(places))

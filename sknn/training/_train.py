@@ -37,7 +37,7 @@ def make_training(
     validation: Samples | None,
     *,
     n_outputs: int,
-    decide: Callable[[Tensor], Tensor],
+    decide: Callable[[Tensor, Tensor], Tensor],
     score: Score,
     is_all: bool = True,
     augment: Callable[[Any], Any] | None = None,

@@ -117,7 +117,8 @@ class Training:
     state: TrainingState  # up to date after every epoch
     train: Samples
     validation: Samples | None
-    decide: Callable[[Tensor], Tensor]  # outputs (n, n_outputs) to decisions (n, ...)
+    # outputs (n, n_outputs) and targets of a batch to decisions (n, ...), which the score is of
+    decide: Callable[[Tensor, Tensor], Tensor]
     score: Score
     statistics: RunningStatistics
     is_all: bool = True  # whether `train` stands for all of the data

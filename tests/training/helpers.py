@@ -71,7 +71,7 @@ def make(
         make_samples(X, y, weights),
         validation,
         n_outputs=y.shape[1],
-        decide=lambda outputs: outputs,
+        decide=lambda outputs, targets: outputs,
         score=r2,
         **options or {},
     )

@@ -49,7 +49,7 @@ class Targets(ABC):
     def decide(self, outputs: Tensor, loss: Loss) -> Tensor:
         """Turn outputs (n, n_outputs) into decisions or values."""
 
-    # accuracy or R2 of decisions and encoded targets
+    # accuracy or R2 of what `measure` returns and of encoded targets, with weights (n,) or None
     score: ClassVar[staticmethod[[Tensor, Tensor, Tensor | None], float]]
 
     @abstractmethod
@@ -57,6 +57,10 @@ class Targets(ABC):
         """Turn decisions into answers in the form of y."""
 
     # ------------------------------------------------------- what most kinds of targets leave as is
+
+    def measure(self, outputs: Tensor, targets: Tensor, loss: Loss) -> Tensor:
+        """Return what `score` is of for a batch: decisions, or a number for each row (n,)."""
+        return self.decide(outputs, loss)
 
     @property
     def fitted_attributes(self) -> dict[str, Any]:
