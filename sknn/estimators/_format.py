@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,3 +49,14 @@ class Format(Protocol):
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a module that does what :meth:`rows` does, from a tensor of X."""
+
+
+class RestoringFormat(Format, Protocol):
+    """What X is, where a network makes such values."""
+
+    def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
+        """Return values as the network gets them, (n, ...) or flattened, in the form of X.
+
+        Bytes and integers are the nearest, within their range. What was a pandas DataFrame is one,
+        with the columns of X and this index.
+        """

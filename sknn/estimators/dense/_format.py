@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from sknn.data import Rows, make_rows, torch_type
+from sknn.estimators._form import Form
 from sknn.estimators._validation import is_plain
 from sknn.nn import DenseNetwork
 from sknn.nn.inputs import CastRows
@@ -25,6 +26,7 @@ class DenseFormat(NamedTuple):
     """An array or CSR matrix with a row a sample and a column a feature."""
 
     n_features: int
+    form: Form = Form()
 
     @property
     def may_be_float64(self) -> bool:
@@ -36,9 +38,9 @@ class DenseFormat(NamedTuple):
         """Take the columns that X has."""
         if is_plain(X, 2):
             estimator.n_features_in_ = X.shape[1]
-        else:
-            X = torch_type(validate_data(estimator, X, **INPUT_CHECKS))
-        return cls(X.shape[1]), X
+            return cls(X.shape[1], Form.of(X, X)), X
+        checked = validate_data(estimator, X, **INPUT_CHECKS)
+        return cls(checked.shape[1], Form.of(X, checked)), torch_type(checked)
 
     def check(self, X: Any, estimator: Any) -> Any:
         """Return a validated X with the columns of the training data."""
@@ -79,6 +81,10 @@ class DenseFormat(NamedTuple):
     def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
         """Return (n_features,)."""
         return (self.n_features,)
+
+    def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
+        """Return values (n, n_features) in the type of X, as a DataFrame where X was one."""
+        return self.form.restored(values, getattr(estimator, "feature_names_in_", None), index)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a cast."""

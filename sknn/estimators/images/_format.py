@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor, nn
 
 from sknn.data import ImageRows, number_range, row_parts
+from sknn.estimators._form import Form
 from sknn.estimators._inputs import count_dimensions
 from sknn.nn import ImageNetwork
 from sknn.nn.inputs import BYTE_MAXIMUM, ArrangeImages
@@ -52,6 +53,8 @@ class ImageFormat(NamedTuple):
     high: float = 0.0
     channels_first: bool = False  # the order of the dimensions of X
     is_flat: bool = False  # whether X had a row an image
+    has_channels: bool = True  # whether X that is not flat had a dimension for them
+    form: Form = Form()
 
     @property
     def may_be_float64(self) -> bool:
@@ -63,13 +66,19 @@ class ImageFormat(NamedTuple):
         """Find size and pixels of training images."""
         channels_first = estimator.data_format == "channels_first"
         is_flat = count_dimensions(X) <= 2
+        given = X
         X = validate_data(estimator, X, dtype="numeric") if is_flat else check_images(X)
         found = find_format(X, estimator.image_shape, channels_first=channels_first)
         if not is_flat:
             for name in ("n_features_in_", "feature_names_in_"):
                 estimator.__dict__.pop(name, None)  # of an earlier fit
-        found = found._replace(**first_pixels(X), channels_first=channels_first, is_flat=is_flat)
-        return found, X
+        return found._replace(
+            **first_pixels(X),
+            channels_first=channels_first,
+            is_flat=is_flat,
+            has_channels=X.ndim == 4,
+            form=Form.of(given, X),
+        ), X
 
     def check(self, X: Any, estimator: Any) -> np.ndarray:
         """Return validated images of the size and with the pixels of the training data."""
@@ -135,6 +144,19 @@ class ImageFormat(NamedTuple):
             return self.height, self.width
         by_channel = (self.channels, self.height, self.width)
         return by_channel if self.channels_first else self.shape
+
+    def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
+        """Return pixels (n, channels, height, width), or flattened, in form and type of X."""
+        images: np.ndarray = values.reshape(-1, self.channels, self.height, self.width)
+        if not self.channels_first:
+            images = np.moveaxis(images, 1, -1)
+        if self.is_flat:
+            images = images.reshape(len(images), -1)
+        elif not self.has_channels:
+            images = images.reshape(len(images), self.height, self.width)
+        if self.divides(pixel_kind(np.dtype(self.form.dtype))):
+            images = images * BYTE_MAXIMUM
+        return self.form.restored(images, getattr(estimator, "feature_names_in_", None), index)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a module that arranges images and divides bytes."""
