@@ -222,6 +222,8 @@ BAD: dict[str, Any] = {
     "data_format": "NHWC",
     "hidden_size": 0,
     "n_layers": 0,
+    "embedding": "random",
+    "freeze_embedding": "yes",
     "embedding_size": 0,
     "n_tokens": 0,
     "standardize": "yes",

@@ -43,12 +43,19 @@ class Embedding(DrawsNoWeights, nn.Embedding):
     (...) of int -> (..., embedding_dim)
     """
 
+    begins_with_vectors: bool = False  # else its weights are drawn
+
+    def begin_with(self, vectors: Tensor) -> None:
+        """Take initial weights (n_tokens, embedding_dim) that are not to be drawn."""
+        self.weight.data = vectors
+        self.begins_with_vectors = True
+
 
 class TokenEmbedding(Embedding):
     """An embedding whose first row stands for unknown tokens, and is trained.
 
     In training, tokens are taken for unknown ones at their rates. Afterwards those are unknown
-    that training has never read: their rows are as they were drawn.
+    that training has never read and that began with no vector: their rows are as they were drawn.
 
     Shapes
     ------
@@ -64,6 +71,11 @@ class TokenEmbedding(Embedding):
         is_known = torch.zeros(n_tokens, dtype=torch.bool)
         is_known[0] = True
         self.register_buffer("is_known", is_known)
+
+    def begin_with(self, vectors: Tensor) -> None:
+        """Take initial weights; a token with a vector is known before training has read it."""
+        super().begin_with(vectors)
+        self.is_known |= vectors.any(1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         if not self.training:

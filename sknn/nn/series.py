@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .activations import find_activation
 from .host import on_host, remember
-from .layers import Conv2d, NetworkBuilder, TokenEmbedding, draw_glorot
+from .layers import Conv2d, Embedding, NetworkBuilder, TokenEmbedding, draw_glorot
 from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
 from .randomness import generator_on
 
@@ -380,6 +380,8 @@ def normalizes_batches(module: nn.Module) -> bool:
 def initialize_weights(module: nn.Module, random_state: np.random.RandomState) -> None:
     """Draw the initial weights of all layers in a module, see :meth:`SeriesEncoder.initialize`."""
     for layer in module.modules():
+        if isinstance(layer, Embedding) and layer.begins_with_vectors:
+            continue
         if isinstance(layer, nn.Embedding):
             layer.weight.copy_(torch.from_numpy(random_state.normal(size=layer.weight.shape)))
             if isinstance(layer, TokenEmbedding):

@@ -137,6 +137,8 @@ class ConvSeriesEstimator(EnsembleEstimator, LayerParameters):
         """
 
     # what the format asks for: these are numbers
+    embedding: ClassVar[None] = None
+    freeze_embedding: ClassVar[bool] = False
     embedding_size: ClassVar[None] = None
     n_tokens: ClassVar[None] = None
     standardize: ClassVar[bool] = True

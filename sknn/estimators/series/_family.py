@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from torch import nn
 
 from sknn._documentation import paragraph
@@ -33,6 +33,7 @@ from sknn.nn import (
 from sknn.training import TRAINING_FLOPS, Work
 
 from ._format import SeriesFormat
+from ._vectors import embedding_of, word_vectors
 
 # The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
 STEM_KERNELS = (7, 5, 3)
@@ -84,6 +85,22 @@ class SeriesEstimator(NeuralEstimator):
         :class:`sknn.text.Tokenizer` as tokens, and all integers where `n_tokens` is set: an
         embedding of 1.6 times the number of tokens to the power of 0.56, a multiple of 8 from 8 to
         64; other X as numbers. None takes every X as numbers.""",
+    )
+    embedding: Any = parameter(
+        default=None,
+        constraints=["array-like", HasMethods(["fit"]), None],
+        doc="""array-like of shape (n_tokens, size), fitted estimator or None
+        Vectors that the embedding begins with, a row for each token and the first for unknown
+        words, such as ``vectors_`` of a :class:`sknn.text.WordEmbedding`; an estimator that has
+        ``vectors_`` stands for them. All are divided by their root mean square, so that they are
+        of the size of random ones. Tokens that have a vector are known, whether or not training
+        reads them. None draws standard normal numbers.""",
+    )
+    freeze_embedding: bool = parameter(
+        default=False,
+        constraints=["boolean"],
+        doc="""bool
+        Whether the vectors of `embedding` stay as they are.""",
     )
     n_tokens: int | None = parameter(
         default=None,
@@ -222,12 +239,8 @@ class SeriesEstimator(NeuralEstimator):
     def _make_input_layer(self, data: CheckedData) -> tuple[nn.Module, int]:
         """Return what comes first, and the channels that it gives."""
         if self._format.n_tokens is not None:
-            n_tokens, size = self._format.n_tokens, self.embedding_size
-            size = automatic_embedding_size(n_tokens) if size == "auto" else size
-            if not self._format.has_unknown:
-                return Embedding(n_tokens, size), size
-            rates = None if self.solver == "lbfgs" else unknown_rates(data.X, n_tokens)
-            return TokenEmbedding(n_tokens, size, rates), size
+            layer = self._make_embedding(data.X, self._format.n_tokens)
+            return layer, layer.embedding_dim
         layers: list[nn.Module] = []
         if self.standardize:
             weights = self._step_weights(data)
@@ -238,6 +251,19 @@ class SeriesEstimator(NeuralEstimator):
         if len(layers) != 1:
             layers = [nn.Sequential(*layers) if layers else nn.Identity()]
         return layers[0], self._format.channels
+
+    def _make_embedding(self, X: np.ndarray | Ragged, n_tokens: int) -> Embedding:
+        has_unknown = self._format.has_unknown
+        is_random = has_unknown and self.solver != "lbfgs"
+        rates = unknown_rates(X, n_tokens) if is_random else None
+        vectors = word_vectors(self)
+        if vectors is not None:
+            layer = embedding_of(vectors, rates, unknown=has_unknown)
+            layer.requires_grad_(not self.freeze_embedding)
+            return layer
+        size = self.embedding_size
+        size = automatic_embedding_size(n_tokens) if size == "auto" else size
+        return TokenEmbedding(n_tokens, size, rates) if has_unknown else Embedding(n_tokens, size)
 
     def _make_stem(self, X: np.ndarray | Ragged) -> Stem:
         if self.filters is None:

@@ -27,6 +27,8 @@ from sknn.estimators._inputs import count_dimensions
 from sknn.estimators._statistics import centre_of
 from sknn.nn.inputs import ArrangeSeries
 
+from ._vectors import check_rows, word_vectors
+
 # Steps of a sample that stands for all series, if the network can do with so few.
 SAMPLE_STEPS = 40
 
@@ -55,6 +57,7 @@ class SeriesFormat(NamedTuple):
     def learn(cls, X: Any, estimator: Any) -> tuple[SeriesFormat, np.ndarray | Ragged]:
         """Find channels, lengths and tokens of training series."""
         n_tokens, size = estimator.n_tokens, estimator.embedding_size
+        vectors = word_vectors(estimator)
         series = as_list_of_series(X)
         made = known_tokens(series)
         if made is not None and size is None:
@@ -83,7 +86,9 @@ class SeriesFormat(NamedTuple):
                 "n_tokens=None for series of numbers."
             )
         found = None
-        if made is not None or n_tokens is not None or isinstance(size, Integral):
+        if vectors is not None:
+            found = check_tokens(checked, check_rows(vectors, made), "embedding")
+        elif made is not None or n_tokens is not None or isinstance(size, Integral):
             named = "embedding_size" if isinstance(size, Integral) else "n_tokens"
             found = check_tokens(checked, made if n_tokens is None else n_tokens, named)
         if found is None:
