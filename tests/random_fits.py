@@ -16,6 +16,7 @@ from sknn import (
     RecurrentClassifier,
     TabularClassifier,
 )
+from sknn.generative import AdversarialGenerator
 from sknn.nn.layers import Dropout
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator
 
@@ -125,6 +126,9 @@ FITS: dict[str, Callable[[], Any]] = {
     "generator": lambda: SequenceGenerator(
         hidden_size=8, embedding_size=4, n_layers=2, dropout=0.3, **SHORT
     ).fit(answers),
+    "adversarial": lambda: AdversarialGenerator(
+        generator=(8,), discriminator=(8,), loss="wasserstein", **SHORT
+    ).fit(X, labels),
 }
 
 

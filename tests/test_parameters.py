@@ -22,6 +22,7 @@ from sknn import (
     TabularClassifier,
     TabularRegressor,
 )
+from sknn.generative import AdversarialGenerator
 from sknn.sequences import (
     EncoderDecoderClassifier,
     EncoderDecoderRegressor,
@@ -245,8 +246,16 @@ BAD: dict[str, Any] = {
     "time_limit": 0.0,
     "calibration": "temperature",
     "hyperparameters": [("alpha", [0.1])],
+    "latent_size": 0,
+    "generator": 8,
+    "discriminator": 8,
+    "gradient_penalty": -1.0,
+    "penalty_interval": 0,
+    "discriminator_steps": 0,
+    "average_decay": 1.0,
+    "discriminator_learning_rate": 0.0,
 }
-VALIDATED = [*ESTIMATORS, *SEQUENCES]
+VALIDATED = [*ESTIMATORS, *SEQUENCES, AdversarialGenerator]
 
 
 def test_every_parameter_has_a_bad_value_here() -> None:

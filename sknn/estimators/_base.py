@@ -28,6 +28,7 @@ from sknn.nn import first_parameter, own_defaults
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
     Listener,
+    MakeStep,
     ScikitLearnCallbacks,
     Training,
     Work,
@@ -123,6 +124,8 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
 
     # whether training stops by the validation loss, not the score, and before a schedule is over
     _stops_by_loss: ClassVar[bool] = False
+    # whether the training loss falls as long as the network gets better
+    _loss_tells: ClassVar[bool] = True
     # the part of the rows that a member of an ensemble holds out; None draws it anew
     _fold: ClassVar[Fold | None] = None
 
@@ -146,6 +149,10 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
 
     def _make_augmentation(self) -> Callable[[Tensor], Tensor] | None:
         """Return what changes the inputs of training batches at random."""
+        return None
+
+    def _make_step(self) -> MakeStep | None:
+        """Return what makes the step of training, if it is no descent along one loss."""
         return None
 
     def _make_listeners(self) -> list[Listener]:

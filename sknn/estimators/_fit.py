@@ -94,7 +94,7 @@ class PreparedFit:
 
     def warn(self) -> None:
         """Emit a ConvergenceWarning if the training did not converge."""
-        if not self.incremental:
+        if not self.incremental and self.estimator._loss_tells:
             warn_if_not_converged(self.training)
             self.estimator._warn_if_useless(self.training.train)
 
@@ -382,6 +382,7 @@ def _make_training(
         listeners=_make_listeners(model, company),
         callbacks=check_callbacks(model.callbacks or []),
         estimator=draft.estimator,
+        make_step=model._make_step(),
     )
 
 

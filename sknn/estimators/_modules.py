@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 
-def build_user_module(module: Any, arguments: dict[str, Any]) -> nn.Module:
-    """Make the module that the parameter `module` stands for.
+def build_user_module(module: Any, arguments: dict[str, Any], name: str = "module") -> nn.Module:
+    """Make the module that a parameter stands for.
 
     Parameters
     ----------
@@ -18,6 +18,8 @@ def build_user_module(module: Any, arguments: dict[str, Any]) -> nn.Module:
         An instance, or a class or factory.
     arguments : dict
         Handed to a factory that has parameters of these names.
+    name : str, default="module"
+        The parameter, for errors.
 
     Returns
     -------
@@ -32,9 +34,9 @@ def build_user_module(module: Any, arguments: dict[str, Any]) -> nn.Module:
         wanted = {k: v for k, v in arguments.items() if k in accepted and k not in bound}
         built = module(**wanted)
     if not isinstance(built, nn.Module):
-        raise TypeError(f"module returned {type(built).__name__}; a torch.nn.Module is needed.")
+        raise TypeError(f"{name} returned {type(built).__name__}; a torch.nn.Module is needed.")
     if not any(parameter.requires_grad for parameter in built.parameters()):
-        raise ValueError("module has no trainable parameters; there is nothing to fit.")
+        raise ValueError(f"{name} has no trainable parameters; there is nothing to fit.")
     return built
 
 

@@ -1,6 +1,7 @@
 """Torch modules and functions; no scikit-learn, no skorch."""
 
 from .activations import ACTIVATIONS, Activation, describe_activations, find_activation
+from .adversarial import ADVERSARIAL_LOSSES, AdversarialLoss, AdversarialNetwork
 from .airbench import AirbenchNetwork, WhiteningConv
 from .answers import ValueLayer
 from .attention import AttentionEncoder, sinusoidal_positions

@@ -1,5 +1,6 @@
 """From parameters to trained weights."""
 
+from ._adversarial import AdversarialSettings, adversarial_step, make_samples
 from ._engine import stacks_networks, train_all
 from ._inference import held_out_outputs, join_outputs, predict_outputs, rows_at_once, write_labels
 from ._language import sample_tokens, token_log_likelihood
@@ -21,7 +22,7 @@ from ._stack import stack_key, train_stack
 from ._state import TrainingState
 from ._steps import check_outputs, forward
 from ._threads import PATIENCE, STOP, Interrupted, ended_by, in_threads, raise_if
-from ._train import make_training, train
+from ._train import MakeStep, make_training, train
 from ._training import DivergenceError, Training
 from .checkpoints import CHECKPOINT_FILE, Checkpoint, describe_fit, folder_named, prepare_folder
 from .solvers import (

@@ -140,6 +140,7 @@ class Loop:
         """Enter what an epoch's training has come to, and score the validation samples."""
         epoch, validation = self.training.this_epoch, self.training.validation
         epoch["train_loss"], epoch["train_score"] = loss, score
+        epoch.update(self.step.figures(epoch))
         if validation is not None:
             epoch["valid_loss"], epoch["valid_score"] = self.evaluate(validation)
         if self.training.listeners:

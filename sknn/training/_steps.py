@@ -34,6 +34,9 @@ class Step(Protocol):
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return outputs (n, n_outputs) and the sum of the losses (), without penalty."""
 
+    def figures(self, epoch: dict[str, Any]) -> dict[str, float]:
+        """Return what the history gets of a training epoch beside loss and score."""
+
 
 class Backprop(Protocol):
     """Writes the gradients of a batch's mean loss into `grad` of the parameters."""
@@ -103,6 +106,10 @@ class GradientStep:
         if batch.sample_weight is not None:
             losses = losses * batch.sample_weight
         return outputs, losses.sum()
+
+    def figures(self, epoch: dict[str, Any]) -> dict[str, float]:
+        """Return nothing: there are no other losses."""
+        return {}
 
 
 class AutogradBackprop:

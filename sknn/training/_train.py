@@ -23,9 +23,12 @@ from ._scores import Score
 from ._settings import Settings
 from ._skorch import SkorchCallbacks, freeze_parameters
 from ._state import TrainingState
-from ._steps import Backprop, GradientStep, make_backprop
+from ._steps import Backprop, GradientStep, Step, make_backprop
 from ._training import CheckpointProtocol, Training
 from .solvers import LearningRate, make_optimizer, takes_all_rows
+
+# From the network, its loss and the settings.
+MakeStep = Callable[[nn.Module, Loss, Settings], Step]
 
 
 def make_training(
@@ -45,19 +48,63 @@ def make_training(
     listeners: Sequence[Listener] = (),
     callbacks: Sequence[Any] = (),  # skorch's, which hear before the listeners
     estimator: Any = None,  # what skorch's callbacks predict with
+    make_step: MakeStep | None = None,  # None is the descent along the gradient of the loss
 ) -> Training:
     """Return the training of a module on its device, with step, optimizer and learning rate."""
-    statistics = RunningStatistics(module)
-    needs_autograd = (
-        settings.solver_name == "custom"
-        or state.is_parted(settings.solver_name)
-        or freeze_parameters(callbacks)
+    if make_step is None:
+        statistics = RunningStatistics(module)
+        needs_autograd = (
+            settings.solver_name == "custom"
+            or state.is_parted(settings.solver_name)
+            or freeze_parameters(callbacks)
+        )
+        compiled = (
+            not needs_autograd
+            and augment is None
+            and is_compiled(module, loss, settings, train, validation)
+        )
+        step: Step = _descent(
+            module, loss, settings, statistics, n_outputs, needs_autograd, compiled=compiled
+        )
+    else:
+        statistics = RunningStatistics(nn.Identity())  # a pass over the rows would not renew them
+        step = make_step(module, loss, settings)
+    if step.optimizer is not None:
+        state.restore_optimizer(step.optimizer, settings.solver_name, module)
+    training = Training(
+        module=module,
+        loss=loss,
+        step=step,
+        learning_rate=LearningRate(settings, step.optimizer, state),
+        settings=settings,
+        state=state,
+        train=train,
+        validation=validation,
+        decide=decide,
+        score=score,
+        statistics=statistics,
+        is_all=is_all,
+        augment=augment,
+        checkpoint=checkpoint,
+        listeners=listeners,
     )
-    compiled = (
-        not needs_autograd
-        and augment is None
-        and is_compiled(module, loss, settings, train, validation)
-    )
+    if callbacks:
+        told = SkorchCallbacks(training, list(callbacks), estimator)
+        training.listeners = [told, *listeners]
+    return training
+
+
+def _descent(
+    module: nn.Module,
+    loss: Loss,
+    settings: Settings,
+    statistics: RunningStatistics,
+    n_outputs: int,
+    needs_autograd: bool,
+    *,
+    compiled: bool,
+) -> GradientStep:
+    """Return the step along the gradient of the loss, by the fastest way to it."""
     backprop: Backprop
     if compiled:
         backprop = DenseBackprop(module, loss)  # type: ignore[arg-type]
@@ -75,30 +122,8 @@ def make_training(
     optimizer = None
     if not takes_all_rows(settings.solver):
         optimizer = make_optimizer(settings, backprop.parameters, backprop.weights)
-        state.restore_optimizer(optimizer, settings.solver_name, module)
-    training = Training(
-        module=module,
-        loss=loss,
-        step=(CompiledStep if compiled else GradientStep)(
-            module, loss, backprop, optimizer, settings
-        ),
-        learning_rate=LearningRate(settings, optimizer, state),
-        settings=settings,
-        state=state,
-        train=train,
-        validation=validation,
-        decide=decide,
-        score=score,
-        statistics=statistics,
-        is_all=is_all,
-        augment=augment,
-        checkpoint=checkpoint,
-        listeners=listeners,
-    )
-    if callbacks:
-        told = SkorchCallbacks(training, list(callbacks), estimator)
-        training.listeners = [told, *listeners]
-    return training
+    kind = CompiledStep if compiled else GradientStep
+    return kind(module, loss, backprop, optimizer, settings)
 
 
 def train(training: Training) -> None:

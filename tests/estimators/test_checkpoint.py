@@ -43,6 +43,7 @@ from sknn import (
     TabularClassifier,
     TabularRegressor,
 )
+from sknn.generative import AdversarialGenerator
 from sknn.sequences import (
     EncoderDecoderClassifier,
     EncoderDecoderRegressor,
@@ -159,6 +160,8 @@ def make(estimator: Any, **parameters: Any) -> Any:
         own = {"hidden_layer_sizes": (6,)}
     elif estimator in (ConvClassifier, ConvRegressor):
         own = {"filters": (3,), "hidden_layer_sizes": (4,)}
+    elif estimator is AdversarialGenerator:
+        own = {"latent_size": 3, "discriminator": (6,)}
     elif estimator not in (StepClassifier, StepRegressor, SequenceGenerator):
         own |= {"batch_size": 16}
     own |= {"max_iter": N_EPOCHS, "batch_size": 16, "random_state": 0}
@@ -276,6 +279,12 @@ FAMILIES: dict[str, tuple[Any, dict[str, Any], Any, Any]] = {
     "sequences": (EncoderDecoderClassifier, {"dropout": 0.2}, TOKENS, TOKENS[::-1]),
     "values": (EncoderDecoderRegressor, {}, rng.normal(size=(40, 6)), rng.normal(size=(40, 3))),
     "generator": (SequenceGenerator, {"window": 5, "embedding_size": 4}, TOKENS, None),
+    "adversarial": (
+        AdversarialGenerator,
+        {"generator": (6,), "loss": "wasserstein", "discriminator_steps": 2, "penalty_interval": 3},
+        X,
+        y,
+    ),
 }
 CASES = {name: (NeuralClassifier, each, X, y) for name, each in DENSE.items()} | FAMILIES
 
@@ -318,6 +327,7 @@ KEPT = (
     "steps",
     "sequences",
     "generator",
+    "adversarial",
 )
 BETWEEN_EPOCHS = [name for name in CASES if "networks" in name or name in ("adam", "images")]
 

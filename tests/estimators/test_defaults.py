@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import sknn
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
+from sknn.generative import AdversarialGenerator
 from sknn.nn import own_defaults
 from tests.helpers import run_python
 from tests.random_fits import (
@@ -97,6 +98,9 @@ USERS = {"module", "module, lbfgs", "activation", "loss", "solver"}
 
 
 def answers_of(model: Any, inputs: Any) -> Any:
+    if isinstance(model, AdversarialGenerator):
+        samples = model.sample(3, random_state=0)
+        return [*model.discriminate(inputs, labels), *samples.ravel()]
     if hasattr(model, "sample"):
         return [model.score(inputs), *model.sample(3, max_length=9, random_state=0)]
     answer = model.predict_proba if hasattr(model, "predict_proba") else model.predict

@@ -73,7 +73,7 @@ class ImageFormat(NamedTuple):
             for name in ("n_features_in_", "feature_names_in_"):
                 estimator.__dict__.pop(name, None)  # of an earlier fit
         return found._replace(
-            **first_pixels(X),
+            **first_pixels(X, warns=not estimator._scales_data),
             channels_first=channels_first,
             is_flat=is_flat,
             has_channels=X.ndim == 4,
@@ -243,8 +243,8 @@ def _stack(X: Any) -> np.ndarray:
 # ------------------------------------------------------------------------------------ pixel scale
 
 
-def first_pixels(X: np.ndarray) -> dict[str, Any]:
-    """Find the scale of training pixels, and warn where they seem not to be scaled."""
+def first_pixels(X: np.ndarray, *, warns: bool) -> dict[str, Any]:
+    """Find the scale of training pixels; warn of pixels that seem not to be scaled, if asked to."""
     kind = pixel_kind(X.dtype)
     if kind == "bytes":
         return {"pixels": kind, "low": 0.0, "high": float(BYTE_MAXIMUM)}
@@ -256,7 +256,7 @@ def first_pixels(X: np.ndarray) -> dict[str, Any]:
         described = f"from {low:g} to {high:g}"
     else:
         described = ""
-    if described:
+    if described and warns:
         warnings.warn(
             f"X has values {described}, which look like pixels that are not scaled, and "
             "networks learn badly from large numbers. Pass them as uint8, which is divided by "

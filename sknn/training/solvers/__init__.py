@@ -9,4 +9,5 @@ from ._optimizer_state import (
     restore_optimizer_state,
 )
 from ._optimizers import SOLVERS, make_optimizer, takes_all_rows
+from ._paired import PairedOptimizer
 from ._schedules import HORIZON_SCHEDULES, LearningRate, Plateau, inverse_scaling

@@ -256,7 +256,8 @@ class Adam(_AdamBase):
     def count_step(self) -> None:
         """Count a step."""
         if self._n_steps is None:  # new, or with a restored state
-            self._n_steps = max((int(state["step"]) for state in self.state.values()), default=0)
+            states = (self.state.get(each) for each in self.param_groups[0]["params"])
+            self._n_steps = max((int(state["step"]) for state in states if state), default=0)
         self._n_steps += 1
 
     def settings(self) -> Settings:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sknn.nn import parameters_of
 
 from ._fused import FusedOptimizer
+from ._paired import PairedOptimizer
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def restore_optimizer_state(optimizer: torch.optim.Optimizer, state: list[dict[s
     for parameter, values in zip(_parameters(optimizer), state, strict=True):
         if not values:
             continue
-        if is_fused or isinstance(optimizer, FusedOptimizer):
+        if is_fused or isinstance(optimizer, FusedOptimizer | PairedOptimizer):
             _check_state(optimizer, parameter, values)
         optimizer.state[parameter] = {
             name: value.to(parameter.device) if isinstance(value, Tensor) else value

@@ -90,7 +90,8 @@ class LearningRate:
 
     def _set(self, rate: float) -> None:
         self.state.learning_rate = rate
-        self.optimizer.param_groups[0]["lr"] = rate  # type: ignore[union-attr]
+        for group in self.optimizer.param_groups:  # type: ignore[union-attr]
+            group["lr"] = rate * group.get("rate_factor", 1.0)
 
     def resume(self) -> None:
         """Go on with the rate that the last call ended with."""

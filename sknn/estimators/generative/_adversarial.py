@@ -1,0 +1,546 @@
+"""Generative adversarial networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sknn._parameters import declares_parameters, inherited, parameter
+from sknn._validation import BELOW_ONE, NOT_NEGATIVE, POSITIVE, POSITIVE_INTEGER, validated
+from sknn.estimators._base import NeuralEstimator
+from sknn.estimators._checks import CheckedData, FitArguments
+from sknn.estimators._inputs import array_like
+from sknn.estimators._layers import positive_integers
+from sknn.estimators.images._convolutional import ConvEstimator
+from sknn.estimators.targets import Conditions
+from sknn.nn import ADVERSARIAL_LOSSES, AdversarialNetwork, first_parameter
+from sknn.nn.generation import (
+    ConvDiscriminator,
+    ConvGenerator,
+    DenseDiscriminator,
+    DenseGenerator,
+    initialize,
+)
+from sknn.training import (
+    HORIZON_SCHEDULES,
+    SOLVERS,
+    AdversarialSettings,
+    MakeStep,
+    Work,
+    adversarial_step,
+    make_samples,
+)
+
+from ._format import ScaledFormat
+from ._networks import Labelled, build_given, is_sizes, trace_network, try_networks
+
+# The course's network, which is Keras-GAN's.
+COURSE_GENERATOR, COURSE_DISCRIMINATOR = (256, 512, 1024), (512, 256)
+# What "auto" makes of vectors.
+GENERATOR, DISCRIMINATOR = (128, 128), (128, 128)
+
+# Noise is drawn for so many samples at once, whatever goes through the network at once, so that
+# a seed gives the same ones everywhere.
+SAMPLES_AT_ONCE = 1024
+
+
+def has_labels(estimator: Any) -> bool:
+    """Say whether a generator was fitted with labels."""
+    return estimator._targets.classes is not None
+
+
+@declares_parameters
+class AdversarialGenerator(NeuralEstimator):
+    """Two networks that learn against each other to make rows, or images, like those of X.
+
+    The generator makes samples of noise, and the discriminator learns to tell them from the rows
+    of X, by which the generator learns in turn [1]_. X has a row a sample, or holds images as
+    :class:`sknn.ConvClassifier` takes them; flat rows are images where `image_shape` says so, else
+    vectors. With labels y, samples of a label can be asked for.
+
+    X is scaled, and samples come back in the form of X: bytes as bytes, integers as integers, the
+    columns of a table as a table, images of the same size and order of dimensions. Networks see
+    images and bytes between -1 and 1, columns of other numbers with a mean of 0 and a variance of
+    1, or between -1 and 1 with ``architecture="dense"``.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    sknn.sequences.SequenceGenerator : Writes sequences of tokens.
+    sklearn.mixture.GaussianMixture : A density that can be sampled from.
+
+    References
+    ----------
+    .. [1] I. Goodfellow et al., "Generative adversarial nets", 2014, arXiv:1406.2661.
+    .. [2] I. Gulrajani et al., "Improved training of Wasserstein GANs", 2017, arXiv:1704.00028.
+    .. [3] L. Mescheder, A. Geiger and S. Nowozin, "Which training methods for GANs do actually
+       converge?", 2018, arXiv:1801.04406.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn.generative import AdversarialGenerator
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2)) @ [[1, 1], [0, 0.5]] + [3, 0]
+    >>> gan = AdversarialGenerator(max_iter=20, random_state=0).fit(X)
+    >>> samples = gan.sample(500, random_state=0)
+    >>> samples.shape
+    (500, 2)
+    >>> bool(np.all(np.abs(samples.mean(0) - [3, 0]) < 0.5))
+    True
+    """
+
+    latent_size: int = parameter(
+        default=100,
+        constraints=[POSITIVE_INTEGER],
+        doc="""int
+        Numbers of noise, each standard normal, that a sample is made of.""",
+    )
+    architecture: str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "dense"})],
+        doc="""{"auto", "dense"}
+        The networks. "auto" is convolutional for images, and dense for vectors. "dense" has
+        hidden layers of 256, 512 and 1024 units in the generator, each with leaky ReLU (slope
+        0.2) and then batch normalization, and a hyperbolic tangent at the end; in the
+        discriminator 512 and 256 with leaky ReLU.""",
+    )
+    generator: Any = parameter(
+        default=None,
+        constraints=["array-like", nn.Module, callable, None],
+        doc="""array-like, torch.nn.Module, callable or None
+        The generator in place of the built-in one: sizes of hidden dense layers; a list of torch
+        layers; a module, which is copied and keeps its initial weights; or a class or factory,
+        which is called with those of `latent_size`, `n_classes`, `n_features_in`, `image_shape`
+        and `n_channels` that it takes. It maps noise of shape (n, latent_size) to samples of
+        shape (n, n_features) or (n, channels, height, width). With y, modules get the numbers
+        of the classes, (n,), beside the noise; layers get them as `n_classes` further columns.""",
+    )
+    discriminator: Any = parameter(
+        default=None,
+        constraints=["array-like", nn.Module, callable, None],
+        doc="""array-like, torch.nn.Module, callable or None
+        The discriminator, in the same ways. It maps samples to logits of shape (n, 1). With y,
+        modules get the numbers of the classes beside the samples; layers get them as `n_classes`
+        further columns, or channels of images.""",
+    )
+    loss: str = parameter(
+        default="standard",
+        constraints=[StrOptions(set(ADVERSARIAL_LOSSES))],
+        doc="""{"standard", "wasserstein", "hinge"}
+        What is learned by. "standard" is the log loss of the discriminator, and for the
+        generator minus the logarithm of the probability that its samples are taken for real
+        [1]_; "wasserstein" is the difference of the mean outputs, with a penalty of slopes other
+        than 1 [2]_; "hinge" asks for outputs above 1 for rows and below -1 for samples.""",
+    )
+    gradient_penalty: float | str = parameter(
+        default="auto",
+        constraints=[NOT_NEGATIVE, StrOptions({"auto"})],
+        doc="""float or "auto"
+        Strength of the penalty of the discriminator's slopes: of their deviation from 1 between
+        rows and samples for "wasserstein" [2]_, else half their square at the rows (R1, [3]_).
+        "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and 1 else.""",
+    )
+    penalty_interval: int = parameter(
+        default=1,
+        constraints=[POSITIVE_INTEGER],
+        doc="""int
+        The penalty, which costs most of a step, is part of each so many steps, and as many times
+        as strong.""",
+    )
+    discriminator_steps: int = parameter(
+        default=1,
+        constraints=[POSITIVE_INTEGER],
+        doc="""int
+        Steps of the discriminator for each of the generator.""",
+    )
+    average_decay: float | str = parameter(
+        default="auto",
+        constraints=[BELOW_ONE, StrOptions({"auto"})],
+        doc="""float or "auto"
+        Samples are made with an average of the generator's weights, of which each step keeps
+        this share; less while there have been few steps. 0 takes the weights as they are; "auto"
+        is 0 for ``architecture="dense"`` and 0.999 else.""",
+    )
+    image_shape: Sequence[int] | None = parameter(
+        default=None,
+        constraints=["array-like", None],
+        doc="""sequence of int or None
+        Height, width and, if there are several, channels of images that come as flat rows. None
+        takes flat rows as vectors.""",
+    )
+    data_format: str = inherited(ConvEstimator, "data_format", default="channels_last")
+    batch_size: int | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "all"}), POSITIVE_INTEGER],
+        doc="""int, "auto" or "all"
+        Rows a batch, beside which there are as many samples; "auto" is 32 for
+        ``architecture="dense"`` and 64 else, and "all" every row.""",
+    )
+    solver: Any = parameter(
+        default="adam",
+        constraints=[StrOptions(set(SOLVERS)), callable],
+        doc="""str or torch.optim.Optimizer class
+        How the weights are optimised, of each network by itself: the name of a solver of
+        :class:`sknn.NeuralClassifier` that goes through batches, or a class.""",
+    )
+    learning_rate: str = parameter(
+        default="constant",
+        constraints=[StrOptions({"constant", *HORIZON_SCHEDULES})],
+        doc="""{"constant", "cosine", "one_cycle", "warmup_cosine", "step"}
+        Schedule of both learning rates, over `max_iter` epochs.""",
+    )
+    learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.0002)
+    discriminator_learning_rate: float | None = parameter(
+        default=None,
+        constraints=[POSITIVE, None],
+        doc="""float or None
+        The learning rate of the discriminator; None is that of the generator.""",
+    )
+    beta_1: float = inherited(NeuralEstimator, "beta_1", default=0.5)
+    max_iter: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
+        doc="""int or "auto"
+        Epochs. "auto" is as many as give 5000 steps.""",
+    )
+
+    # neither loss says when to stop, and there is nothing to validate
+    alpha: ClassVar[float] = 0.0  # type: ignore[misc]
+    power_t: ClassVar[float] = 0.5  # type: ignore[misc]
+    tol: ClassVar[float] = 0.0  # type: ignore[misc]
+    early_stopping: ClassVar[bool] = False  # type: ignore[misc]
+    validation_fraction: ClassVar[float] = 0.1  # type: ignore[misc]
+    n_iter_no_change: ClassVar[float] = math.inf  # type: ignore[misc]
+    max_fun: ClassVar[int] = 1  # type: ignore[misc]
+    module: ClassVar[None] = None  # type: ignore[misc]
+    _loss_tells = False
+    _scales_data = True
+
+    _common_attributes: ClassVar[str] = """
+        module_ : torch.nn.Module
+            Both networks, `generator` and `discriminator`, and the averaged generator, `average`,
+            which is None without one.
+        history_ : list of dict
+            For each epoch `discriminator_loss`, the sum of its mean losses of rows and of samples
+            (2 log 2 = 1.39 for "standard" where it cannot tell them apart), and `generator_loss`;
+            `train_loss`, which is the former, `train_score`, the share of the rows that were taken
+            for real, `learning_rate` at its start, and `dur`, its seconds. None of them says how
+            good samples are.
+        classes_ : ndarray of shape (n_classes,)
+            The labels, if there were any.
+        loss_ : float
+            The discriminator's loss in the last epoch.
+        loss_curve_ : list of float
+            The discriminator's loss in each epoch.
+        n_iter_ : int
+            Epochs of the last call of `fit` or `partial_fit`.
+        n_parameters_ : int
+            Number of trainable parameters, of both networks.
+        t_ : int
+            Number of rows seen in training, repetitions included.
+        n_features_in_ : int
+            Number of features, if X was two-dimensional.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of the features, where X has string column names.
+        """
+
+    _format_kind = ScaledFormat
+    _format: ClassVar[ScaledFormat]
+    _targets_kind = Conditions
+    _targets: ClassVar[Conditions]
+    _takes = ("three_d_array",)
+
+    # ------------------------------------------------------------------------------------ fit
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Learn to make rows like those of X.
+
+        Ctrl-C ends the training, leaves the generator fitted with the weights so far, and is
+        raised again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
+            Rows, or images.
+        y : array-like of shape (n_samples,), default=None
+            Labels by which samples can be asked for.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        self : AdversarialGenerator
+            The fitted generator.
+
+        Raises
+        ------
+        ValueError
+            If there is one row or one class only, X is not finite, a network of the user's
+            returns another shape than it should, or training diverges.
+        TypeError
+            If X is sparse.
+        """
+        return self._fit(FitArguments(X, y, sample_weight))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, classes: Any = None
+    ) -> Any:
+        """Go through rows once more, from the weights and the optimizer's state so far.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
+            Rows, or images; by the first ones the scale of all is learned.
+        y : array-like of shape (n_samples,), default=None
+            Labels, if the first call had some.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will come, in the first call; None takes those of its y.
+
+        Returns
+        -------
+        self : AdversarialGenerator
+            The fitted generator.
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def _automatic_batch_size(self, n_samples: int) -> int:
+        return min(32 if self.architecture == "dense" else 64, n_samples)
+
+    def _resolve_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return int(self.max_iter)
+        return math.ceil(5000 / math.ceil(n_samples / self._resolve_batch_size(n_samples)))
+
+    def _resolve_patience(self, max_iter: int) -> float:
+        return math.inf
+
+    def _runs_user_code(self) -> bool:
+        given = (self.generator, self.discriminator)
+        return callable(self.solver) or not all(each is None or is_sizes(each) for each in given)
+
+    def _draws_torch_numbers(self) -> bool:
+        return True
+
+    def _make_step(self) -> MakeStep:
+        rate = self.discriminator_learning_rate
+        return adversarial_step(
+            AdversarialSettings(
+                discriminator_rate=self.learning_rate_init if rate is None else rate,
+                discriminator_steps=int(self.discriminator_steps),
+                gradient_penalty=self._resolve_penalty(),
+                penalty_interval=int(self.penalty_interval),
+                average_decay=self._resolve_decay(),
+            )
+        )
+
+    def _resolve_penalty(self) -> float:
+        if self.gradient_penalty != "auto":
+            return float(self.gradient_penalty)
+        if self.loss == "wasserstein":
+            return 10.0
+        return 0.0 if self.architecture == "dense" else 1.0
+
+    def _resolve_decay(self) -> float:
+        if self.average_decay != "auto":
+            return float(self.average_decay)
+        return 0.0 if self.architecture == "dense" else 0.999
+
+    # -------------------------------------------------------------------------------- networks
+
+    def _build_network(
+        self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
+    ) -> AdversarialNetwork:
+        shape = tuple(self._format.empty_batch(torch.device("cpu"), torch.float32).shape[1:])
+        n_classes = self._targets.n_classes
+        generator = self._build_part("generator", shape, n_classes, random_state)
+        discriminator = self._build_part("discriminator", shape, n_classes, random_state)
+        network = AdversarialNetwork(
+            generator, discriminator, self.latent_size, averages=self._resolve_decay() > 0
+        )
+        if self._runs_user_code():
+            try_networks(network, shape, n_classes)
+        return network
+
+    def _build_part(
+        self, name: str, shape: tuple[int, ...], n_classes: int, random_state: Any
+    ) -> nn.Module:
+        """Return a network of the user's, or the built-in one."""
+        given = getattr(self, name)
+        if given is not None and not is_sizes(given):
+            return build_given(name, given, self._part_arguments(n_classes))
+        sizes = None if given is None else positive_integers(name, given)
+        is_course = self.architecture == "dense"
+        is_convolutional = sizes is None and not is_course and len(shape) == 3
+        part: nn.Module
+        if name == "generator" and is_convolutional:
+            part = ConvGenerator(self.latent_size, shape, n_classes)
+        elif name == "generator":
+            part = DenseGenerator(
+                self.latent_size,
+                sizes or (COURSE_GENERATOR if is_course else GENERATOR),
+                shape,
+                n_classes,
+                normalized=is_course,
+                squashed=self._format.is_bounded,
+            )
+        elif is_convolutional:
+            part = ConvDiscriminator(shape, n_classes)
+        else:
+            default = COURSE_DISCRIMINATOR if is_course else DISCRIMINATOR
+            part = DenseDiscriminator(sizes or default, shape, n_classes)
+        initialize(part, random_state)
+        return part
+
+    def _part_arguments(self, n_classes: int) -> dict[str, Any]:
+        """Return what factories of the user's may ask for, by name."""
+        arguments = {"latent_size": self.latent_size, "n_classes": n_classes}
+        return self._format.module_arguments() | arguments
+
+    def _measure_work(self) -> Work:
+        weights = [each for each in self.module_.parameters() if each.requires_grad]
+        if self._runs_user_code():
+            return Work.of_training(None, max(each.numel() for each in weights))
+        device, dtype = weights[0].device, weights[0].dtype
+        n_classes, batch = self._targets.n_classes, self._format.empty_batch(device, dtype)
+        noise = torch.zeros(1, self.latent_size, device=device, dtype=dtype)
+        made = trace_network(self.module_.generator, noise, n_classes)
+        judged = trace_network(self.module_.discriminator, batch, n_classes)
+        return Work.of_training(
+            sum(each.multiplications for each in made)
+            + 2 * sum(each.multiplications for each in judged),
+            layer_size=max(each.output.numel() for each in made + judged),
+        )
+
+    # ------------------------------------------------------------------------ what it is for
+
+    @validated(
+        {
+            "n_samples": [POSITIVE_INTEGER],
+            "random_state": ["random_state"],
+        }
+    )
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        y: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
+        """Make rows like those of X, in their form.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of samples.
+        y : label or array-like of shape (n_samples,), default=None
+            The label of all samples, or of each, of a generator that was fitted with labels. None
+            draws them as often as they came in training.
+        random_state : int, RandomState instance or None, default=None
+            Draws the noise, and labels.
+
+        Returns
+        -------
+        array or table of shape (n_samples, ...)
+            Samples of the type and shape that X had; a table if X was one.
+
+        Raises
+        ------
+        ValueError
+            If y has labels that the generator does not know.
+        """
+        check_is_fitted(self)
+        fitted = self._as_it_is()
+        rng = check_random_state(random_state)
+        encoded = fitted._check_labels(n_samples, y, rng)
+        seed = rng.randint(np.iinfo(np.int32).max)
+        with fitted._own_defaults():
+            return fitted._format.restore(fitted._make(n_samples, encoded, seed), fitted)
+
+    def _check_labels(
+        self, n_samples: int, y: Any, rng: np.random.RandomState
+    ) -> np.ndarray | None:
+        """Return numbers of classes (n_samples,), drawn where none were given; None has none."""
+        if not has_labels(self):
+            if y is not None:
+                raise ValueError(
+                    "y was given, but the generator was fitted without labels; fit it with y."
+                )
+            return None
+        if y is None:
+            return self._targets.draw(n_samples, rng)
+        labels = np.asarray(y)
+        if labels.ndim == 0:
+            labels = np.full(n_samples, y)
+        if labels.shape != (n_samples,):
+            raise ValueError(
+                f"y has shape {labels.shape}, but n_samples={n_samples}: give one label, or one "
+                "for each sample."
+            )
+        return self._targets.encode(labels)
+
+    @torch.inference_mode()
+    def _make(self, n_samples: int, encoded: np.ndarray | None, seed: int) -> np.ndarray:
+        """Return samples (n_samples, ...) as the generator makes them."""
+        network, parameter = self.module_.sampler, first_parameter(self.module_)
+        noise_generator = torch.Generator().manual_seed(seed)
+        parts = []
+        with self._prediction_threads(n_samples, parameter.device):
+            for start in range(0, n_samples, SAMPLES_AT_ONCE):
+                n = min(SAMPLES_AT_ONCE, n_samples - start)
+                noise = torch.randn(n, self.latent_size, generator=noise_generator)
+                noise = noise.to(parameter.device, parameter.dtype)
+                labels = None
+                if encoded is not None:
+                    labels = torch.from_numpy(encoded[start : start + n]).to(parameter.device)
+                parts.append(make_samples(network, noise, labels, self._compute_dtype).cpu())
+        return torch.cat(parts).numpy()
+
+    def discriminate(self, X: Any, y: Any = None) -> np.ndarray:
+        """Return how real rows look to the discriminator.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Rows, or images.
+        y : array-like of shape (n_samples,), default=None
+            Their labels, where the generator was fitted with labels.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Probabilities that they are rows and no samples with ``loss="standard"``; else the
+            discriminator's outputs, larger for what looks real.
+        """
+        check_is_fitted(self)
+        fitted = self._as_it_is()
+        if y is None and has_labels(self):
+            raise ValueError("y is needed, since the generator was fitted with labels.")
+        module = fitted.module_
+        if y is not None:
+            X = array_like(X, "X")
+            labels = Conditions.check(array_like(y, "y"), fitted._format.check(X, fitted), "")
+            module = Labelled(module, fitted._targets.encode(labels))
+        outputs, dtype = fitted._compute_outputs(X, module)
+        return fitted._loss.activate(outputs)[:, 0].cpu().numpy().astype(dtype)

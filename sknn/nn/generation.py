@@ -1,0 +1,200 @@
+"""Generators and discriminators of adversarial networks: dense ones, and convolutional ones.
+
+Generators map noise (n, latent_size) to samples of a shape, (n, *shape); discriminators map rows
+or samples to logits (n, 1). Both take labels (n,) from 0 to `n_classes` - 1 beside, if there are
+classes: the generator as columns of zeros and a one next to the noise, the discriminator by a
+product of its last hidden layer with a vector of each class (Miyato and Koyama, 2018,
+arXiv:1802.05637).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import Conv2d, Embedding, Linear, draw_glorot
+
+LEAK = 0.2  # slope of leaky ReLU below 0
+
+
+def with_labels(noise: Tensor, labels: Tensor | None, n_classes: int) -> Tensor:
+    """Append labels as columns of zeros and a one, (n, d) and (n,) -> (n, d + n_classes)."""
+    if labels is None:
+        return noise
+    return torch.cat([noise, F.one_hot(labels, n_classes).to(noise.dtype)], 1)
+
+
+class LabelledLayers(nn.Module):
+    """Layers that see labels as further columns, or as further channels of images.
+
+    Shapes
+    ------
+    inputs : (n, d, ...), labels : (n,) -> that of the layers for (n, d + n_classes, ...)
+    """
+
+    def __init__(self, layers: nn.Module, n_classes: int) -> None:
+        super().__init__()
+        self.layers = layers
+        self.n_classes = n_classes
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        columns = F.one_hot(labels, self.n_classes).to(inputs.dtype)
+        columns = columns.reshape(*columns.shape, *[1] * (inputs.ndim - 2))
+        columns = columns.expand(-1, -1, *inputs.shape[2:])
+        return self.layers(torch.cat([inputs, columns], 1))
+
+
+class DenseGenerator(nn.Module):
+    """Dense layers from noise to samples."""
+
+    def __init__(
+        self,
+        latent_size: int,
+        hidden_layer_sizes: Sequence[int],
+        shape: Sequence[int],  # of a sample
+        n_classes: int = 0,
+        *,
+        normalized: bool,  # each hidden layer, over the batch
+        squashed: bool,  # between -1 and 1
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.n_classes = n_classes
+        layers: list[nn.Module] = []
+        width = latent_size + n_classes
+        for size in hidden_layer_sizes:
+            layers += [Linear(width, size), nn.LeakyReLU(LEAK)]
+            if normalized:  # Keras' epsilon, and its momentum of 0.8
+                layers.append(nn.BatchNorm1d(size, eps=1e-3, momentum=0.2))
+            width = size
+        layers.append(Linear(width, math.prod(self.shape)))
+        if squashed:
+            layers.append(nn.Tanh())
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        samples = self.layers(with_labels(noise, labels, self.n_classes))
+        return samples.reshape(-1, *self.shape)
+
+
+class Judgement(nn.Module):
+    """From features (n, d), and labels (n,) where there are classes, to logits (n, 1)."""
+
+    def __init__(self, n_features: int, n_classes: int) -> None:
+        super().__init__()
+        self.output = Linear(n_features, 1)
+        self.classes = Embedding(n_classes, n_features) if n_classes else None
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        logits = self.output(features)
+        if self.classes is None:
+            return logits
+        return logits + (self.classes(labels) * features).sum(1, keepdim=True)
+
+
+class DenseDiscriminator(nn.Module):
+    """Dense layers from rows, of whatever shape, to logits."""
+
+    def __init__(
+        self, hidden_layer_sizes: Sequence[int], shape: Sequence[int], n_classes: int = 0
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = math.prod(shape)
+        for size in hidden_layer_sizes:
+            layers += [Linear(width, size), nn.LeakyReLU(LEAK)]
+            width = size
+        self.layers = nn.Sequential(*layers)
+        self.judgement = Judgement(width, n_classes)
+
+    def forward(self, X: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.judgement(self.layers(X.flatten(1)), labels)
+
+
+def halvings(height: int, width: int, smallest: int = 4) -> list[tuple[int, int]]:
+    """Return the sizes that images go through, each half of the one before, rounded up."""
+    sizes = [(height, width)]
+    while min(sizes[-1]) >= 2 * smallest - 1:
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    return sizes
+
+
+class ConvGenerator(nn.Module):
+    """From noise to small maps, which are doubled and convolved until they are images."""
+
+    def __init__(
+        self,
+        latent_size: int,
+        shape: Sequence[int],  # channels, height, width
+        n_classes: int = 0,
+        *,
+        filters: int = 32,  # at full resolution; twice as many at each half of it
+    ) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.n_classes = n_classes
+        self.sizes = halvings(height, width)[::-1]
+        widths = [filters * 2**i for i in range(len(self.sizes))][::-1]
+        self.first = (widths[0], *self.sizes[0])
+        self.dense = Linear(latent_size + n_classes, math.prod(self.first))
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm2d(before),
+                nn.ReLU(),
+                Conv2d(before, after, 3, padding=1),
+            )
+            for before, after in pairwise(widths)
+        )
+        self.last = nn.Sequential(
+            nn.BatchNorm2d(widths[-1]), nn.ReLU(), Conv2d(widths[-1], channels, 3, padding=1)
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        maps = self.dense(with_labels(noise, labels, self.n_classes)).reshape(-1, *self.first)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        for size, stage in zip(self.sizes[1:], self.stages, strict=True):
+            maps = stage(F.interpolate(maps, size))
+        return torch.tanh(self.last(maps))
+
+
+class ConvDiscriminator(nn.Module):
+    """Convolutions that halve images until they are small, and a dense layer."""
+
+    def __init__(self, shape: Sequence[int], n_classes: int = 0, *, filters: int = 32) -> None:
+        super().__init__()
+        channels, height, width = shape
+        sizes = halvings(height, width)
+        layers: list[nn.Module] = []
+        before = channels
+        for i in range(len(sizes) - 1):
+            after = filters * 2 ** (i + 1)
+            layers += [Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
+            before = after
+        layers += [Conv2d(before, before, 3, padding=1), nn.LeakyReLU(LEAK)]
+        self.layers = nn.Sequential(*layers)
+        probe = self.layers.to("meta")(torch.empty(1, channels, height, width, device="meta"))
+        self.layers.to_empty(device="cpu")
+        self.judgement = Judgement(probe.numel(), n_classes)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, X: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.judgement(self.layers(X).flatten(1), labels)
+
+
+@torch.no_grad()
+def initialize(network: nn.Module, random_state: np.random.RandomState) -> None:
+    """Draw initial weights of the built-in networks, uniform as Glorot's; biases become zero."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            draw_glorot(layer.weight, random_state)
+            if layer.bias is not None:
+                layer.bias.zero_()
+        elif isinstance(layer, nn.Embedding):
+            layer.weight.zero_()
