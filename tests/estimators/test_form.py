@@ -21,6 +21,7 @@ class Estimator:
 
     data_format = "channels_last"
     image_shape = None
+    _scales_data = False
 
     def __init__(self, **parameters: Any) -> None:
         vars(self).update(parameters)

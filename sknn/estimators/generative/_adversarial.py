@@ -68,8 +68,8 @@ class AdversarialGenerator(NeuralEstimator):
     :class:`sknn.ConvClassifier` takes them; flat rows are images where `image_shape` says so, else
     vectors. With labels y, samples of a label can be asked for.
 
-    X is scaled, and samples come back in the form of X: bytes as bytes, integers as integers, the
-    columns of a table as a table, images of the same size and order of dimensions. Networks see
+    X is scaled, and samples come back in the form of X: bytes as bytes, integers as integers, a
+    pandas DataFrame as one, images of the same size and order of dimensions. Networks see
     images and bytes between -1 and 1, columns of other numbers with a mean of 0 and a variance of
     1, or between -1 and 1 with ``architecture="dense"``.
 
@@ -462,8 +462,8 @@ class AdversarialGenerator(NeuralEstimator):
 
         Returns
         -------
-        array or table of shape (n_samples, ...)
-            Samples of the type and shape that X had; a table if X was one.
+        ndarray or DataFrame of shape (n_samples, ...)
+            Samples of the type and shape that X had; a pandas DataFrame if X was one.
 
         Raises
         ------

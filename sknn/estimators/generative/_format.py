@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sknn.data import Rows, row_parts
 from sknn.estimators._inputs import count_dimensions
 from sknn.estimators.dense._format import DenseFormat
-from sknn.estimators.images._format import ImageFormat, pixel_kind
+from sknn.estimators.images._format import ImageFormat
 from sknn.nn.inputs import BYTE_MAXIMUM
 
 
@@ -27,9 +27,6 @@ class ScaledFormat(NamedTuple):
     location: np.ndarray  # float64, () or (n_features,), of the numbers that `data` gives networks
     scale: np.ndarray  # as the location; 0 where all numbers are equal
     is_bounded: bool  # whether networks see numbers from -1 to 1
-    numbers: str  # type of X, as NumPy writes it
-    shape: tuple[int, ...]  # of a row of X
-    container: str | None = None  # of X, a table: "pandas" or "polars"
 
     @classmethod
     def learn(cls, X: Any, estimator: Any) -> tuple[ScaledFormat, Any]:
@@ -39,7 +36,6 @@ class ScaledFormat(NamedTuple):
                 "X is sparse, but samples are dense rows, and the discriminator compares them with "
                 "those of X: use '.toarray()'."
             )
-        container = _container_of(X)
         is_image = estimator.image_shape is not None or count_dimensions(X) > 2
         data, X = (ImageFormat if is_image else DenseFormat).learn(X, estimator)
         if len(X) < 2:
@@ -61,7 +57,7 @@ class ScaledFormat(NamedTuple):
         else:
             location, scale = _moments(X)
         location, scale = np.asarray(location), np.asarray(scale)
-        return cls(data, location, scale, is_bounded, X.dtype.str, X.shape[1:], container), X
+        return cls(data, location, scale, is_bounded), X
 
     @property
     def may_be_float64(self) -> bool:
@@ -88,20 +84,7 @@ class ScaledFormat(NamedTuple):
     def restore(self, scaled: np.ndarray, estimator: Any) -> Any:
         """Return samples (n, ...), as networks make them, in the form of X."""
         values = scaled.astype(np.float64) * self.scale + self.location
-        dtype = np.dtype(self.numbers)
-        if isinstance(self.data, ImageFormat):
-            if self.data.divides(pixel_kind(dtype)):
-                values *= BYTE_MAXIMUM
-            if not self.data.channels_first:
-                values = values.transpose(0, 2, 3, 1)
-            values = values.reshape(-1, *self.shape)
-        if dtype.kind in "biu":
-            low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-            values = np.clip(np.rint(values), low, high)
-        values = values.astype(dtype)
-        if self.container is None:
-            return values
-        return _as_table(values, self.container, estimator.feature_names_in_)
+        return self.data.restore(values, estimator)
 
     def module_arguments(self) -> dict[str, Any]:
         """Return what module factories of the user's may ask for, by name."""
@@ -113,7 +96,7 @@ class ScaledFormat(NamedTuple):
 
     def sample_shape(self, fewest_steps: int) -> tuple[int, ...]:
         """Return the shape of one sample of X."""
-        return self.shape
+        return self.data.sample_shape(fewest_steps)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a module that scales as :meth:`rows` does."""
@@ -187,20 +170,3 @@ def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shift = total / len(X)
     squares = sum(((part - first - shift) ** 2).sum(0) for part in row_parts(X))
     return first + shift, np.sqrt(squares / len(X))
-
-
-def _container_of(X: Any) -> str | None:
-    """Return the package of a table; None for other arrays."""
-    package = type(X).__module__.partition(".")[0]
-    return package if package in ("pandas", "polars") and hasattr(X, "columns") else None
-
-
-def _as_table(values: np.ndarray, package: str, names: np.ndarray) -> Any:
-    """Return numbers (n, n_features) as a table."""
-    if package == "pandas":
-        import pandas
-
-        return pandas.DataFrame(values, columns=names)
-    import polars
-
-    return polars.DataFrame(values, schema=list(names))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -238,9 +237,6 @@ def test_samples_have_the_columns_of_a_table_and_their_location_and_scale() -> N
         scaled = module.average(torch.randn(4, 4, generator=noise)).double().numpy()
     assert_allclose(samples, scaled * X.std(0) + X.mean(0), rtol=1e-9)
     assert_allclose(make().fit(X).sample(4, random_state=0), samples, rtol=1e-12)
-    polars = make().fit(pl.DataFrame(table.to_dict("list"))).sample(4, random_state=0)
-    assert isinstance(polars, pl.DataFrame)
-    assert_allclose(polars.to_numpy(), samples, rtol=1e-12)
 
 
 def test_constant_columns_come_back_as_they_were() -> None:
