@@ -116,8 +116,7 @@ def _as_steps(series: Any, name: str) -> np.ndarray:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "biuf":
-        hint = "" if array.ndim else " sknn.text.Tokenizer makes tokens of texts."
-        raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.{hint}")
+        raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.")
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise ValueError(
             f"{name} has shape {array.shape}; a series has shape (n_steps, n_channels), or "

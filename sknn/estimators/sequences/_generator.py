@@ -31,6 +31,7 @@ from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators.series._family import unknown_rates
 from sknn.estimators.series._format import check_tokens
 from sknn.estimators.series._recurrent import RecurrentLayers, count_recurrent_flops
+from sknn.estimators.series._texts import refuse_texts
 from sknn.estimators.targets import NextTokens
 from sknn.nn import Embedding, RecurrentEncoder, SeriesNetwork, TokenEmbedding
 from sknn.nn.inputs import ArrangeSeries
@@ -233,6 +234,7 @@ class SequenceGenerator(NeuralEstimator):
             The fitted generator.
         """
         continued = self.warm_start and hasattr(self, "module_")
+        refuse_texts(X, as_list_of_series(X), self)
         sequences, n_tokens = check_sequences(X, self.n_tokens_ if continued else self.n_tokens)
         weights = check_weights("sample_weight", sample_weight, sequences)
         windows, parents = cut_windows(sequences, self.window, n_tokens)
@@ -380,6 +382,7 @@ class SequenceGenerator(NeuralEstimator):
             In natural units (nats); larger is better. The ends of the sequences are not counted.
         """
         check_is_fitted(self)
+        refuse_texts(X, as_list_of_series(X), self)
         sequences, _ = check_sequences(X, self.n_tokens_)
         total = token_log_likelihood(self.module_, list(sequences), mark=self.n_tokens_)
         return total / len(sequences.values)

@@ -27,6 +27,7 @@ from sknn.estimators._inputs import count_dimensions
 from sknn.estimators._statistics import centre_of
 from sknn.nn.inputs import ArrangeSeries
 
+from ._texts import refuse_texts
 from ._vectors import check_rows, word_vectors
 
 # Steps of a sample that stands for all series, if the network can do with so few.
@@ -59,6 +60,7 @@ class SeriesFormat(NamedTuple):
         n_tokens, size = estimator.n_tokens, estimator.embedding_size
         vectors = word_vectors(estimator)
         series = as_list_of_series(X)
+        refuse_texts(X, series, estimator)
         made = known_tokens(series)
         if made is not None and size is None:
             advice = (
@@ -102,6 +104,7 @@ class SeriesFormat(NamedTuple):
     def check(self, X: Any, estimator: Any) -> np.ndarray | Ragged:
         """Return validated series with the channels, and the tokens, of the training data."""
         series = as_list_of_series(X)
+        refuse_texts(X, series, estimator)
         made = known_tokens(series)
         if self.has_unknown and estimator.n_tokens is None and made not in (None, self.n_tokens):
             raise ValueError(

@@ -346,9 +346,9 @@ BAD_SERIES: dict[str, tuple[Any, str]] = {
     "one dimension": (ONE[:, 0], "Expected 2D array, got 1D array"),
     "a number": (3.0, "Expected 2D array, got scalar"),
     "a text": (with_series("abc"), r"X\[3\] has type <U3; a series needs real numbers"),
-    "texts": (["abc", "de"] * 6, r"X\[0\] has type <U3; .*sknn.text.Tokenizer"),
-    "an object array of texts": (objects(["abc", "de"] * 6), r"X\[0\] has type <U3"),
-    "an array of texts": (np.array(["abc", "de"] * 6), r"X\[0\] has type <U3"),
+    "texts": (["abc", "de"] * 6, "X holds texts"),
+    "an object array of texts": (objects(["abc", "de"] * 6), "X holds texts"),
+    "an array of texts": (np.array(["abc", "de"] * 6), "X holds texts"),
     "strings": (with_series(np.array([["a", "b"]])), r"X\[3\] has type <U1"),
     "objects that are no numbers": (
         with_series(np.array([[1, "b"]], object)),
@@ -470,8 +470,8 @@ def test_other_channels_or_columns_than_in_training_are_refused(
         ([np.array([1.0, 2.0]), np.array([2.0])], "embedding_size was set, .* float64"),
         (TOKENS[..., None], r"embedding_size was set, .* one integer a step, but it has 1 chan"),
         ([np.array([[1], [2]]), np.array([[2]])], "embedding_size was set, .* one integer a step"),
-        ([np.array(["a", "b"]), np.array(["c"])], r"X\[0\] has type <U1"),
-        (["ab", "c"], r"X\[0\] has type <U2; .*Tokenizer"),
+        ([np.array(["a", "b"]), np.array(["c"])], "X holds texts"),
+        (["ab", "c"], "X holds texts"),
     ],
     ids=str,
 )

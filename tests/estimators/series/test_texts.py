@@ -3,13 +3,19 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from sknn import AttentionClassifier, RecurrentClassifier, RecurrentRegressor
+from sknn import (
+    AttentionClassifier,
+    ConvSeriesClassifier,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
 from sknn.estimators.series._family import automatic_embedding_size, unknown_rates
 from sknn.nn import Embedding, TokenEmbedding
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator, StepClassifier
@@ -148,3 +154,45 @@ def test_partial_fit_learns_the_words_of_later_texts() -> None:
     before = int(model.module_.input.is_known.sum())
     model.partial_fit(X[24:], y[24:])
     assert int(model.module_.input.is_known.sum()) > before
+
+
+RAW: dict[str, Any] = {
+    "a list": TEXTS,
+    "an array": np.array(TEXTS),
+    "a Series": pd.Series(TEXTS),
+    "lists of words": [text.split() for text in TEXTS],
+    "lists of words of different lengths": [
+        text.split()[: 2 + i % 2] for i, text in enumerate(TEXTS)
+    ],
+    "a column": np.array(TEXTS)[:, np.newaxis],
+    "a table": pd.DataFrame({"text": TEXTS}),
+}
+
+
+@pytest.mark.parametrize("form", RAW)
+@pytest.mark.parametrize(
+    "estimator", [*FAMILIES, RecurrentRegressor, StepClassifier, SequenceGenerator]
+)
+def test_raw_texts_are_refused_with_the_lines_that_take_them(estimator: Any, form: str) -> None:
+    labels = [[0]] * 48 if estimator is StepClassifier else y
+    lines = (
+        rf"Tokenizer\n    model = make_pipeline\(Tokenizer\(\), {estimator.__name__}\(\.\.\.\)\)"
+    )
+    column = "the column of texts, not a table" if form in ("a column", "a table") else ""
+    with pytest.raises(ValueError, match=f"(?s)X holds texts.*{column}.*{lines}"):
+        make(estimator).fit(RAW[form], labels)
+    model = make().fit(Tokenizer().fit_transform(TEXTS), y)
+    with pytest.raises(ValueError, match="X holds texts, but RecurrentClassifier takes tokens"):
+        model.predict(RAW[form])
+
+
+def test_texts_are_nothing_for_estimators_of_numbers_and_texts_of_numbers_are_numbers() -> None:
+    with pytest.raises(
+        ValueError, match="X holds texts, but ConvSeriesClassifier is for series of"
+    ):
+        ConvSeriesClassifier().fit(TEXTS, y)
+    numbers = np.random.default_rng(0).normal(size=(48, 3))
+    model = make().fit(numbers, y)
+    written = numbers.astype(str).astype(object)
+    assert_allclose(model.predict_proba(written), model.predict_proba(numbers))
+    assert_same_weights(make().fit(written, y), model)
