@@ -126,3 +126,9 @@ def make_rows(X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
     """Wrap an array or CSR matrix."""
     kind = SparseRows if sparse.issparse(X) else DenseRows
     return kind(X, device, dtype)
+
+
+def dense_rows(X: Inputs) -> Tensor:
+    """Return a batch (n, ...) of one tensor as a dense one."""
+    assert isinstance(X, Tensor)
+    return X if X.layout == torch.strided else X.to_dense()

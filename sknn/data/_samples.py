@@ -15,7 +15,7 @@ from sknn.nn.host import on_host, remember, send
 
 from ._numbers import as_tensor, check_not_lost
 from ._ragged import Ragged
-from ._rows import Inputs, Rows
+from ._rows import Inputs, Rows, dense_rows
 
 
 @dataclass(frozen=True)
@@ -284,9 +284,7 @@ class Samples:
         self, X: Inputs, targets: Tensor, weights: Tensor | None, weight_sum: float
     ) -> Batch:
         if self.are_own_targets:
-            assert isinstance(X, Tensor)
-            dense = X if X.layout == torch.strided else X.to_dense()
-            targets = dense.reshape(len(X), -1)
+            targets = dense_rows(X).flatten(1)
         return Batch(X, targets, weights, weight_sum)
 
     def _index(self, rows: np.ndarray) -> Tensor:

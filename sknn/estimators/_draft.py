@@ -26,10 +26,12 @@ LEARNED = frozenset(
         "classes_",
         "feature_names_in_",
         "module_",
+        "n_components_",
         "n_features_in_",
         "n_iter_",
         "n_outputs_",
         "n_tokens_",
+        "offset_",
         "oof_predictions_",
         "out_activation_",
     }

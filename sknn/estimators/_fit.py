@@ -401,7 +401,8 @@ def _resolve_schedule(model: Any, *, incremental: bool) -> str:
 def _make_listeners(model: Any, company: Company) -> list[Listener]:
     """Return what the family listens with, and what prints."""
     listeners = model._make_listeners()
-    score_name = "R2" if is_regressor(model) else "accuracy"
+    is_value = is_regressor(model) or model._targets.task == "regression"
+    score_name = "R2" if is_value else "accuracy"
     if model.verbose == "bar":
         listeners.append(MoveBar(company.bar, score_name))
     elif model.verbose:

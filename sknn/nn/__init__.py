@@ -6,6 +6,15 @@ from .airbench import AirbenchNetwork, WhiteningConv
 from .answers import ValueLayer
 from .attention import AttentionEncoder, sinusoidal_positions
 from .augmentation import AUGMENTATIONS, FlipAverage, describe_augmentations, make_augmentation
+from .autoencoder import (
+    AutoencoderNetwork,
+    CodesOf,
+    ConvDecoder,
+    ConvEncoder,
+    ReconstructionsOf,
+    dense_coders,
+    draw_weights,
+)
 from .backprop import DenseBackprop, cut, flat_order
 from .convolutional import IMAGE_POOLINGS, ConvNetwork, Convolution
 from .defaults import float32_everywhere, own_defaults
@@ -25,6 +34,7 @@ from .inception import InceptionEncoder, LiteEncoder
 from .layers import Embedding, TokenEmbedding, dropped_levels, per_layer
 from .losses import (
     CLASSIFICATION_LOSSES,
+    LIKELIHOODS,
     PROBABILITY_ACTIVATIONS,
     REGRESSION_LOSSES,
     CallableLoss,
@@ -32,6 +42,7 @@ from .losses import (
     GaussianLoss,
     Loss,
     QuantilesLoss,
+    ReconstructionLoss,
     RegressionLoss,
     declared_activation,
     describe_losses,

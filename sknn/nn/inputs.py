@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -88,3 +89,25 @@ class ArrangeSeries(nn.Module):
         if self.centre is not None:
             series = series.double() - self.centre
         return series.to(self.dtype)
+
+
+class ScaleRows(nn.Module):
+    """Samples less a location, divided by a scale, of the shape of a sample.
+
+    Shapes
+    ------
+    (n, ...) -> (n, ...)
+    """
+
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, dtype: torch.dtype, location: np.ndarray, scale: np.ndarray) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.register_buffer("location", torch.from_numpy(location))
+        self.register_buffer("scale", torch.from_numpy(scale))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Subtract and divide in float64, and cast."""
+        return ((X.double() - self.location) / self.scale).to(self.dtype)

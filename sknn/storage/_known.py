@@ -44,6 +44,8 @@ DATA: dict[str, dict[str, str]] = {
     "sknn.estimators.ImageFormat": {"form": "data"},
     "sknn.estimators.InputTargets": {},
     "sknn.estimators.NextTokens": {},
+    "sknn.estimators.ReconstructedFormat": {"form": "data"},
+    "sknn.estimators.ReconstructionTargets": {},
     "sknn.estimators.RowMemory": {},
     "sknn.estimators.ScaledFormat": {"data": "data"},
     "sknn.estimators.SeriesFormat": {},

@@ -1,4 +1,4 @@
 """Convolutional networks for images."""
 
-from ._convolutional import ConvClassifier, ConvRegressor
-from ._format import check_images, find_format
+from ._convolutional import ConvClassifier, ConvEstimator, ConvRegressor
+from ._format import ImageFormat, check_images, find_format, pixel_kind

@@ -7,6 +7,7 @@ The first line of its docstring is what users read of it.
 from .base import OUTPUT_ACTIVATIONS, PROBABILITY_ACTIVATIONS, Loss, describe_losses
 from .callables import CallableLoss, declared_activation
 from .classification import CLASSIFICATION_LOSSES, ClassificationLoss, make_classification_loss
+from .reconstruction import LIKELIHOODS, ReconstructionLoss
 from .regression import (
     REGRESSION_LOSSES,
     GaussianLoss,

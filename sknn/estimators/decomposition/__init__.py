@@ -1,0 +1,3 @@
+"""Autoencoders: vectors or images as a few numbers, and back."""
+
+from ._autoencoder import Autoencoder
