@@ -1,5 +1,5 @@
 """Estimators that write samples as a few numbers: nonlinear relatives of principal components."""
 
-from .estimators import Autoencoder
+from .estimators import Autoencoder, AutoencoderOutlierDetector
 
-__all__ = ["Autoencoder"]
+__all__ = ["Autoencoder", "AutoencoderOutlierDetector"]

@@ -10,7 +10,7 @@ from ._calibration import (
 from ._fitted import FittedParts, on_the_cpu, pairs_rows, parts_of
 from ._shared import SharedData
 from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stacking_key
-from .decomposition import Autoencoder
+from .decomposition import Autoencoder, AutoencoderOutlierDetector
 from .dense import NeuralClassifier, NeuralRegressor
 from .generative import AdversarialGenerator, ScaledFormat
 from .images import ConvClassifier, ConvRegressor

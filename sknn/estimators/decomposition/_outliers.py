@@ -1,0 +1,187 @@
+"""Outliers by the errors of an autoencoder."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import OutlierMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sknn._parameters import declares_parameters, parameter
+from sknn.data import dense_rows, in_float_type
+from sknn.training import Training, forward, rows_at_once
+
+from ._family import AutoencoderEstimator
+
+# What "auto" takes for outliers: errors that are so many robust standard deviations above the
+# median, as one of 160 normally distributed numbers is.
+FENCE = 2.5
+# The standard deviation of normally distributed numbers, by the median of their distances from
+# their median.
+DEVIATION_OF_MEDIAN = 1.4826
+
+
+@declares_parameters
+class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
+    """Outlier detector: samples that an autoencoder, trained on the others, reads back badly.
+
+    Most of the training samples are taken to be normal. The network learns to write them as a few
+    numbers and to read them back; samples of another kind have larger errors [1]_. X holds vectors,
+    whose columns are standardized within, or images.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    offset_ : float
+        Score below which a sample is an outlier.
+    {attributes}
+
+    See Also
+    --------
+    Autoencoder : The codes of samples, and samples of codes.
+    sklearn.ensemble.IsolationForest : Outliers by the cuts that set them apart.
+
+    References
+    ----------
+    .. [1] C. Aggarwal, "Outlier Analysis", 2nd edition, Springer 2017, section 3.6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn.decomposition import AutoencoderOutlierDetector
+    >>> X, y = load_digits(return_X_y=True)
+    >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 0][:100])
+    >>> bool(np.mean(detector.predict(X[y == 0][100:]) == 1) > 0.8)
+    True
+    >>> bool(np.mean(detector.predict(X[y != 0]) == -1) > 0.95)
+    True
+    """
+
+    contamination: float | str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        doc="""float or "auto"
+        Share of the training samples that are outliers, in (0, 0.5], which sets `offset_`. "auto"
+        takes for outliers whose error is more than 2.5 robust standard deviations (1.4826 times
+        the median distance from the median) above the median of those of the training samples.""",
+    )
+    __metadata_request__score_samples: ClassVar[Any] = {}
+
+    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to samples, and say which of them are outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples.
+        y : None
+            Not used.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            -1 for outliers, 1 for others.
+        """
+        return self.fit(X, **fit_params).predict(X)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the distance of each sample from its reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The lower, the more abnormal. Distances are Euclidean ones in the units of
+            `standardize`, divided by the square root of the number of columns.
+        """
+        check_is_fitted(self)
+        errors, dtype = self._measure(X, self._errors)
+        return -in_float_type(errors, dtype)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return `score_samples` less `offset_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Say which samples are outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            -1 for outliers, 1 for others.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _errors(self, outputs: Tensor, samples: Tensor) -> Tensor:
+        """Return distances (n,) of samples from their reconstructions."""
+        return self._residuals(outputs, samples).square().mean(1).sqrt()
+
+    def _conclude(self, training: Training) -> None:
+        """Find the offset, also where training was interrupted."""
+        super()._conclude(training)
+        rows, module = training.train.rows, training.module
+        chunk = rows_at_once(self._work.layer_size, rows.device, training=True)
+        errors = []
+        threads = self._prediction_threads(len(rows), rows.device)
+        with self._own_defaults(), torch.inference_mode(), threads, training.predicting():
+            for start in range(0, len(rows), chunk):
+                batch = rows.slice(start, min(start + chunk, len(rows)))
+                outputs = forward(module, batch, self._compute_dtype)
+                errors.append(self._errors(outputs, dense_rows(batch).flatten(1)).cpu().numpy())
+        weights = training.train.all_answers()[1]
+        self.offset_ = -self._limit(np.concatenate(errors), weights)
+
+    def _limit(self, errors: np.ndarray, weights: np.ndarray | None) -> float:
+        """Return the error above which a sample is an outlier, of training errors (n,)."""
+        if not np.isfinite(errors).all():  # of a training that has diverged, which says so
+            return np.inf
+        if self.contamination != "auto":
+            return weighted_quantile(errors, weights, 1 - float(self.contamination))
+        middle = weighted_quantile(errors, weights, 0.5)
+        spread = weighted_quantile(np.abs(errors - middle), weights, 0.5)
+        return middle + FENCE * DEVIATION_OF_MEDIAN * spread
+
+
+def weighted_quantile(values: np.ndarray, weights: np.ndarray | None, level: float) -> float:
+    """Return a quantile of values (n,), on the line between the two that are nearest."""
+    if weights is None:
+        return float(np.percentile(values, 100 * level))
+    counted = weights > 0
+    values, weights = values[counted], weights[counted]
+    order = np.argsort(values)
+    # as if a row of weight w were there w times: from its first copy to its last
+    ends = np.cumsum(weights[order])
+    place = level * (ends[-1] - 1)
+    places = np.stack([ends - weights[order], ends - 1], 1).ravel()
+    return float(np.interp(place, places, np.repeat(values[order], 2)))
