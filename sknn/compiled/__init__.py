@@ -2,4 +2,4 @@
 
 from . import _places as places
 from ._blas import one_blas_thread
-from ._loading import is_available, kernels, rocket
+from ._loading import is_available, kernels, rocket, words

@@ -51,6 +51,11 @@ def rocket() -> Any:
     return _module("_rocket")
 
 
+def words() -> Any:
+    """Return the functions for word vectors, in the same way."""
+    return _module("_words")
+
+
 def _module(name: str) -> ModuleType:
     if name not in _modules:
         with _lock:  # two threads that import numba at once may each find half of it

@@ -74,3 +74,6 @@ LOSSES = (
 
 LINKS = ("identity", "exp", "expm1")
 LINEAR, EXP, EXPM1 = range(3)
+
+# The table of the logistic function for word vectors: up to this logit, so many places to 1.
+SIGMOID_END, SIGMOID_STEPS = 16, 64

@@ -199,14 +199,26 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             )
         documents = check_documents(raw_documents)
         pattern = self._compile()
+        counts: Counter[str] = Counter()
         if self.vocabulary is None:
-            tokens = self._count(documents, pattern)
+            for document in documents:
+                counts.update(self._split(document, pattern))
+        self._learn(counts)
+        return self
+
+    def _learn(self, counts: Mapping[str, int]) -> None:
+        """Learn the vocabulary from how often each token occurs."""
+        if self.vocabulary is None:
+            tokens = self._choose(counts)
         else:
             tokens = check_vocabulary(self.vocabulary)
             self._check_reachable(tokens)
+        self._take(tokens)
+
+    def _take(self, tokens: list[str]) -> None:
+        """Take tokens, without the one for unknown, in the order of their ids."""
         self.vocabulary_ = {token: i for i, token in enumerate([UNKNOWN, *tokens])}
         self.n_tokens_ = len(self.vocabulary_)
-        return self
 
     def transform(self, raw_documents: Iterable[str]) -> NDArray[np.object_]:
         """Turn texts into sequences of tokens.
@@ -360,19 +372,15 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         # A pattern or a group that can be empty finds "" between the tokens.
         return list(filter(None, pattern.findall(document)))
 
-    def _count(
-        self, documents: list[str | list[str]], pattern: re.Pattern[str] | None
-    ) -> list[str]:
+    def _choose(self, counts: Mapping[str, int]) -> list[str]:
         """Return the tokens that are frequent enough, in the order of their ids."""
-        counts: Counter[str] = Counter()
-        for document in documents:
-            counts.update(self._split(document, pattern))
-        counts.pop(UNKNOWN, None)  # has its id already
-        frequent = [token for token, count in counts.items() if count >= self.min_count]
+        # "<unknown>" has its id already
+        found = {token: count for token, count in counts.items() if token != UNKNOWN}
+        frequent = [token for token, count in found.items() if count >= self.min_count]
         if not frequent:
             raise ValueError(
                 f"Empty vocabulary: no token occurs min_count={self.min_count} times or more."
-                if counts
+                if found
                 else "Empty vocabulary: no text of raw_documents has a token."
             )
         frequent.sort(key=lambda token: (-counts[token], token))
@@ -396,14 +404,14 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
                     warnings.warn(
                         f"vocabulary has the token {token!r}, which no text has in the normal form "
                         f"{self.normalize!r}. Normalize the tokens, or set normalize=None.",
-                        stacklevel=4,
+                        stacklevel=5,
                     )
                     break
         if self.lowercase and any(token != token.lower() for token in tokens):
             warnings.warn(
                 "Upper case characters found in vocabulary while 'lowercase' is True. These "
                 "entries will not be matched with any documents.",
-                stacklevel=4,  # the caller of `fit`, which scikit-learn wraps
+                stacklevel=5,  # the caller of `fit`, which scikit-learn wraps
             )
 
     def __sklearn_tags__(self) -> Any:

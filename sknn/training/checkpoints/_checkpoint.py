@@ -43,6 +43,8 @@ class Checkpoint:
         copy_estimator: Callable[[Training], Any],
         *,
         n_together: int = 1,  # fits at the same time, each with a checkpoint
+        progress_of: Callable[[Any], dict[str, Any]] = progress_of,
+        put_back: Callable[[Any, dict[str, Any]], None] = put_back,
     ) -> None:
         self.path = Path(folder, CHECKPOINT_FILE).expanduser()
         self.fit = fit
@@ -50,6 +52,7 @@ class Checkpoint:
         self.is_complete = False
         self._interval = 60 * minutes
         self._n_together = n_together
+        self._progress_of, self._put_back = progress_of, put_back
         self._begun = self._last_write = time.monotonic()
         self._seconds = 0.0  # that writing has taken
         self._progress: dict[str, Any] | None = None
@@ -110,7 +113,7 @@ class Checkpoint:
             self.write(training)
             return
         try:
-            put_back(training, progress)
+            self._put_back(training, progress)
         except (
             ArithmeticError,
             AttributeError,
@@ -140,7 +143,7 @@ class Checkpoint:
             parts = {
                 "estimator": self.copy_estimator(training),
                 "fit": self.fit,
-                "progress": progress_of(training),
+                "progress": self._progress_of(training),
             }
             write_parts(self.path, parts, kind=KIND)
         self._last_write = time.monotonic()

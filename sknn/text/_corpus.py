@@ -1,0 +1,88 @@
+"""Texts as one array of the ids of their words."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from ._tokenizer import Tokenizer
+
+# Longer texts are cut; words on both sides of a cut are not seen together.
+LONGEST_PIECE = 10_000
+
+
+@dataclass
+class Corpus:
+    """The known words of texts, one text after the other."""
+
+    tokens: np.ndarray  # int32 (n,), ids from 1 on
+    ends: np.ndarray  # int64 (n_texts + 1,), where each text begins and ends
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return len(self.tokens)
+
+    def pieces(self) -> np.ndarray:
+        """Return where each piece of at most LONGEST_PIECE words begins and ends, int64."""
+        lengths = np.diff(self.ends)
+        if len(lengths) == 0 or lengths.max() <= LONGEST_PIECE:
+            return self.ends
+        parts = [
+            np.arange(start, stop, LONGEST_PIECE)
+            for start, stop in zip(self.ends[:-1], self.ends[1:], strict=True)
+        ]
+        return np.concatenate([*parts, self.ends[-1:]]).astype(np.int64)
+
+
+def learn_corpus(
+    documents: Sequence[str | list[str]], tokenizer: Tokenizer
+) -> tuple[Corpus, np.ndarray]:
+    """Fit the tokenizer to texts; return their words, and how often each token occurs (n_tokens,).
+
+    The texts are split once, with ids in the order in which words come, which then become those of
+    the vocabulary.
+    """
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    tokens, ends = _encode(documents, tokenizer, numbers.__getitem__)
+    counts = np.bincount(tokens, minlength=len(numbers))
+    tokenizer._learn(dict(zip(numbers, counts.tolist(), strict=True)))
+    vocabulary = tokenizer.vocabulary_
+    ids = np.fromiter(map(vocabulary.get, numbers, repeat(0)), np.int32, len(numbers))
+    corpus = _known(ids[tokens] if len(tokens) else tokens, ends)
+    return corpus, np.bincount(corpus.tokens, minlength=tokenizer.n_tokens_)
+
+
+def encode_corpus(documents: Sequence[str | list[str]], tokenizer: Tokenizer) -> Corpus:
+    """Return the words of texts that a fitted tokenizer knows."""
+    get = tokenizer.vocabulary_.get
+    return _known(*_encode(documents, tokenizer, lambda token: get(token, 0)))
+
+
+def _encode(
+    documents: Sequence[str | list[str]], tokenizer: Tokenizer, number: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each token, int32 (n,), and where texts end."""
+    pattern = tokenizer._compile()
+    numbers = array("i")
+    ends = np.zeros(len(documents) + 1, np.int64)
+    for i, document in enumerate(documents):
+        tokens = tokenizer._split(document, pattern)[: tokenizer.max_length]
+        numbers.extend(map(number, tokens))
+        ends[i + 1] = len(numbers)
+    return np.frombuffer(numbers, np.int32) if numbers else np.empty(0, np.int32), ends
+
+
+def _known(tokens: np.ndarray, ends: np.ndarray) -> Corpus:
+    """Leave out unknown tokens, so that the words around them are neighbours."""
+    is_known = tokens > 0
+    if is_known.all():
+        return Corpus(tokens, ends)
+    before = np.concatenate([[0], np.cumsum(is_known)])
+    return Corpus(tokens[is_known], before[ends])

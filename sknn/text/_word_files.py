@@ -1,0 +1,182 @@
+"""Word vectors in the files of word2vec and GloVe."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from sknn.storage import atomic_write
+
+from ._checks import UNKNOWN
+
+# Longest word of a file, and longest first line: beyond it is another kind of file.
+LONGEST_WORD, LONGEST_HEADER = 2**16, 2**10
+
+# Most numbers that memory is taken for before they have been read.
+NUMBERS_AT_ONCE = 2**24
+
+
+def write_vectors(
+    path: str | os.PathLike[str],
+    words: Sequence[str],
+    vectors: np.ndarray,  # float32 (n_words, size)
+    *,
+    has_header: bool,
+    binary: bool,
+) -> None:
+    """Write words and their vectors: a line for each, or its bytes."""
+    for word in words:
+        if (
+            not word
+            or any(sign in word for sign in " \n")
+            or (not binary and word.split() != [word])
+        ):
+            raise ValueError(
+                f"The word {word!r} has white space in it (or nothing), which these files cannot "
+                "tell from the space between a word and its numbers. Use sknn.save instead, or "
+                "tokens without spaces."
+            )
+    with atomic_write(path) as file:
+        if has_header:
+            file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
+        for word, vector in zip(words, vectors, strict=True):
+            if binary:
+                file.write(word.encode() + b" " + vector.astype("<f4").tobytes())
+            else:
+                # the shortest decimals from which each number of 32 bits comes back
+                file.write(f"{word} {' '.join(map(str, vector))}\n".encode())
+
+
+def read_word2vec(
+    path: str | os.PathLike[str], *, binary: bool, limit: int | None
+) -> tuple[list[str], np.ndarray]:
+    """Return the words of a file of word2vec's, and their vectors float32 (n_words, size)."""
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        n_words, size = _read_header(file, name)
+        wanted = n_words if limit is None else min(limit, n_words)
+        records = _binary_records(file, name, size) if binary else _lines(file, name, size, 2)
+        words, vectors = _collect(records, wanted, size, name)
+    if len(words) < wanted:
+        raise ValueError(
+            f"{name} is cut off: its first line says {n_words} words, and there are {len(words)}. "
+            "Download or write it again."
+        )
+    return words, vectors
+
+
+def read_glove(path: str | os.PathLike[str], *, limit: int | None) -> tuple[list[str], np.ndarray]:
+    """Return the words of a file of GloVe's, and their vectors float32 (n_words, size)."""
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        first = file.readline(LONGEST_WORD).split()
+        if len(first) == 2 and all(part.isdigit() for part in first):
+            raise ValueError(
+                f"{name} begins with a number of words and of dimensions: it is a file of "
+                "word2vec's; read it with WordEmbedding.from_word2vec."
+            )
+        if len(first) < 2:
+            raise ValueError(_not_a_line(name, 1))
+        size = len(first) - 1
+        file.seek(0)
+        return _collect(_lines(file, name, size, 1), limit, size, name)
+
+
+def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
+    parts = file.readline(LONGEST_HEADER).split()
+    if len(parts) != 2 or not all(part.isdigit() for part in parts) or b"0" in parts:
+        raise ValueError(
+            f"{name} is no file of word2vec's: its first line must have two numbers, of words and "
+            "of dimensions. Files of GloVe's have no such line: read them with "
+            "WordEmbedding.from_glove. Unpack compressed files first."
+        )
+    return int(parts[0]), int(parts[1])
+
+
+def _collect(
+    records: Iterator[tuple[str, np.ndarray]], wanted: int | None, size: int, name: str
+) -> tuple[list[str], np.ndarray]:
+    """Return up to so many records, each word once; the vectors grow as they come."""
+    n_rows = max(1, NUMBERS_AT_ONCE // size)
+    vectors = np.empty((n_rows if wanted is None else min(wanted, n_rows), size), np.float32)
+    places: dict[str, int] = {}
+    n_left_out = 0
+    for n, (word, vector) in enumerate(records, 1):
+        if word in places or word == UNKNOWN:
+            n_left_out += 1
+        else:
+            if len(places) == len(vectors):
+                rows = 2 * len(vectors) if wanted is None else min(wanted, 2 * len(vectors))
+                vectors.resize((rows, size), refcheck=False)
+            vectors[len(places)] = vector
+            places[word] = len(places)
+        if n == wanted:
+            break
+    if not places:
+        raise ValueError(f"{name} has no word.")
+    if not np.isfinite(vectors[: len(places)]).all():
+        raise ValueError(
+            f"{name} has numbers that are not finite; it is damaged, or binary= is not what it is."
+        )
+    if n_left_out:
+        warnings.warn(
+            f"{name} has {n_left_out} word(s) a second time, or {UNKNOWN!r}, which stands for "
+            "unknown words; these vectors are left out.",
+            stacklevel=4,
+        )
+    return list(places), vectors[: len(places)].copy()
+
+
+def _lines(file: BinaryIO, name: str, size: int, number: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Go through lines of a word and its numbers; the word may have spaces in it."""
+    longest = LONGEST_WORD + 64 * size
+    while line := file.readline(longest):
+        parts = line.rstrip().rsplit(b" ", size)
+        if len(parts) != size + 1:
+            raise ValueError(_not_a_line(name, number))
+        try:
+            word, vector = parts[0].decode(), np.array(parts[1:], np.float32)
+        except ValueError as error:
+            raise ValueError(_not_a_line(name, number)) from error
+        yield word, vector
+        number += 1
+
+
+def _binary_records(file: BinaryIO, name: str, size: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Go through words, each with a space and the bytes of its numbers behind it."""
+    buffer, end = b"", False
+    while True:
+        buffer = buffer.lstrip(b"\n")  # word2vec's own program ends each record with one
+        while not end and len(buffer) < LONGEST_WORD + 4 * size:
+            block = file.read(2**20)
+            buffer, end = buffer + block, not block
+            buffer = buffer.lstrip(b"\n")
+        if not buffer:
+            return
+        place = buffer.find(b" ")
+        stop = place + 1 + 4 * size
+        if place < 0 or len(buffer) < stop:
+            raise ValueError(
+                f"{name} is cut off, or no binary file of word2vec's: pass binary=False if it is "
+                "one of text."
+            )
+        try:
+            word = buffer[:place].decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name} has a word that is not UTF-8, {buffer[:place][:60]!r}; it is damaged, or "
+                "no binary file of word2vec's."
+            ) from error
+        yield word, np.frombuffer(buffer[place + 1 : stop], "<f4")
+        buffer = buffer[stop:]
+
+
+def _not_a_line(name: str, number: int) -> str:
+    return (
+        f"{name}, line {number}, is not a word and its numbers, as many as before. If the file is "
+        "a binary one of word2vec's, read it with WordEmbedding.from_word2vec(path, binary=True)."
+    )

@@ -1,0 +1,151 @@
+"""Word vectors learn by compiled functions, in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sknn.compiled import places as at
+from sknn.compiled import words
+
+from ._corpus import Corpus
+from ._noise import SCALE, alias_table, kept_shares, noise_probabilities
+
+# Words, or counts, that a thread learns from in one go, with one learning rate.
+PART = 10_000
+
+
+@dataclass
+class Pairs:
+    """GloVe's counts in random order."""
+
+    rows: np.ndarray  # int32 (n,)
+    columns: np.ndarray  # int32 (n,)
+    counts: np.ndarray  # float32 (n,)
+
+
+def seeds(random: np.random.RandomState, n: int) -> np.ndarray:
+    """Return the states of n generators, uint64 (n, 1), none of them 0."""
+    return random.randint(1, 2**63 - 1, size=(n, 1), dtype=np.int64).astype(np.uint64)
+
+
+def take_over(there: dict[str, np.ndarray], here: dict[str, np.ndarray]) -> None:
+    """Copy arrays of a file into those of the same names."""
+    for name, array in here.items():
+        if there[name].shape != array.shape or there[name].dtype != array.dtype:
+            raise ValueError(f"{name} of shape {there[name].shape}, not {array.shape}")
+        array[:] = there[name]
+
+
+def sigmoid_table() -> np.ndarray:
+    """Return the logistic function as compiled functions look it up, float32."""
+    n = at.SIGMOID_END * at.SIGMOID_STEPS
+    logits = np.arange(-n, n + 1) / at.SIGMOID_STEPS
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+class SamplingLoop:
+    """Skip-gram or CBOW with negative sampling."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        counts: np.ndarray,  # (n_tokens,)
+        vectors: tuple[np.ndarray, np.ndarray],  # inputs and outputs, float32 (n_tokens, size)
+        random: np.random.RandomState,
+        *,
+        is_cbow: bool,
+        window: int,
+        negative: int,
+        subsample: float,
+        n_workers: int,
+    ) -> None:
+        self._functions = words()
+        self._inputs, self._outputs = vectors
+        self._tokens, self._ends = corpus.tokens, corpus.pieces()
+        # a part ends with the first piece that fills it
+        n_full = self._ends // PART
+        self._parts = np.append(np.flatnonzero(np.diff(n_full)) + 1, len(self._ends) - 1)
+        self._parts = np.unique(np.append(self._parts, 0))
+        self.n_parts = len(self._parts) - 1
+        self.n_workers = n_workers
+        self.sums = np.zeros((n_workers, 2))
+        self._states = seeds(random, n_workers)
+        keep = np.minimum(kept_shares(counts, subsample) * SCALE, SCALE - 1).astype(np.uint32)
+        cuts, others = alias_table(noise_probabilities(counts))
+        logits = (
+            np.arange(2 * at.SIGMOID_END * at.SIGMOID_STEPS + 1) / at.SIGMOID_STEPS - at.SIGMOID_END
+        )
+        self._tables = keep, cuts, others, (1 / (1 + np.exp(-logits))).astype(np.float32)
+        self._settings = is_cbow, np.int64(window), np.int64(negative)
+        longest = int(np.diff(self._ends).max(initial=1))
+        size = self._inputs.shape[1]
+        self._memory = [
+            (
+                np.empty(longest, np.int32),
+                np.empty((2, size), np.float32),
+                np.empty(negative + 1, np.int64),
+                np.empty(negative + 1, np.float32),
+            )
+            for _ in range(n_workers)
+        ]
+
+    def learn(self, part: int, worker: int, rate: float) -> None:
+        """Learn from the words of a part."""
+        is_cbow, window, negative = self._settings
+        first, last = self._parts[part], self._parts[part + 1]
+        self._functions.learn_words(
+            is_cbow, self._tokens, self._ends, first, last, *self._tables, self._inputs,
+            self._outputs, np.float32(rate), window, negative, self._states[worker],
+            *self._memory[worker], self.sums[worker],
+        )  # fmt: skip
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return vectors and states."""
+        return {"inputs": self._inputs, "outputs": self._outputs, "states": self._states}
+
+    def put_back(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take them over."""
+        take_over(arrays, self.arrays())
+
+
+class CountLoop:
+    """GloVe."""
+
+    n_workers: int
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        vectors: tuple[np.ndarray, np.ndarray],  # with biases, float32 (n_tokens, size + 1)
+        *,
+        x_max: float,
+        power: float,
+        n_workers: int,
+    ) -> None:
+        self._functions = words()
+        self._pairs = pairs
+        self._arrays = [*vectors, *(np.ones_like(each) for each in vectors)]
+        self._weights = np.float32(x_max), np.float32(power)
+        self.n_parts = -(-len(pairs.rows) // PART)
+        self.n_workers = n_workers
+        self.sums = np.zeros((n_workers, 2))
+
+    def learn(self, part: int, worker: int, rate: float) -> None:
+        """Learn from a part of the counts."""
+        pairs = self._pairs
+        first, last = part * PART, min((part + 1) * PART, len(pairs.rows))
+        self._functions.fit_counts(
+            pairs.rows, pairs.columns, pairs.counts, first, last, *self._weights, np.float32(rate),
+            *self._arrays, self.sums[worker],
+        )  # fmt: skip
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return vectors and sums of squared gradients."""
+        names = ("inputs", "outputs", "input_squares", "output_squares")
+        return dict(zip(names, self._arrays, strict=True))
+
+    def put_back(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take them over."""
+        take_over(arrays, self.arrays())
