@@ -15,7 +15,11 @@ from ._word_loops import Pairs
 PART = 2**17
 
 # Steps that are taken at once, each from the vectors before all of them.
-BATCH = 2**11
+BATCH = 2**12
+
+# A word that more steps of a batch are about moves by so many times their mean: their sum is too
+# far for the vectors that they were computed from.
+MOST_STEPS = 32
 
 
 class Batches:
@@ -150,11 +154,18 @@ def step_words(
     slopes = rate * signs * torch.sigmoid(-signs * logits) * counts
     change = torch.einsum("nk,nkd->nd", slopes, rows)
     changes = slopes.unsqueeze(2) * x.unsqueeze(1)
-    outputs.index_add_(0, words.flatten(), changes.flatten(0, 1))
+    _add_steps(outputs, words.flatten(), changes.flatten(0, 1), counts.flatten())
     # as word2vec does, each word takes all of the step, and not its share
     spread = change.unsqueeze(1) * is_there.unsqueeze(2)
-    inputs.index_add_(0, contexts.flatten(), spread.flatten(0, 1))
+    _add_steps(inputs, contexts.flatten(), spread.flatten(0, 1), is_there.flatten())
     return loss
+
+
+def _add_steps(vectors: Tensor, words: Tensor, steps: Tensor, counts: Tensor) -> None:
+    """Add steps (n, size) to the vectors of words (n,); those with a count of 0 are none."""
+    times = vectors.new_zeros(len(vectors)).index_add_(0, words, counts)
+    shares = (MOST_STEPS / times).clamp(max=1)
+    vectors.index_add_(0, words, steps * shares[words].unsqueeze(1))
 
 
 class CountBatches(Batches):

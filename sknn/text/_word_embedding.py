@@ -114,7 +114,7 @@ class WordEmbedding(WordVectors, WordParameters):
     >>> texts = ["red wine and white wine", "white bread and brown bread"] * 100
     >>> words = WordEmbedding(vector_size=8, min_count=1, random_state=0).fit(texts)
     >>> words.vectors_.shape
-    (8, 8)
+    (7, 8)
     >>> words.transform(["white wine", "brown bread"]).shape
     (2, 8)
     >>> len(words.most_similar("wine", n=3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -108,10 +107,9 @@ class WordTraining:
     def _end_epoch(self, rate: float) -> None:
         loss_sum, n = self.learner.sums.sum(axis=0)
         loss = loss_sum / n if n else 0.0
-        if not math.isfinite(loss):
+        if not all(np.isfinite(array).all() for array in self.learner.arrays().values()):
             raise DivergenceError(
-                "The loss of the word vectors is no longer finite; use a smaller "
-                "learning_rate_init."
+                "The word vectors are no longer finite; use a smaller learning_rate_init."
             )
         self.learner.sums[:] = 0
         self.this_epoch = {
@@ -137,17 +135,16 @@ class WordTraining:
 
     def _work(self, worker: int) -> None:
         """Learn from one part after the other, until there is none, or it is time to look up."""
-        while True:
-            if self.is_halted:
-                raise Interrupted
+        while not self.is_halted:
             with self._lock:
                 part, rate = self.next_part, self._rate()
                 if part == self.learner.n_parts:
                     return
-                if self.should_stop() or self._is_checkpoint_due():
-                    return
                 self.next_part += 1
             self.learner.learn(part, worker, rate)
+            if self.should_stop() or self._is_checkpoint_due():
+                return
+        raise Interrupted
 
     def _halt(self) -> None:
         self.is_halted = True

@@ -1,0 +1,327 @@
+"""Word vectors: what is learned, what they answer, and how fits end."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import sknn
+from sknn.text import Tokenizer, WordEmbedding
+from sknn.text import _word_embedding as module
+from sknn.text._word_loops import SamplingLoop
+
+METHODS = ["skipgram", "cbow", "glove"]
+
+
+def topics(n: int = 300, seed: int = 0) -> list[list[str]]:
+    """Return texts, each with words of one of two topics and words that all have."""
+    rng = np.random.default_rng(seed)
+    themes = [["cat", "dog", "cow", "pig", "hen"], ["car", "bus", "van", "tram", "bike"]]
+    common = ["the", "a", "of"]
+    return [list(rng.choice(themes[i % 2] + common, size=12)) for i in range(n)]
+
+
+def make(method: str = "skipgram", **arguments: Any) -> WordEmbedding:
+    arguments = {
+        "vector_size": 8, "min_count": 1, "subsample": 0, "max_iter": 10, "random_state": 0,
+        "learning_rate_init": 0.05,
+    } | arguments  # fmt: skip
+    return WordEmbedding(method, **arguments)
+
+
+@pytest.fixture(scope="module")
+def words() -> WordEmbedding:
+    return make().fit(topics())
+
+
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_available", lambda: False)
+
+
+# ------------------------------------------------------------------------------------- learning
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_words_of_a_topic_become_neighbours(
+    method: str, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_compiled:
+        without_numba(monkeypatch)
+    words = make(method, learning_rate_init=0.1, max_iter=20).fit(topics())
+    assert {word for word, _ in words.most_similar("cat", 4)} == {"dog", "cow", "pig", "hen"}
+    assert {word for word, _ in words.most_similar("bus", 4)} == {"car", "van", "tram", "bike"}
+    assert words.n_iter_ == 20
+    assert words.vectors_.dtype == np.float32
+    assert_array_equal(words.vectors_[0], 0)
+
+
+def test_ids_are_the_tokenizers(words: WordEmbedding) -> None:
+    texts = topics()
+    tokenizer = Tokenizer(lowercase=True).fit(texts)
+    assert words.vocabulary_ == tokenizer.vocabulary_ == words.tokenizer_.vocabulary_
+    counted = {word: sum(text.count(word) for text in texts) for word in words.vocabulary_}
+    assert_array_equal(words.counts_, list(counted.values()))
+
+
+def test_texts_and_lists_of_their_words_are_the_same() -> None:
+    texts = [" ".join(words) for words in topics(20)]
+    by_text, by_list = make().fit(texts), make().fit(iter(topics(20)))
+    assert_array_equal(by_text.vectors_, by_list.vectors_)
+
+
+def test_min_count_is_that_of_the_vectors() -> None:
+    tokenizer = Tokenizer(analyzer="char", min_count=1)
+    words = make(min_count=3, tokenizer=tokenizer).fit(["aaab", "bbcc"])
+    assert list(words.vocabulary_) == ["<unknown>", "a", "b"]
+    assert tokenizer.min_count == 1 and not hasattr(tokenizer, "vocabulary_")
+    with pytest.raises(ValueError, match="no token occurs min_count=5 times"):
+        make(min_count=5).fit(["a b", "a"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_thread_is_reproducible_and_two_learn_as_well(method: str) -> None:
+    one, again = (make(method).fit(topics(60)) for _ in range(2))
+    assert_array_equal(one.vectors_, again.vectors_)
+    other = make(method, random_state=1).fit(topics(60))
+    assert np.abs(one.vectors_ - other.vectors_).max() > 1e-3
+    two = make(method, n_jobs=2, learning_rate_init=0.1, max_iter=20).fit(topics())
+    assert {word for word, _ in two.most_similar("cat", 4)} == {"dog", "cow", "pig", "hen"}
+
+
+@pytest.mark.parametrize("method", ["skipgram", "cbow"])
+def test_partial_fit_goes_on_with_the_same_words(method: str) -> None:
+    words = make(method).partial_fit(topics(60))
+    first, counts = words.vectors_.copy(), words.counts_.copy()
+    words.partial_fit([["cat", "dog", "zebra"]])
+    assert "zebra" not in words.vocabulary_
+    assert words.counts_.sum() == counts.sum() + 2
+    assert np.abs(words.vectors_ - first).max() > 0
+    assert words.n_iter_ == 2
+    words.set_params(vector_size=9)
+    with pytest.raises(ValueError, match="vector_size=9, but the vectors have 8 dimensions"):
+        words.partial_fit(topics(6))
+
+
+def test_glove_has_no_partial_fit() -> None:
+    assert not hasattr(make("glove"), "partial_fit")
+    assert hasattr(make("cbow"), "partial_fit")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_texts_of_one_word_teach_nothing(method: str) -> None:
+    words = make(method).fit([["a"], ["b"], []])
+    assert words.loss_curve_ == [0.0] * 10
+
+
+def test_progress_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    make(max_iter=2, verbose=True).fit(topics(6))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["Iteration 1/2", "Iteration 2/2"]
+    make(max_iter=2, verbose="bar").fit(topics(6))
+    assert "2/2 epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_rate_that_is_too_large_is_named(method: str) -> None:
+    words = make(method, learning_rate_init=1e38)
+    with pytest.raises(ValueError, match="no longer finite; use a smaller learning_rate_init"):
+        words.fit(topics(60))
+    assert not hasattr(words, "vectors_")
+
+
+# ------------------------------------------------------------------------ interrupts, checkpoints
+
+
+class Interrupt:
+    """Stands for Ctrl-C after so many parts of the corpus."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+        self.n_left, self.learn = after, SamplingLoop.learn
+        monkeypatch.setattr(SamplingLoop, "learn", lambda *each: self(*each))
+        monkeypatch.setattr("sknn.text._word_loops.PART", 100)
+
+    def __call__(self, *arguments: Any) -> None:
+        if self.n_left == 0:
+            raise KeyboardInterrupt
+        self.n_left -= 1
+        self.learn(*arguments)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupt_leaves_what_has_been_learned(
+    n_jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Interrupt(monkeypatch, 12)
+    words = make(n_jobs=n_jobs)
+    with pytest.raises(KeyboardInterrupt):
+        words.fit(topics(60))
+    assert words.n_iter_ == 1
+    assert words.transform([["cat"]]).shape == (1, 8)
+
+
+@pytest.mark.parametrize("method", ["skipgram", "cbow"])
+def test_an_interrupted_fit_goes_on(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sknn.text._word_loops.PART", 100)
+    whole = make(method).fit(topics(60))
+    arguments = {"checkpoint": tmp_path, "checkpoint_minutes": 1e-9}
+    interrupt = Interrupt(monkeypatch, 12)
+    with pytest.raises(KeyboardInterrupt):
+        make(method, **arguments).fit(topics(60))
+    assert sknn.load(tmp_path / "checkpoint.sknn").n_iter_ == 1
+    interrupt.n_left = 1000
+    resumed = make(method, **arguments).fit(topics(60))
+    assert 0 < 1000 - interrupt.n_left < 75
+    assert_array_equal(resumed.vectors_, whole.vectors_)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    interrupt.n_left = 0  # one that is over is found so
+    over = make(method, **arguments).fit(topics(60))
+    assert_array_equal(over.vectors_, whole.vectors_)
+    with pytest.raises(ValueError, match="other data"):
+        make(method, **arguments).fit(topics(61))
+    with pytest.raises(ValueError, match="window=5 there and 3 here"):
+        make(method, window=3, **arguments).fit(topics(60))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_epochs_go_on(
+    method: str, is_compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_compiled:
+        without_numba(monkeypatch)
+    whole = make(method, max_iter=4).fit(topics(60))
+
+    def end_after_two(training: Any, checkpoint: Any = module.Checkpoint.after_epoch) -> None:
+        checkpoint(training.checkpoint, training)
+        if training.n_epochs_run == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Checkpoint, "after_epoch", lambda _, training: end_after_two(training))
+        with pytest.raises(KeyboardInterrupt):
+            make(method, max_iter=4, checkpoint=tmp_path).fit(topics(60))
+    resumed = make(method, max_iter=4, checkpoint=tmp_path).fit(topics(60))
+    assert_array_equal(resumed.vectors_, whole.vectors_)
+    assert [epoch["epoch"] for epoch in resumed.history_] == [1, 2, 3, 4]
+
+
+# ------------------------------------------------------------------------------------- answers
+
+
+def test_texts_become_means(words: WordEmbedding) -> None:
+    ids, vectors = words.vocabulary_, words.vectors_.astype(np.float64)
+    X = words.transform(["the cat", "The bus of zebras and cats", ["dog", "dog", "bus"]])
+    expected = [
+        vectors[[ids["the"], ids["cat"]]].mean(0),
+        vectors[[ids["the"], ids["bus"], ids["of"]]].mean(0),
+        vectors[[ids["dog"], ids["dog"], ids["bus"]]].mean(0),
+    ]
+    assert X.dtype == np.float32
+    assert_allclose(X, expected, atol=1e-6)
+
+
+def test_texts_without_known_words_are_zeros_with_one_warning(words: WordEmbedding) -> None:
+    with pytest.warns(UserWarning, match="2 of 3 texts have no word") as caught:
+        X = words.transform(["zebra", "cat", ""])
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert_array_equal(X[[0, 2]], 0)
+    assert np.abs(X[1]).max() > 0
+
+
+def test_neighbours_are_those_of_the_cosines(words: WordEmbedding) -> None:
+    vectors = words.vectors_[1:].astype(np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    names, place = list(words.vocabulary_)[1:], words.vocabulary_["cat"] - 1
+    cosines = unit @ unit[place]
+    order = [i for i in np.argsort(-cosines) if i != place]
+    found = words.most_similar("Cat", n=100)
+    assert [word for word, _ in found] == [names[i] for i in order]
+    assert_allclose([cosine for _, cosine in found], cosines[order], atol=1e-6)
+    assert words.most_similar(words.vectors_[place + 1].tolist(), 1)[0][0] == "cat"
+    dog = names.index("dog")
+    assert words.similarity("cat", "dog") == pytest.approx(cosines[dog], abs=1e-6)
+
+
+def test_an_analogy_is_a_sum_of_unit_vectors() -> None:
+    words = make()._of(
+        ["man", "king", "woman", "queen", "car"],
+        np.array([[2, 0, 0], [2, 2, 0], [0, 0, 1], [0, 3, 3], [-1, 0, 0]], np.float32),
+        None,
+    )
+    (best, cosine), *_ = words.analogy("man", "king", "woman", n=2)
+    assert best == "queen"
+    wanted = np.array([1, 1, 0]) / np.sqrt(2) - [1, 0, 0] + [0, 0, 1]
+    expected = wanted @ [0, 1, 1] / np.sqrt(2) / np.linalg.norm(wanted)
+    assert cosine == pytest.approx(expected, abs=1e-6)
+    assert {word for word, _ in words.analogy("man", "king", "woman")} == {"queen", "car"}
+
+
+def test_bad_questions(words: WordEmbedding) -> None:
+    with pytest.raises(ValueError, match="no word 'zebra'"):
+        words.most_similar("zebra")
+    with pytest.raises(ValueError, match="no word '<unknown>'"):
+        words.similarity("cat", "<unknown>")
+    with pytest.raises(TypeError, match="got 3 of type int"):
+        words.similarity("cat", 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a vector of 8 numbers; got an array of shape \\(7,\\)"):
+        words.most_similar(np.ones(7))
+    with pytest.raises(ValueError, match="'n' parameter"):
+        words.most_similar("cat", n=0)
+    with pytest.raises(ValueError, match="string object received"):
+        words.transform("cat")
+
+
+# ---------------------------------------------------------------------------------- as estimator
+
+
+def test_copies_and_files(words: WordEmbedding, tmp_path: Path) -> None:
+    sknn.save(words, tmp_path / "words.sknn")
+    assert sknn.file_info(tmp_path / "words.sknn").untrusted == []
+    for copied in (sknn.load(tmp_path / "words.sknn"), pickle.loads(pickle.dumps(words))):
+        assert_array_equal(copied.vectors_, words.vectors_)
+        assert copied.most_similar("cat") == words.most_similar("cat")
+        assert copied.loss_curve_ == words.loss_curve_
+        one, other = (clone(words).fit(topics()).partial_fit(topics(6)) for _ in range(2))
+        assert_array_equal(one.vectors_, other.vectors_)
+    assert clone(words).get_params() == words.get_params()
+
+
+def test_before_a_classifier() -> None:
+    texts, labels = topics(), np.arange(300) % 2
+    model = make_pipeline(make(), LogisticRegression())
+    assert model.fit(texts[:200], labels[:200]).score(texts[200:], labels[200:]) > 0.95
+    assert list(model[:-1].get_feature_names_out()) == [f"wordembedding{i}" for i in range(8)]
+
+
+def test_output_as_a_table(words: WordEmbedding) -> None:
+    pytest.importorskip("pandas")
+    table = clone(words).set_output(transform="pandas").fit_transform(topics(20))
+    assert list(table.columns) == [f"wordembedding{i}" for i in range(8)]
+    assert table.shape == (20, 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"vector_size": 0}, "'vector_size' parameter"),
+        ({"method": "fasttext"}, "'method' parameter"),
+        ({"window": 0}, "'window' parameter"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"device": "meta"}, "device='meta'"),
+        ({"checkpoint": ""}, "checkpoint is an empty string"),
+    ],
+)
+def test_bad_parameters(arguments: dict[str, Any], message: str) -> None:
+    words = make().set_params(**arguments)
+    with pytest.raises(ValueError, match=message):
+        words.fit(topics(6))
+    assert not hasattr(words, "vectors_")
