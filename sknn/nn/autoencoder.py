@@ -45,6 +45,8 @@ class Corruption(NamedTuple):
 class AutoencoderNetwork(nn.Module):
     """An encoder and a decoder.
 
+    To users, codes are less a location and divided by a scale, which training does not see.
+
     Shapes
     ------
     X : (n, ...) -> (n, n_columns + n_told)
@@ -52,10 +54,14 @@ class AutoencoderNetwork(nn.Module):
         or mean and logarithm of the variance of its distribution (2 n_components).
     """
 
+    location: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         encoder: nn.Module,  # (n, ...) -> (n, n_components), twice as many if it is variational
         decoder: nn.Module,  # (n, n_components) -> (n, ...)
+        n_components: int,
         *,
         kind: str = "plain",  # or "sparse", "variational"
         noise: str = "gaussian",
@@ -67,6 +73,8 @@ class AutoencoderNetwork(nn.Module):
         self.kind = kind
         self.noise = noise
         self.noise_amount = noise_amount
+        self.register_buffer("location", torch.zeros(n_components))
+        self.register_buffer("scale", torch.ones(n_components))
 
     def forward(self, X: Tensor) -> Tensor:
         if self.training and self.noise_amount:
@@ -78,12 +86,12 @@ class AutoencoderNetwork(nn.Module):
                 drawn = torch.empty_like(mean).normal_(generator=generator_on(X.device))
                 code = mean + (0.5 * log_variance).exp() * drawn
             return torch.cat([self.decode(code), mean, log_variance], 1)
-        code = self.encode(X)
+        code = self.code(X)
         decoded = self.decode(code)
         return torch.cat([decoded, code], 1) if self.kind == "sparse" else decoded
 
-    def encode(self, X: Tensor) -> Tensor:
-        """Return codes (n, n_components), the means of their distributions."""
+    def code(self, X: Tensor) -> Tensor:
+        """Return what the decoder reads (n, n_components), the means of its distributions."""
         if self.kind == "variational":
             return self.distribution(X)[0]
         code = self.encoder(X)
@@ -100,7 +108,7 @@ class AutoencoderNetwork(nn.Module):
 
 
 class CodesOf(nn.Module):
-    """The codes of an autoencoder.
+    """The codes of an autoencoder, as users get them.
 
     Shapes
     ------
@@ -112,11 +120,12 @@ class CodesOf(nn.Module):
         self.network = network
 
     def forward(self, X: Tensor) -> Tensor:
-        return self.network.encode(X)
+        network = self.network
+        return (network.code(X) - network.location) / network.scale
 
 
 class ReconstructionsOf(nn.Module):
-    """What an autoencoder makes of codes.
+    """What an autoencoder makes of codes that users have.
 
     Shapes
     ------
@@ -128,7 +137,8 @@ class ReconstructionsOf(nn.Module):
         self.network = network
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.network.decode(codes)
+        network = self.network
+        return network.decode(codes * network.scale + network.location)
 
 
 def dense_coders(

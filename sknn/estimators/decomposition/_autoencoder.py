@@ -18,8 +18,8 @@ from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER, validated
 from sknn.data import DenseRows, in_float_type
 from sknn.estimators._checks import check_weights
 from sknn.estimators._inputs import array_like
-from sknn.nn import CodesOf, ReconstructionsOf, first_parameter
-from sknn.training import predict_outputs, rows_at_once
+from sknn.nn import AutoencoderNetwork, CodesOf, ReconstructionsOf, first_parameter
+from sknn.training import Training, forward, predict_outputs, rows_at_once
 
 from ._family import AutoencoderEstimator
 
@@ -112,6 +112,30 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def _conclude(self, training: Training) -> None:
+        """Find the units of codes, also where training was interrupted."""
+        super()._conclude(training)
+        kind, network = self.code_penalty[0], training.module
+        assert isinstance(network, AutoencoderNetwork)
+        if kind == "variational":  # close to 0 and 1 as they are
+            return
+        with torch.no_grad():
+            network.location.zero_()
+            network.scale.fill_(1)
+        codes, weights = self._of_training(
+            training, lambda batch: forward(CodesOf(network), batch, self._compute_dtype)
+        )
+        if not np.isfinite(codes).all():  # of a training that has diverged, which says so
+            return
+        mean = np.average(codes, axis=0, weights=weights)
+        deviation = np.sqrt(np.average((codes - mean) ** 2, axis=0, weights=weights))
+        deviation[~(deviation > 0)] = 1.0
+        if kind == "sparse":  # whose zeros stay
+            mean = np.zeros_like(mean)
+        with torch.no_grad():
+            network.location.copy_(torch.from_numpy(mean))
+            network.scale.copy_(torch.from_numpy(deviation))
+
     @property
     def _n_features_out(self) -> int:
         """Number of columns that `transform` returns."""
@@ -119,6 +143,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of samples; with `variational` the means of their distributions.
+
+        Of the samples that it was fitted to, components have a mean of 0 and a standard deviation
+        of 1; those of sparse codes are divided by it alone, and those of variational ones are as
+        they are.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER
-from sknn.data import dense_rows, in_parts
+from sknn.data import Inputs, dense_rows, in_parts
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
@@ -39,7 +39,7 @@ from sknn.nn import (
     first_parameter,
     trace_layers,
 )
-from sknn.training import Work, forward, rows_at_once
+from sknn.training import Training, Work, forward, rows_at_once
 
 from ._format import ReconstructedFormat
 from ._targets import ReconstructionTargets
@@ -334,7 +334,12 @@ class AutoencoderEstimator(NeuralEstimator):
         n_codes = self.n_components_ * (2 if kind == "variational" else 1)
         encoder, decoder = self._build_coders(n_codes, random_state, dtype)
         network = AutoencoderNetwork(
-            encoder, decoder, kind=kind, noise=self.noise, noise_amount=float(self.noise_amount)
+            encoder,
+            decoder,
+            self.n_components_,
+            kind=kind,
+            noise=self.noise,
+            noise_amount=float(self.noise_amount),
         )
         if self.encoder is not None or self.decoder is not None:
             self._try_coders(network, n_codes, dtype)
@@ -464,6 +469,22 @@ class AutoencoderEstimator(NeuralEstimator):
                     samples = dense_rows(batch).flatten(1)
                     found.append(measure(outputs, samples).cpu().numpy())
         return np.concatenate(found), self._answer_type(X)
+
+    def _of_training(
+        self, training: Training, measure: Callable[[Inputs], Tensor]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what `measure` finds of each sample of `fit`, held out or not, and all weights."""
+        rows = training.train.rows
+        chunk = rows_at_once(self._work.layer_size, rows.device, training=True)
+        threads = self._prediction_threads(len(rows), rows.device)
+        own = self._own_defaults()
+        with own, torch.inference_mode(), threads, training.predicting():
+            batches = (
+                rows.slice(start, min(start + chunk, len(rows)))
+                for start in range(0, len(rows), chunk)
+            )
+            found = [measure(batch).cpu().numpy() for batch in batches]
+        return np.concatenate(found), training.train.all_answers()[1]
 
     def _residuals(self, outputs: Tensor, samples: Tensor) -> Tensor:
         """Return reconstructions less samples, (n, n_columns), as the network sees them."""

@@ -6,15 +6,14 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._parameters import declares_parameters, parameter
-from sknn.data import dense_rows, in_float_type
-from sknn.training import Training, forward, rows_at_once
+from sknn.data import Inputs, dense_rows, in_float_type
+from sknn.training import Training, forward
 
 from ._family import AutoencoderEstimator
 
@@ -150,17 +149,12 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     def _conclude(self, training: Training) -> None:
         """Find the offset, also where training was interrupted."""
         super()._conclude(training)
-        rows, module = training.train.rows, training.module
-        chunk = rows_at_once(self._work.layer_size, rows.device, training=True)
-        errors = []
-        threads = self._prediction_threads(len(rows), rows.device)
-        with self._own_defaults(), torch.inference_mode(), threads, training.predicting():
-            for start in range(0, len(rows), chunk):
-                batch = rows.slice(start, min(start + chunk, len(rows)))
-                outputs = forward(module, batch, self._compute_dtype)
-                errors.append(self._errors(outputs, dense_rows(batch).flatten(1)).cpu().numpy())
-        weights = training.train.all_answers()[1]
-        self.offset_ = -self._limit(np.concatenate(errors), weights)
+
+        def measure(batch: Inputs) -> Tensor:
+            outputs = forward(training.module, batch, self._compute_dtype)
+            return self._errors(outputs, dense_rows(batch).flatten(1))
+
+        self.offset_ = -self._limit(*self._of_training(training, measure))
 
     def _limit(self, errors: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the error above which a sample is an outlier, of training errors (n,)."""

@@ -281,6 +281,20 @@ def test_masking_sets_a_share_to_the_mean() -> None:
     assert_array_equal(masked[masked != 0], X[masked != 0])
 
 
+@pytest.mark.parametrize("architecture", ["dense", "conv"])
+def test_codes_are_standardized(architecture: str) -> None:
+    weights = rng.uniform(size=80)
+    autoencoder = make(architecture=architecture).fit(BYTES, sample_weight=weights)
+    codes = autoencoder.transform(BYTES)
+    mean = np.average(codes, axis=0, weights=weights)
+    assert_allclose(mean, 0, atol=1e-5)
+    assert_allclose(np.average((codes - mean) ** 2, axis=0, weights=weights), 1, rtol=1e-4)
+    # and reconstructions are those of the network
+    outputs = autoencoder._predict_outputs(BYTES)[1].numpy()
+    expected = autoencoder._format.restore(outputs, autoencoder)
+    assert np.mean(autoencoder.inverse_transform(codes) == expected) > 0.99
+
+
 def test_sparsity_empties_codes() -> None:
     shares = []
     for sparsity in (1e-3, 0.1, 1.0):
@@ -317,7 +331,8 @@ def test_encoders_and_decoders_of_users_take_the_place_of_ours() -> None:
     expected = autoencoder._format.rows(BYTES, torch.device("cpu"), torch.float32, None)
     linear = autoencoder.module_.encoder.linear
     with torch.no_grad():
-        assert_allclose(codes, linear(expected.slice(0, 80).flatten(1)), atol=1e-6)
+        raw = linear(expected.slice(0, 80).flatten(1)).numpy()
+    assert_allclose(codes, (raw - raw.mean(0)) / raw.std(0), atol=1e-5)
     made = make(decoder=lambda n_components, n_outputs: Coder((n_components,), n_outputs))
     assert make().fit(BYTES).n_parameters_ != made.fit(BYTES).n_parameters_
 
