@@ -11,6 +11,7 @@ from ._compiled import run_compiled
 from ._cuda import run_cuda
 from ._fits import run_mnist, run_small
 from ._forecasts import run_forecasts
+from ._generative import run_generative
 from ._image_defaults import run_image_defaults
 from ._image_scores import run_image_scores
 from ._images import run_images
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "forecasts-real": run_real_forecasts,
     "tabular": run_tabular,
     "tabular-intervals": run_tabular_intervals,
+    "generative": run_generative,
     "cuda": run_cuda,
 }
 
@@ -80,7 +82,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="SET",
-        help="of tabular, tabular-intervals and series-sets; default: all",
+        help="of tabular, tabular-intervals, series-sets and generative; default: all",
     )
     series = parser.add_argument_group("series-sets")
     series.add_argument(

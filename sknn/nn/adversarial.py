@@ -95,14 +95,19 @@ class AdversarialNetwork(nn.Module):
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:
-        """Move the averaged generator towards the trained one; statistics are copied."""
+        """Move weights and statistics of the averaged generator towards those of the other."""
         if self.average is None:
             return
-        averages = [parameter.detach() for parameter in self.average.parameters()]
-        present = [parameter.detach() for parameter in self.generator.parameters()]
-        torch._foreach_lerp_(averages, present, 1 - decay)
-        for mine, other in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            mine.copy_(other)
+        averages = [*self.average.parameters(), *self.average.buffers()]
+        present = [*self.generator.parameters(), *self.generator.buffers()]
+        moved, towards = [], []
+        for mine, other in zip(averages, present, strict=True):
+            if mine.is_floating_point():
+                moved.append(mine.detach())
+                towards.append(other.detach())
+            else:
+                mine.copy_(other)
+        torch._foreach_lerp_(moved, towards, 1 - decay)
 
 
 def call(network: nn.Module, inputs: Tensor, labels: Tensor | None) -> Tensor:

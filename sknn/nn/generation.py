@@ -18,9 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Conv2d, Embedding, Linear, draw_glorot
+from .layers import Conv2d, DrawsNoWeights, Embedding, Linear, draw_glorot
 
 LEAK = 0.2  # slope of leaky ReLU below 0
+
+# Channels of convolutional networks at full resolution; each half of it has twice as many.
+FILTERS, MOST_FILTERS = 32, 256
+SMALLEST_HALVED = 8  # pixels
 
 
 def with_labels(noise: Tensor, labels: Tensor | None, n_classes: int) -> Tensor:
@@ -117,71 +121,82 @@ class DenseDiscriminator(nn.Module):
         return self.judgement(self.layers(X.flatten(1)), labels)
 
 
-def halvings(height: int, width: int, smallest: int = 4) -> list[tuple[int, int]]:
+class ConvTranspose2d(DrawsNoWeights, nn.ConvTranspose2d):
+    """A transposed convolution that leaves its weights to be drawn by the network.
+
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, filters, height', width')
+    """
+
+
+def halvings(height: int, width: int) -> list[tuple[int, int]]:
     """Return the sizes that images go through, each half of the one before, rounded up."""
     sizes = [(height, width)]
-    while min(sizes[-1]) >= 2 * smallest - 1:
+    while min(sizes[-1]) >= SMALLEST_HALVED:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     return sizes
 
 
+def widths_of(n_sizes: int) -> list[int]:
+    """Return the channels of maps at so many sizes, the largest size first."""
+    return [min(FILTERS * 2**i, MOST_FILTERS) for i in range(n_sizes)]
+
+
 class ConvGenerator(nn.Module):
-    """From noise to small maps, which are doubled and convolved until they are images."""
+    """From noise to small maps, which transposed convolutions double until they are images."""
 
     def __init__(
         self,
         latent_size: int,
         shape: Sequence[int],  # channels, height, width
         n_classes: int = 0,
-        *,
-        filters: int = 32,  # at full resolution; twice as many at each half of it
     ) -> None:
         super().__init__()
         channels, height, width = shape
         self.n_classes = n_classes
         self.sizes = halvings(height, width)[::-1]
-        widths = [filters * 2**i for i in range(len(self.sizes))][::-1]
+        widths = widths_of(len(self.sizes))[::-1]
         self.first = (widths[0], *self.sizes[0])
         self.dense = Linear(latent_size + n_classes, math.prod(self.first))
+        self.norm = nn.BatchNorm2d(widths[0])
         self.stages = nn.ModuleList(
             nn.Sequential(
-                nn.BatchNorm2d(before),
+                ConvTranspose2d(before, after, 4, stride=2, padding=1),
+                nn.BatchNorm2d(after),
                 nn.ReLU(),
-                Conv2d(before, after, 3, padding=1),
             )
             for before, after in pairwise(widths)
         )
-        self.last = nn.Sequential(
-            nn.BatchNorm2d(widths[-1]), nn.ReLU(), Conv2d(widths[-1], channels, 3, padding=1)
-        )
+        self.output = Conv2d(widths[-1], channels, 3, padding=1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         maps = self.dense(with_labels(noise, labels, self.n_classes)).reshape(-1, *self.first)
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        for size, stage in zip(self.sizes[1:], self.stages, strict=True):
-            maps = stage(F.interpolate(maps, size))
-        return torch.tanh(self.last(maps))
+        maps = self.norm(maps.contiguous(memory_format=torch.channels_last)).relu()
+        for (height, width), stage in zip(self.sizes[1:], self.stages, strict=True):
+            maps = stage(maps)[:, :, :height, :width]  # an odd size was rounded up
+        return torch.tanh(self.output(maps))
 
 
 class ConvDiscriminator(nn.Module):
     """Convolutions that halve images until they are small, and a dense layer."""
 
-    def __init__(self, shape: Sequence[int], n_classes: int = 0, *, filters: int = 32) -> None:
+    def __init__(self, shape: Sequence[int], n_classes: int = 0) -> None:
         super().__init__()
         channels, height, width = shape
-        sizes = halvings(height, width)
+        n_sizes = len(halvings(height, width))
         layers: list[nn.Module] = []
-        before = channels
-        for i in range(len(sizes) - 1):
-            after = filters * 2 ** (i + 1)
+        if n_sizes == 1:  # images too small to be halved
+            layers += [Conv2d(channels, FILTERS, 3, padding=1), nn.LeakyReLU(LEAK)]
+        widths = [channels, *widths_of(n_sizes)[1:]]
+        for before, after in pairwise(widths):
             layers += [Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
-            before = after
-        layers += [Conv2d(before, before, 3, padding=1), nn.LeakyReLU(LEAK)]
+            height, width = height // 2, width // 2
         self.layers = nn.Sequential(*layers)
-        probe = self.layers.to("meta")(torch.empty(1, channels, height, width, device="meta"))
-        self.layers.to_empty(device="cpu")
-        self.judgement = Judgement(probe.numel(), n_classes)
+        self.judgement = Judgement(
+            (widths[-1] if n_sizes > 1 else FILTERS) * height * width, n_classes
+        )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, X: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -192,7 +207,7 @@ class ConvDiscriminator(nn.Module):
 def initialize(network: nn.Module, random_state: np.random.RandomState) -> None:
     """Draw initial weights of the built-in networks, uniform as Glorot's; biases become zero."""
     for layer in network.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             draw_glorot(layer.weight, random_state)
             if layer.bias is not None:
                 layer.bias.zero_()

@@ -2,3 +2,4 @@
 
 from ._adversarial import AdversarialGenerator
 from ._format import ScaledFormat
+from ._frechet import frechet_distance

@@ -157,12 +157,13 @@ class AdversarialGenerator(NeuralEstimator):
         rows and samples for "wasserstein" [2]_, else half their square at the rows (R1, [3]_).
         "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and 1 else.""",
     )
-    penalty_interval: int = parameter(
-        default=1,
-        constraints=[POSITIVE_INTEGER],
-        doc="""int
-        The penalty, which costs most of a step, is part of each so many steps, and as many times
-        as strong.""",
+    penalty_interval: Any = parameter(
+        default="auto",
+        constraints=[POSITIVE_INTEGER, StrOptions({"auto"})],
+        doc="""int or "auto"
+        The penalty, which costs as much as the rest of a step, is part of each so many steps, and
+        as many times as strong. "auto" is 8 for images with a convolutional discriminator, but 1
+        for "wasserstein" and else.""",
     )
     discriminator_steps: int = parameter(
         default=1,
@@ -350,7 +351,7 @@ class AdversarialGenerator(NeuralEstimator):
                 discriminator_rate=self.learning_rate_init if rate is None else rate,
                 discriminator_steps=int(self.discriminator_steps),
                 gradient_penalty=self._resolve_penalty(),
-                penalty_interval=int(self.penalty_interval),
+                penalty_interval=self._resolve_interval(),
                 average_decay=self._resolve_decay(),
             )
         )
@@ -361,6 +362,12 @@ class AdversarialGenerator(NeuralEstimator):
         if self.loss == "wasserstein":
             return 10.0
         return 0.0 if self.architecture == "dense" else 1.0
+
+    def _resolve_interval(self) -> int:
+        if self.penalty_interval != "auto":
+            return int(self.penalty_interval)
+        is_convolutional = isinstance(self.module_.discriminator, ConvDiscriminator)
+        return 8 if is_convolutional and self.loss != "wasserstein" else 1
 
     def _resolve_decay(self) -> float:
         if self.average_decay != "auto":
