@@ -53,6 +53,7 @@ def learn_corpus(
     tokens, ends = _encode(documents, tokenizer, numbers.__getitem__)
     counts = np.bincount(tokens, minlength=len(numbers))
     tokenizer._learn(dict(zip(numbers, counts.tolist(), strict=True)))
+    tokenizer._keep()
     vocabulary = tokenizer.vocabulary_
     ids = np.fromiter(map(vocabulary.get, numbers, repeat(0)), np.int32, len(numbers))
     corpus = _known(ids[tokens] if len(tokens) else tokens, ends)

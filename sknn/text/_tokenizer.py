@@ -220,6 +220,10 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         self.vocabulary_ = {token: i for i, token in enumerate([UNKNOWN, *tokens])}
         self.n_tokens_ = len(self.vocabulary_)
 
+    def _keep(self) -> None:
+        """Have fits to other texts, in a pipeline say, keep the ids, which vectors belong to."""
+        self.vocabulary = self.vocabulary_
+
     def transform(self, raw_documents: Iterable[str]) -> NDArray[np.object_]:
         """Turn texts into sequences of tokens.
 

@@ -80,7 +80,8 @@ class WordEmbedding(WordVectors, WordParameters):
     vocabulary_ : dict
         The id of each token, which is its row in `vectors_`: that of `tokenizer_`.
     tokenizer_ : Tokenizer
-        What splits texts into words.
+        What splits texts into words. It keeps its words when it is fitted to other texts, so that
+        it can come before a network with ``embedding=words.vectors_``.
     counts_ : ndarray of shape (n_tokens,)
         How often each token occurred; unknown words are not counted. Not for vectors from a file.
     n_iter_ : int

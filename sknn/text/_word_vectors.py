@@ -273,6 +273,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         model = kind(vector_size=vectors.shape[1], tokenizer=tokenizer)
         model.tokenizer_ = clone(tokenizer)
         model.tokenizer_._take(words)
+        model.tokenizer_._keep()
         model.vectors_ = np.concatenate([np.zeros_like(vectors[:1]), vectors])
         model.history_ = []
         return model

@@ -61,7 +61,7 @@ def check_rows(vectors: np.ndarray, made: int | None) -> int:
         raise ValueError(
             f"embedding has {len(vectors)} rows, but the tokenizer of X has {made} tokens; row i "
             "is the vector of token i, the first row that of unknown words. Take the tokenizer "
-            "with the words of the vectors: Tokenizer(vocabulary=words.vocabulary_)."
+            "of the vectors: words.tokenizer_, or Tokenizer(vocabulary=...) of their words."
         )
     return len(vectors)
 

@@ -17,7 +17,7 @@ import sknn
 from sknn import AttentionClassifier, AttentionRegressor, RecurrentClassifier, RecurrentRegressor
 from sknn.nn import Embedding, TokenEmbedding
 from sknn.sequences import EncoderDecoderClassifier, StepClassifier
-from sknn.text import Tokenizer
+from sknn.text import Tokenizer, WordEmbedding
 from tests.helpers import assert_same_weights
 
 TEXTS = [f"it was {('good', 'bad')[i % 2]} word{i % 7}" for i in range(28)]
@@ -149,6 +149,27 @@ def test_warm_starts_go_on_with_the_vectors(freeze: bool) -> None:
     assert np.allclose(weight_of(model.fit(X, y)), first) is freeze
     assert isinstance(model.module_.input, TokenEmbedding)
     assert model.module_.input.weight.requires_grad is not freeze
+
+
+@pytest.mark.parametrize("form", ["array", "estimator", "frozen estimator"])
+def test_the_tokenizer_of_word_vectors_keeps_its_words_in_pipelines(form: str) -> None:
+    words = WordEmbedding(vector_size=6, min_count=2, random_state=0, n_jobs=1)
+    words.fit([*TEXTS, "It was fine, it was poor, fine and poor"])
+    before = words.transform(TEXTS)
+    forms = {
+        "array": words.vectors_,
+        "estimator": words,
+        "frozen estimator": FrozenEstimator(words),
+    }
+    pipeline = make_pipeline(words.tokenizer_, make(embedding=forms[form], freeze_embedding=True))
+    assert pipeline.fit(TEXTS[:8], y[:8])[0].n_tokens_ == len(words.vectors_)
+    scale = np.sqrt((words.vectors_**2).mean())
+    assert_allclose(weight_of(pipeline[-1]), words.vectors_ / scale, rtol=1e-5)
+    assert_array_equal(words.transform(TEXTS), before)
+    again = clone(words.tokenizer_).fit(["another text"]).transform(["It was fine"])[0]
+    assert [list(words.vocabulary_)[i] for i in again] == ["it", "was", "fine"]
+    if form != "estimator":
+        assert len(cross_val_score(pipeline, TEXTS, y, cv=2, error_score="raise")) == 2
 
 
 def test_decoders_begin_with_vectors_too() -> None:
