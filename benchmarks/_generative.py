@@ -42,7 +42,7 @@ def judge() -> ConvClassifier:
     path = folder / "digits.sknn"
     if not path.exists():
         X, y = digits("train")
-        model = ConvClassifier(random_state=0).fit(X, y)
+        model = ConvClassifier(filters=(16, 32, 64), max_iter=6, random_state=0).fit(X, y)
         folder.mkdir(parents=True, exist_ok=True)
         sknn.save(model, path)
     model = sknn.load(path)
