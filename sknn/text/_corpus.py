@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 
@@ -60,21 +59,26 @@ def learn_corpus(
     return corpus, np.bincount(corpus.tokens, minlength=tokenizer.n_tokens_)
 
 
-def encode_corpus(documents: Sequence[str | list[str]], tokenizer: Tokenizer) -> Corpus:
-    """Return the words of texts that a fitted tokenizer knows."""
+def encode_corpus(
+    documents: Sequence[str | list[str]], tokenizer: Tokenizer, max_length: int | None = None
+) -> Corpus:
+    """Return the words of texts, of each the first `max_length`, that a fitted tokenizer knows."""
     get = tokenizer.vocabulary_.get
-    return _known(*_encode(documents, tokenizer, lambda token: get(token, 0)))
+    return _known(*_encode(documents, tokenizer, lambda token: get(token, 0), max_length))
 
 
 def _encode(
-    documents: Sequence[str | list[str]], tokenizer: Tokenizer, number: Any
+    documents: Sequence[str | list[str]],
+    tokenizer: Tokenizer,
+    number: Callable[[str], int],
+    max_length: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each token, int32 (n,), and where texts end."""
     pattern = tokenizer._compile()
     numbers = array("i")
     ends = np.zeros(len(documents) + 1, np.int64)
     for i, document in enumerate(documents):
-        tokens = tokenizer._split(document, pattern)[: tokenizer.max_length]
+        tokens = tokenizer._split(document, pattern)[:max_length]
         numbers.extend(map(number, tokens))
         ends[i + 1] = len(numbers)
     return np.frombuffer(numbers, np.int32) if numbers else np.empty(0, np.int32), ends

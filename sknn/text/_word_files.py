@@ -126,7 +126,7 @@ def _collect(
         warnings.warn(
             f"{name} has {n_left_out} word(s) a second time, or {UNKNOWN!r}, which stands for "
             "unknown words; these vectors are left out.",
-            stacklevel=4,
+            stacklevel=5,
         )
     return list(places), vectors[: len(places)].copy()
 
@@ -159,7 +159,7 @@ def _binary_records(file: BinaryIO, name: str, size: int) -> Iterator[tuple[str,
             return
         place = buffer.find(b" ")
         stop = place + 1 + 4 * size
-        if place < 0 or len(buffer) < stop:
+        if place < 0 or len(buffer) < stop or b"\n" in buffer[:place]:
             raise ValueError(
                 f"{name} is cut off, or no binary file of word2vec's: pass binary=False if it is "
                 "one of text."

@@ -22,6 +22,7 @@ from ._tokenizer import Tokenizer
 from ._word_files import read_glove, read_word2vec, write_vectors
 
 COUNT = {"n": [POSITIVE_INTEGER]}
+LIMIT = {"limit": [POSITIVE_INTEGER, None]}
 
 
 class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -65,7 +66,8 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If there are no texts, or a str stands where several texts are expected.
         """
         check_is_fitted(self, "vectors_")
-        corpus = encode_corpus(check_documents(raw_documents), self.tokenizer_)
+        documents, tokenizer = check_documents(raw_documents), self.tokenizer_
+        corpus = encode_corpus(documents, tokenizer, tokenizer.max_length)
         lengths = np.diff(corpus.ends)
         if not lengths.all():
             warnings.warn(
@@ -194,6 +196,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     # ----------------------------------------------------------------------------- files
 
     @classmethod
+    @validated(LIMIT)
     def from_word2vec(
         cls,
         path: str | os.PathLike[str],
@@ -231,6 +234,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return cls._of(*read_word2vec(path, binary=binary, limit=limit), tokenizer)
 
     @classmethod
+    @validated(LIMIT)
     def from_glove(
         cls,
         path: str | os.PathLike[str],
