@@ -28,6 +28,7 @@ from ._searches import run_searches
 from ._series import run_series
 from ._series_sets import run_series_sets
 from ._tables import run_tabular, run_tabular_intervals
+from ._words import run_words
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "mnist": run_mnist,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "tabular": run_tabular,
     "tabular-intervals": run_tabular_intervals,
     "generative": run_generative,
+    "words": run_words,
     "cuda": run_cuda,
 }
 
@@ -77,6 +79,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PATH",
         help="a Python with tensorflow and keras, for the rows of Keras in images",
     )
+    parser.add_argument("--gensim-python", metavar="PATH", help="a Python with gensim, for words")
     parser.add_argument(
         "--sets",
         nargs="+",
@@ -124,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         overview=not parsed.names,
         bfloat16=parsed.bfloat16,
         keras_python=parsed.keras_python,
+        gensim_python=parsed.gensim_python,
         sets=tuple(parsed.sets),
         peers=tuple(parsed.peers),
         cap=parsed.cap,

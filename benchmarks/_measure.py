@@ -33,6 +33,7 @@ class Options:
     overview: bool = False
     bfloat16: bool = False
     keras_python: str | None = None
+    gensim_python: str | None = None
     sets: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     cap: int = 6000

@@ -82,6 +82,27 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     # ----------------------------------------------------------------------------- neighbours
 
+    def vector(self, word: str) -> np.ndarray:
+        """Return the vector of a word.
+
+        Parameters
+        ----------
+        word : str
+            The word.
+
+        Returns
+        -------
+        ndarray of shape (vector_size,), dtype float32
+            A copy of its row in `vectors_`.
+
+        Raises
+        ------
+        ValueError
+            If the word is not in the vocabulary.
+        """
+        check_is_fitted(self)
+        return self.vectors_[self._row(word)].copy()
+
     @validated(COUNT)
     def most_similar(self, word: str | ArrayLike, n: int = 10) -> list[tuple[str, float]]:
         """Return the words that are most like a word, or like a vector.
