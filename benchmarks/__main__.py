@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 
+from ._autoencoders import run_autoencoders
 from ._checkpoints import run_checkpoints
 from ._compiled import run_compiled
 from ._cuda import run_cuda
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "tabular-intervals": run_tabular_intervals,
     "generative": run_generative,
     "words": run_words,
+    "autoencoders": run_autoencoders,
     "cuda": run_cuda,
 }
 

@@ -16,6 +16,7 @@ from sknn import (
     RecurrentClassifier,
     TabularClassifier,
 )
+from sknn.decomposition import Autoencoder
 from sknn.generative import AdversarialGenerator
 from sknn.nn.layers import Dropout
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator
@@ -126,6 +127,10 @@ FITS: dict[str, Callable[[], Any]] = {
     "generator": lambda: SequenceGenerator(
         hidden_size=8, embedding_size=4, n_layers=2, dropout=0.3, **SHORT
     ).fit(answers),
+    "denoising": lambda: Autoencoder(
+        2, hidden_layer_sizes=(8,), noise="masking", noise_amount=0.3, **SHORT
+    ).fit(X),
+    "variational": lambda: Autoencoder(2, filters=(4,), variational=True, **SHORT).fit(images),
     "adversarial": lambda: AdversarialGenerator(
         generator=(8,), discriminator=(8,), loss="wasserstein", **SHORT
     ).fit(X, labels),

@@ -43,6 +43,7 @@ from sknn import (
     TabularClassifier,
     TabularRegressor,
 )
+from sknn.decomposition import Autoencoder, AutoencoderOutlierDetector
 from sknn.generative import AdversarialGenerator
 from sknn.sequences import (
     EncoderDecoderClassifier,
@@ -160,6 +161,8 @@ def make(estimator: Any, **parameters: Any) -> Any:
         own = {"hidden_layer_sizes": (6,)}
     elif estimator in (ConvClassifier, ConvRegressor):
         own = {"filters": (3,), "hidden_layer_sizes": (4,)}
+    elif estimator in (Autoencoder, AutoencoderOutlierDetector):
+        own = {"filters": (3,)}
     elif estimator is AdversarialGenerator:
         own = {"latent_size": 3, "discriminator": (6,)}
     elif estimator not in (StepClassifier, StepRegressor, SequenceGenerator):
@@ -279,6 +282,8 @@ FAMILIES: dict[str, tuple[Any, dict[str, Any], Any, Any]] = {
     "sequences": (EncoderDecoderClassifier, {"dropout": 0.2}, TOKENS, TOKENS[::-1]),
     "values": (EncoderDecoderRegressor, {}, rng.normal(size=(40, 6)), rng.normal(size=(40, 3))),
     "generator": (SequenceGenerator, {"window": 5, "embedding_size": 4}, TOKENS, None),
+    "autoencoder": (Autoencoder, {"n_components": 2, "noise_amount": 0.3}, IMAGES, None),
+    "outlier detector": (AutoencoderOutlierDetector, {"n_components": 2}, X, None),
     "adversarial": (
         AdversarialGenerator,
         {"generator": (6,), "loss": "wasserstein", "discriminator_steps": 2, "penalty_interval": 3},
