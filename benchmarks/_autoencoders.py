@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -151,10 +152,7 @@ def _pyod_scores(normal: np.ndarray, new: np.ndarray) -> np.ndarray:
     widths = (X.shape[1], *PYOD_LAYERS)
     layers: list[nn.Module] = []
     back = PYOD_LAYERS[::-1]
-    for fan_in, fan_out in [
-        *zip(widths, widths[1:], strict=False),
-        *zip(back, back[1:], strict=False),
-    ]:
+    for fan_in, fan_out in [*pairwise(widths), *pairwise(back)]:
         layers += [nn.Linear(fan_in, fan_out), nn.BatchNorm1d(fan_out), nn.ReLU()]
         layers += [nn.Dropout(PYOD_DROPOUT)]
     network = nn.Sequential(*layers, nn.Linear(back[-1], X.shape[1]))

@@ -44,11 +44,9 @@ from sknn.training import Training, Work, forward, rows_at_once
 from ._format import ReconstructedFormat
 from ._targets import ReconstructionTargets
 
-# Components that None stands for, where X has twice as many columns at least.
-MOST_COMPONENTS = 32
 # Units of the hidden layers that None stands for.
 HIDDEN_LAYER_SIZES = (512, 128)
-FEWEST_EPOCHS = 20
+FEWEST_EPOCHS = {"dense": 20, "conv": 10}
 FEWEST_UPDATES = 2000
 
 LOSS_DOC = "\n".join(f'- "{name}": {text}' for name, text in LIKELIHOODS.items())
@@ -93,7 +91,7 @@ class AutoencoderEstimator(NeuralEstimator):
         The same of the decoder, from the code to X. None is the mirror image of the encoder.""",
     )
     filters: int | Sequence[int] = parameter(
-        default=(32, 64),
+        default=(16, 32),
         constraints=["array-like", POSITIVE_INTEGER],
         doc="""int or array-like of int
         Filters of the convolutions of the encoder, each of which halves the images; the decoder
@@ -178,8 +176,8 @@ class AutoencoderEstimator(NeuralEstimator):
         default="auto",
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
         doc="""int or "auto"
-        Largest number of epochs (of iterations for "lbfgs"). "auto" is 20, and for few samples as
-        many as give 2000 updates of the weights; 1000 for "lbfgs".""",
+        Largest number of epochs (of iterations for "lbfgs"). "auto" is 20, with convolutions 10,
+        and for few samples as many as give 2000 updates of the weights; 1000 for "lbfgs".""",
     )
 
     _family_attributes: ClassVar[str] = """
@@ -198,6 +196,9 @@ class AutoencoderEstimator(NeuralEstimator):
     _targets: ClassVar[ReconstructionTargets]
     _takes = ("sparse", "three_d_array")
     _scales_data = True
+
+    # components that None stands for, where X has twice as many columns at least
+    _most_components: ClassVar[int] = 32
 
     # a class that can be variational declares these as parameters
     variational: ClassVar[bool] = False
@@ -304,13 +305,18 @@ class AutoencoderEstimator(NeuralEstimator):
 
     def _resolve_components(self, n_columns: int) -> int:
         if self.n_components is None:
-            return min(MOST_COMPONENTS, -(-n_columns // 2))
+            return min(self._most_components, -(-n_columns // 2))
         if self.n_components > n_columns and not (self.sparsity or self.noise_amount):
             raise ValueError(
                 f"n_components={self.n_components} is more than the {n_columns} numbers of a "
                 "sample, which could be copied; use fewer, or sparsity or noise_amount above 0."
             )
         return int(self.n_components)
+
+    @property
+    def _is_conv(self) -> bool:
+        """Whether the built-in network has convolutions."""
+        return self._format.has_images and self.architecture != "dense"
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(max(n_samples // 80, 16), 128, n_samples)
@@ -323,7 +329,8 @@ class AutoencoderEstimator(NeuralEstimator):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
             n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
-        return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / n_batches))
+        fewest = FEWEST_EPOCHS["conv" if self._is_conv else "dense"]
+        return max(fewest, math.ceil(FEWEST_UPDATES / n_batches))
 
     # -------------------------------------------------------------------------------- network
 
@@ -350,7 +357,7 @@ class AutoencoderEstimator(NeuralEstimator):
     ) -> tuple[nn.Module, nn.Module]:
         """Return encoder and decoder, with those of the user's in their places."""
         sample, k = self._format.sample, self.n_components_
-        is_conv = self._format.has_images and self.architecture != "dense"
+        is_conv = self._is_conv
         sizes = self.hidden_layer_sizes
         if sizes is None:
             sizes = () if is_conv else [max(size, k) for size in HIDDEN_LAYER_SIZES]

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._parameters import declares_parameters, parameter
+from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Inputs, dense_rows, in_float_type
 from sknn.training import Training, forward
 
@@ -65,6 +66,15 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     True
     """
 
+    n_components: int | None = parameter(
+        default=None,
+        constraints=[POSITIVE_INTEGER, None],
+        kw_only=False,
+        doc="""int or None
+        Numbers of a code. The fewer, the more of what is normal has large errors, too; the more,
+        the better other samples are read back. None is 16, or half the columns of X where these
+        are fewer than 32.""",
+    )
     contamination: float | str = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
@@ -74,6 +84,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
         the median distance from the median) above the median of those of the training samples.""",
     )
     __metadata_request__score_samples: ClassVar[Any] = {}
+
+    _most_components: ClassVar[int] = 16
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit to samples, and say which of them are outliers.
