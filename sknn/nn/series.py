@@ -25,6 +25,8 @@ from .layers import Conv2d, Embedding, NetworkBuilder, TokenEmbedding, draw_glor
 from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
 from .randomness import generator_on
 
+# Standard deviation of the initial vectors of a tokenizer's tokens where a text has one answer.
+WORD_SCALE = 0.1
 SERIES_POOLINGS = ("last", "mean", "max")
 
 
@@ -359,6 +361,18 @@ class SeriesNetwork(SeriesEncoder):
         width = self.encoder.width
         head.add_head(width, hidden_layer_sizes, n_outputs, activation, dropout, normalization)
         self.head = head.layers
+
+    @torch.no_grad()
+    def initialize(self, random_state: np.random.RandomState) -> None:
+        """Draw the initial weights; the words of a text that has one answer begin a tenth as long.
+
+        The vectors of rare words, which training hardly moves, are noise to such an answer.
+        """
+        super().initialize(random_state)
+        words = self.input
+        if self.pooling is not None and isinstance(words, TokenEmbedding):
+            if not words.begins_with_vectors:
+                words.weight *= WORD_SCALE
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         numbers = self.cut(lengths)

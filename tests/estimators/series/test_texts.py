@@ -196,3 +196,15 @@ def test_texts_are_nothing_for_estimators_of_numbers_and_texts_of_numbers_are_nu
     written = numbers.astype(str).astype(object)
     assert_allclose(model.predict_proba(written), model.predict_proba(numbers))
     assert_same_weights(make().fit(written, y), model)
+
+
+def test_words_begin_short_where_a_text_has_one_answer() -> None:
+    texts = [f"word{i} word{i + 1}" for i in range(300)]
+    X, labels = Tokenizer().fit_transform(texts), np.arange(300) % 2
+    fixed = {"embedding_size": 64, "max_iter": 1, "learning_rate_init": 1e-9}
+    model, tagger = make(**fixed).fit(X, labels), make(StepClassifier, **fixed)
+    tagger.fit(X, [[label] * 2 for label in labels])
+    plain = make(n_tokens=302, **fixed).fit([np.asarray(each) for each in X], labels)
+    for each, deviation in ((model, 0.1), (tagger, 1), (plain, 1)):
+        weight = each.module_.input.weight.detach().numpy()
+        assert weight[1:].std() == pytest.approx(deviation, rel=0.05)
