@@ -370,9 +370,10 @@ class SeriesNetwork(SeriesEncoder):
         """
         super().initialize(random_state)
         words = self.input
-        if self.pooling is not None and isinstance(words, TokenEmbedding):
-            if not words.begins_with_vectors:
-                words.weight *= WORD_SCALE
+        if self.pooling is None or not isinstance(words, TokenEmbedding):
+            return
+        if not words.begins_with_vectors:
+            words.weight.mul_(WORD_SCALE)
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:
         numbers = self.cut(lengths)
