@@ -202,6 +202,15 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
         """The solver of this fit, whose format is known."""
         return self.solver
 
+    @property
+    def _schedule(self) -> str:
+        """The schedule of the learning rate."""
+        return self.learning_rate
+
+    def _resolve_learning_rate(self) -> float:
+        """Return the learning rate, or its peak."""
+        return self.learning_rate_init
+
     def _resolve_alpha(self) -> float:
         """Return the strength of the L2 penalty."""
         return self.alpha

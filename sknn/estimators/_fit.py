@@ -360,6 +360,7 @@ def _make_training(
         scales_data=model._scales_data,
         n_iter_no_change=model._resolve_patience(max_iter),
         alpha=model._resolve_alpha(),
+        learning_rate_init=model._resolve_learning_rate(),
         verbose="bar" if model.verbose == "bar" else bool(model.verbose),
         compute_dtype=model._compute_dtype,
         work=model._work,
@@ -388,7 +389,7 @@ def _make_training(
 
 def _resolve_schedule(model: Any, *, incremental: bool) -> str:
     """Return the schedule of the learning rate that this call follows."""
-    schedule = model.learning_rate
+    schedule = model._schedule
     if schedule in ("invscaling", "adaptive") and model._solver != "sgd":
         return "constant"
     if incremental and schedule in HORIZON_SCHEDULES:

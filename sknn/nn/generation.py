@@ -64,7 +64,7 @@ class DenseGenerator(nn.Module):
         shape: Sequence[int],  # of a sample
         n_classes: int = 0,
         *,
-        normalized: bool,  # each hidden layer, over the batch
+        course: bool,  # leaky ReLU, then batch normalization; else batch normalization, then ReLU
         squashed: bool,  # between -1 and 1
     ) -> None:
         super().__init__()
@@ -73,9 +73,11 @@ class DenseGenerator(nn.Module):
         layers: list[nn.Module] = []
         width = latent_size + n_classes
         for size in hidden_layer_sizes:
-            layers += [Linear(width, size), nn.LeakyReLU(LEAK)]
-            if normalized:  # Keras' epsilon, and its momentum of 0.8
-                layers.append(nn.BatchNorm1d(size, eps=1e-3, momentum=0.2))
+            layers.append(Linear(width, size))
+            if course:  # with Keras' epsilon, and its momentum of 0.8
+                layers += [nn.LeakyReLU(LEAK), nn.BatchNorm1d(size, eps=1e-3, momentum=0.2)]
+            else:
+                layers += [nn.BatchNorm1d(size), nn.ReLU()]
             width = size
         layers.append(Linear(width, math.prod(self.shape)))
         if squashed:

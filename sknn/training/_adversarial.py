@@ -133,7 +133,15 @@ class AdversarialStep:
             dtype=self.of_generator[0].dtype,
             generator=generator_on(device),
         )
-        return call(self.module.generator, noise, labels)
+        try:
+            return call(self.module.generator, noise, labels)
+        except ValueError as error:
+            if len(noise) == 1 and "more than 1 value per channel" in str(error):
+                raise ValueError(
+                    "the generator's batch normalization has no variance of a batch with one row; "
+                    "use two rows and batch_size=2 at least."
+                ) from error
+            raise
 
     def _slope_deviations(self, X: Tensor, samples: Tensor, labels: Tensor | None) -> Tensor:
         """Return ``(|D'(x)| - 1)^2`` (n,) at points between rows and samples (arXiv:1704.00028)."""

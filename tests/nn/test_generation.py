@@ -75,7 +75,7 @@ def test_squared_slopes_are_those_of_a_quadratic() -> None:
 
 
 def test_an_average_follows_weights_and_statistics() -> None:
-    generator = DenseGenerator(5, (4,), (2,), normalized=True, squashed=True)
+    generator = DenseGenerator(5, (4,), (2,), course=True, squashed=True)
     initialize(generator, np.random.RandomState(0))
     network = AdversarialNetwork(generator, DenseDiscriminator((3,), (2,)), 5, averages=True)
     average = network.average

@@ -21,6 +21,7 @@ from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
 from sknn.estimators._layers import positive_integers
+from sknn.estimators.dense._format import DenseFormat
 from sknn.estimators.images._convolutional import ConvEstimator
 from sknn.estimators.targets import Conditions
 from sknn.nn import ADVERSARIAL_LOSSES, AdversarialNetwork, first_parameter
@@ -119,7 +120,8 @@ class AdversarialGenerator(NeuralEstimator):
         The networks. "auto" is convolutional for images, and dense for vectors. "dense" has
         hidden layers of 256, 512 and 1024 units in the generator, each with leaky ReLU (slope
         0.2) and then batch normalization, and a hyperbolic tangent at the end; in the
-        discriminator 512 and 256 with leaky ReLU.""",
+        discriminator 512 and 256 with leaky ReLU. It is that of many courses, and so are the
+        defaults of the training with it.""",
     )
     generator: Any = parameter(
         default=None,
@@ -155,7 +157,7 @@ class AdversarialGenerator(NeuralEstimator):
         doc="""float or "auto"
         Strength of the penalty of the discriminator's slopes: of their deviation from 1 between
         rows and samples for "wasserstein" [2]_, else half their square at the rows (R1, [3]_).
-        "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and 1 else.""",
+        "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and 0.1 else.""",
     )
     penalty_interval: Any = parameter(
         default="auto",
@@ -202,12 +204,19 @@ class AdversarialGenerator(NeuralEstimator):
         :class:`sknn.NeuralClassifier` that goes through batches, or a class.""",
     )
     learning_rate: str = parameter(
-        default="constant",
-        constraints=[StrOptions({"constant", *HORIZON_SCHEDULES})],
-        doc="""{"constant", "cosine", "one_cycle", "warmup_cosine", "step"}
-        Schedule of both learning rates, over `max_iter` epochs.""",
+        default="auto",
+        constraints=[StrOptions({"auto", "constant", *HORIZON_SCHEDULES})],
+        doc="""{"auto", "constant", "cosine", "one_cycle", "warmup_cosine", "step"}
+        Schedule of both learning rates, over `max_iter` epochs; `partial_fit` stays at the peak.
+        "auto" is "constant" for ``architecture="dense"`` and "cosine" else.""",
     )
-    learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.0002)
+    learning_rate_init: Any = parameter(
+        default="auto",
+        constraints=[POSITIVE, StrOptions({"auto"})],
+        doc="""float or "auto"
+        The learning rate, or the peak of its schedule. "auto" is 0.0002 for
+        ``architecture="dense"``, 0.0005 for images and 0.001 else.""",
+    )
     discriminator_learning_rate: float | None = parameter(
         default=None,
         constraints=[POSITIVE, None],
@@ -348,7 +357,7 @@ class AdversarialGenerator(NeuralEstimator):
         rate = self.discriminator_learning_rate
         return adversarial_step(
             AdversarialSettings(
-                discriminator_rate=self.learning_rate_init if rate is None else rate,
+                discriminator_rate=self._resolve_learning_rate() if rate is None else rate,
                 discriminator_steps=int(self.discriminator_steps),
                 gradient_penalty=self._resolve_penalty(),
                 penalty_interval=self._resolve_interval(),
@@ -356,12 +365,29 @@ class AdversarialGenerator(NeuralEstimator):
             )
         )
 
+    @property
+    def _schedule(self) -> str:
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        return "constant" if self.architecture == "dense" else "cosine"
+
+    def _resolve_learning_rate(self) -> float:
+        if self.learning_rate_init != "auto":
+            return float(self.learning_rate_init)
+        if self.architecture == "dense":
+            return 0.0002
+        return 0.001 if self._is_of_vectors() else 0.0005
+
+    def _is_of_vectors(self) -> bool:
+        """Say whether rows are no images, where that is known."""
+        return isinstance(self._format.data, DenseFormat)
+
     def _resolve_penalty(self) -> float:
         if self.gradient_penalty != "auto":
             return float(self.gradient_penalty)
         if self.loss == "wasserstein":
             return 10.0
-        return 0.0 if self.architecture == "dense" else 1.0
+        return 0.0 if self.architecture == "dense" else 0.1
 
     def _resolve_interval(self) -> int:
         if self.penalty_interval != "auto":
@@ -409,7 +435,7 @@ class AdversarialGenerator(NeuralEstimator):
                 sizes or (COURSE_GENERATOR if is_course else GENERATOR),
                 shape,
                 n_classes,
-                normalized=is_course,
+                course=is_course,
                 squashed=self._format.is_bounded,
             )
         elif is_convolutional:
