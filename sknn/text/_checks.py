@@ -44,7 +44,9 @@ def check_tokens(tokens: Any, source: Any) -> list[str]:
     name = source if isinstance(source, str) else f"analyzer={source!r}"
     if isinstance(tokens, str) or not isinstance(tokens, Iterable):
         raise TypeError(f"{name} returned {tokens!r}; tokens come as a list of str.")
-    tokens = list(tokens)
+    tokens = tokens if type(tokens) is list else list(tokens)
+    if set(map(type, tokens)) <= {str}:
+        return tokens
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(

@@ -75,13 +75,28 @@ def _encode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each token, int32 (n,), and where texts end."""
     pattern = tokenizer._compile()
-    numbers = array("i")
+    numbers, given = array("i"), _Given(number, tokenizer)
     ends = np.zeros(len(documents) + 1, np.int64)
     for i, document in enumerate(documents):
-        tokens = tokenizer._split(document, pattern)[:max_length]
-        numbers.extend(map(number, tokens))
+        if isinstance(document, list):
+            tokens = document if all(document) else list(filter(None, document))
+            numbers.extend(map(given.__getitem__, tokens[:max_length]))
+        else:
+            numbers.extend(map(number, tokenizer._split(document, pattern)[:max_length]))
         ends[i + 1] = len(numbers)
     return np.frombuffer(numbers, np.int32) if numbers else np.empty(0, np.int32), ends
+
+
+class _Given(dict[str, int]):
+    """The numbers of words as texts give them, each brought to the tokenizer's form once."""
+
+    def __init__(self, number: Callable[[str], int], tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.number, self.prepare = number, tokenizer._prepare
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = self.number(self.prepare(token))
+        return number
 
 
 def _known(tokens: np.ndarray, ends: np.ndarray) -> Corpus:
