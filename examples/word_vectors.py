@@ -63,7 +63,7 @@ def main() -> None:
     texts = list(dict.fromkeys(text for name in PACKAGES for text in read_docstrings(name)))
     tokenizer = Tokenizer(token_pattern=r"[^\W\d_][\w-]+", lowercase=True)
     words = WordEmbedding(
-        tokenizer=tokenizer, min_count=10, max_iter=10, n_jobs=-1, random_state=0, verbose="bar"
+        tokenizer=tokenizer, min_count=10, n_jobs=-1, random_state=0, verbose="bar"
     )
     start = time.perf_counter()
     words.fit(texts)
