@@ -156,14 +156,10 @@ class WordEmbedding(WordVectors, WordParameters):
         """
         documents = check_documents(raw_documents)
         draft = copy.copy(self)
-        tokenizer = Tokenizer(lowercase=True) if self.tokenizer is None else clone(self.tokenizer)
-        draft.tokenizer_ = tokenizer.set_params(min_count=self.min_count)
-        corpus, draft.counts_ = learn_corpus(documents, draft.tokenizer_)
-        random = check_random_state(draft.random_state)
-        checkpoint = draft._open_checkpoint(corpus, random)
-        draft._begin(random)
-        draft.history_ = []
-        learner = draft._make_learner(corpus, random)
+        corpus = draft._learn_words(documents)
+        checkpoint = draft._open_checkpoint(corpus)
+        draft._begin()
+        learner = draft._make_learner(corpus)
         training = draft._make_training(learner, draft.max_iter, checkpoint, falls=True)
         return self._run(draft, training)
 
@@ -197,15 +193,9 @@ class WordEmbedding(WordVectors, WordParameters):
         """
         documents = check_documents(raw_documents)
         draft = copy.copy(self)
-        random = check_random_state(draft.random_state)
         if not hasattr(self, "vectors_"):
-            tokenizer = (
-                Tokenizer(lowercase=True) if self.tokenizer is None else clone(self.tokenizer)
-            )
-            draft.tokenizer_ = tokenizer.set_params(min_count=self.min_count)
-            corpus, draft.counts_ = learn_corpus(documents, draft.tokenizer_)
-            draft._begin(random)
-            draft.history_ = []
+            corpus = draft._learn_words(documents)
+            draft._begin()
         else:
             draft._check_goes_on()
             corpus = encode_corpus(documents, draft.tokenizer_)
@@ -213,10 +203,23 @@ class WordEmbedding(WordVectors, WordParameters):
             draft.counts_ = draft.counts_ + seen
             # a call that is refused or interrupted must not have changed these
             draft._inputs, draft._outputs = draft._inputs.copy(), draft._outputs.copy()
-            draft.history_ = list(draft.history_)
-        learner = draft._make_learner(corpus, random)
+            draft.history_, draft._random = list(draft.history_), copy.deepcopy(draft._random)
+        learner = draft._make_learner(corpus)
         training = draft._make_training(learner, 1, None, falls=False)
         return self._run(draft, training)
+
+    def _learn_words(self, documents: list[Any]) -> Corpus:
+        """Fit the tokenizer; return the texts as its words, and begin with random numbers."""
+        tokenizer = Tokenizer(lowercase=True) if self.tokenizer is None else clone(self.tokenizer)
+        self.tokenizer_ = tokenizer.set_params(min_count=self.min_count)
+        corpus, self.counts_ = learn_corpus(documents, self.tokenizer_)
+        if not len(corpus):
+            raise ValueError("No text has a word of the tokenizer's vocabulary.")
+        random = check_random_state(self.random_state)
+        if self.random_state is None:  # which is all that NumPy's global generator is asked for
+            random = np.random.RandomState(random.randint(2**31))
+        self._random = copy.deepcopy(random)
+        return corpus
 
     def _check_goes_on(self) -> None:
         if not hasattr(self, "_inputs"):
@@ -230,9 +233,9 @@ class WordEmbedding(WordVectors, WordParameters):
                 "dimensions; `fit` or `sklearn.base.clone` begins anew."
             )
 
-    def _begin(self, random: np.random.RandomState) -> None:
+    def _begin(self) -> None:
         """Draw first vectors; those of words as company are zeros, but with GloVe."""
-        n_tokens, size = self.tokenizer_.n_tokens_, self.vector_size
+        n_tokens, size, random = self.tokenizer_.n_tokens_, self.vector_size, self._random
         is_glove = self.method == "glove"
         columns = size + 1 if is_glove else size  # of which the last is GloVe's bias
         shape, spread = (n_tokens, columns), 0.5 / columns if is_glove else 1 / size
@@ -242,13 +245,14 @@ class WordEmbedding(WordVectors, WordParameters):
             self._outputs = random.uniform(-spread, spread, shape).astype(np.float32)
             self._outputs[0] = 0
         self._inputs[0] = 0
+        self.history_ = []
 
-    def _make_learner(self, corpus: Corpus, random: np.random.RandomState) -> Learner:
+    def _make_learner(self, corpus: Corpus) -> Learner:
         """Return what learns: compiled functions on a CPU, torch elsewhere and without numba."""
         device = self._resolve_device()
         vectors = self._inputs, self._outputs
         is_compiled = device.type == "cpu" and is_available()
-        n_workers = effective_n_jobs(self.n_jobs)
+        n_workers, random = effective_n_jobs(self.n_jobs), self._random
         if self.method == "glove":
             counts = count_pairs(corpus, self.tokenizer_.n_tokens_, self.window)
             order = random.permutation(len(counts[0]))
@@ -290,7 +294,7 @@ class WordEmbedding(WordVectors, WordParameters):
         )
         return WordTraining(learner, settings, self.history_, listeners, checkpoint)
 
-    def _open_checkpoint(self, corpus: Corpus, random: np.random.RandomState) -> Checkpoint | None:
+    def _open_checkpoint(self, corpus: Corpus) -> Checkpoint | None:
         """Find out where an interrupted fit goes on, before anything is drawn."""
         folder = folder_named(self.checkpoint)
         if folder is None:
@@ -309,7 +313,7 @@ class WordEmbedding(WordVectors, WordParameters):
             progress_of=word_progress,
             put_back=put_words_back,
         )
-        checkpoint.begin_with(random)
+        checkpoint.begin_with(self._random)
         return checkpoint
 
     def _run(self, draft: WordEmbedding, training: WordTraining) -> WordEmbedding:
@@ -317,10 +321,16 @@ class WordEmbedding(WordVectors, WordParameters):
         try:
             training.run()
         except (KeyboardInterrupt, Interrupted):
-            self.__dict__.update(draft._with(training).__dict__)
+            self._take_over(draft._with(training))
             raise
-        self.__dict__.update(draft._with(training).__dict__)
+        self._take_over(draft._with(training))
         return self
+
+    def _take_over(self, draft: WordEmbedding) -> None:
+        """Take what a draft has learned, and bring a generator of the user's to where it stands."""
+        self.__dict__.update(draft.__dict__)
+        if isinstance(self.random_state, np.random.RandomState):
+            self.random_state.set_state(self._random.get_state())
 
     def _with(self, training: WordTraining) -> WordEmbedding:
         """Take over the vectors of a training."""
@@ -331,6 +341,7 @@ class WordEmbedding(WordVectors, WordParameters):
             self.vectors_ = self._inputs
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, raw_documents: Iterable[Any], y: Any = None) -> np.ndarray:
         """Learn vectors and return the mean vector of each text.
 

@@ -28,6 +28,7 @@ from sknn.forecasting import RecursiveForecaster
 from sknn.nn import ACTIVATIONS, CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator, StepClassifier
 from sknn.testing import estimators_to_check
+from sknn.text import WordEmbedding
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -85,7 +86,7 @@ def test_values_that_are_like_none_have_no_hint() -> None:
 
 def test_every_name_that_is_meant_exists() -> None:
     names = {*CLASSIFICATION_LOSSES, *REGRESSION_LOSSES, *ACTIVATIONS}
-    models = [*EVERY, RecursiveForecaster()]
+    models = [*EVERY, RecursiveForecaster(), WordEmbedding()]
     constraints = [each for model in models for each in model._parameter_constraints.values()]
     for options in constraints:
         names |= {name for each in options for name in getattr(each, "options", ())}
@@ -94,6 +95,7 @@ def test_every_name_that_is_meant_exists() -> None:
     known |= set(inspect.signature(NeuralClassifier.fit).parameters)
     known |= set(inspect.signature(RecursiveForecaster).parameters)
     known |= set(inspect.signature(RecursiveForecaster.predict).parameters)
+    known |= set(inspect.signature(WordEmbedding).parameters)
     assert set(KEYWORDS) <= known
 
 

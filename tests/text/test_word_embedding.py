@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks as checks
 
 import sknn
 from sknn.text import Tokenizer, WordEmbedding
@@ -325,3 +326,50 @@ def test_bad_parameters(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         words.fit(topics(6))
     assert not hasattr(words, "vectors_")
+
+
+def test_generators_are_drawn_from_by_fits_that_are_not_refused() -> None:
+    random = np.random.RandomState(0)
+    make(random_state=random).fit(topics(6))
+    after = random.get_state()[2]
+    refused = make(random_state=random, device="meta")
+    with pytest.raises(ValueError, match="device='meta'"):
+        refused.fit(topics(6))
+    assert random.get_state()[2] == after
+    one, other = (make(random_state=random).fit(topics(6)) for _ in range(2))
+    assert np.abs(one.vectors_ - other.vectors_).max() > 0
+    np.random.seed(0)  # noqa: NPY002 - the global generator is meant
+    one, other = (make(random_state=None).fit(topics(6)) for _ in range(2))
+    assert np.abs(one.vectors_ - other.vectors_).max() > 0
+    np.random.seed(0)  # noqa: NPY002 - the global generator is meant
+    assert_array_equal(make(random_state=None).fit(topics(6)).vectors_, one.vectors_)
+
+
+def test_texts_without_words_of_a_given_vocabulary() -> None:
+    words = make(tokenizer=Tokenizer(vocabulary=["zebra"]))
+    with pytest.raises(ValueError, match="No text has a word of the tokenizer's vocabulary"):
+        words.fit(topics(6))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.check_no_attributes_set_in_init,
+        checks.check_parameters_default_constructible,
+        checks.check_get_params_invariance,
+        checks.check_set_params,
+        checks.check_estimator_repr,
+        checks.check_estimator_tags_renamed,
+        checks.check_valid_tag_types,
+        checks.check_param_validation,
+    ],
+)
+def test_checks_of_scikit_learn_that_need_no_matrix(check: Any) -> None:
+    check("WordEmbedding", WordEmbedding())
+
+
+def test_names_of_other_libraries_are_explained() -> None:
+    with pytest.raises(TypeError, match="workers.*n_jobs"):
+        WordEmbedding(workers=2)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="Did you mean 'skipgram'"):
+        make("sg").fit(topics(6))
