@@ -171,7 +171,7 @@ class AutoencoderEstimator(NeuralEstimator):
         most 128, and "all" every sample. Not used by "lbfgs".""",
     )
     learning_rate: str = inherited(NeuralEstimator, "learning_rate", default="one_cycle")
-    learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.002)
+    learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.005)
     max_iter: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
