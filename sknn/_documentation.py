@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 C = TypeVar("C", bound=type)
 
 # Modules that list the estimators of private ones in `__all__`.
-PUBLIC_MODULES = ("sknn", "sknn.sequences")
+PUBLIC_MODULES = ("sknn", "sknn.decomposition", "sknn.generative", "sknn.sequences")
 
 
 def links_to_documentation(cls: C) -> C:

@@ -72,7 +72,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
     >>> from sklearn.decomposition import PCA
     >>> from sknn.decomposition import Autoencoder
     >>> X = load_digits().images.astype("uint8")
-    >>> autoencoder = Autoencoder(2, hidden_layer_sizes=64, random_state=0).fit(X)
+    >>> autoencoder = Autoencoder(
+    ...     2, architecture="dense", hidden_layer_sizes=64, random_state=0
+    ... ).fit(X)
     >>> codes = autoencoder.transform(X)
     >>> codes.shape
     (1797, 2)
@@ -80,10 +82,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
     >>> images.shape, images.dtype
     ((1797, 8, 8), dtype('uint8'))
 
-    Two components explain twice as much as the first two principal components:
+    Two numbers explain more than the first four principal components:
 
-    >>> pca = PCA(2).fit(X.reshape(-1, 64))
-    >>> bool(autoencoder.score(X) > 2 * pca.explained_variance_ratio_.sum())
+    >>> pca = PCA(4).fit(X.reshape(-1, 64))
+    >>> bool(autoencoder.score(X) > pca.explained_variance_ratio_.sum())
     True
     """
 
@@ -122,8 +124,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         with torch.no_grad():
             network.location.zero_()
             network.scale.fill_(1)
-        codes, weights = self._of_training(
-            training, lambda batch: forward(CodesOf(network), batch, self._compute_dtype)
+        codes, weights = self._of_samples(
+            training.train,
+            training,
+            lambda batch: forward(CodesOf(network), batch, self._compute_dtype),
         )
         if not np.isfinite(codes).all():  # of a training that has diverged, which says so
             return

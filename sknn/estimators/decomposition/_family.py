@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER
-from sknn.data import Inputs, dense_rows, in_parts
+from sknn.data import Inputs, Samples, dense_rows, in_parts
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
@@ -47,7 +47,7 @@ from ._targets import ReconstructionTargets
 # Units of the hidden layers that None stands for.
 HIDDEN_LAYER_SIZES = (512, 128)
 FEWEST_EPOCHS = {"dense": 20, "conv": 10}
-FEWEST_UPDATES = 2000
+FEWEST_UPDATES = 1000
 
 LOSS_DOC = "\n".join(f'- "{name}": {text}' for name, text in LIKELIHOODS.items())
 
@@ -177,7 +177,7 @@ class AutoencoderEstimator(NeuralEstimator):
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
         doc="""int or "auto"
         Largest number of epochs (of iterations for "lbfgs"). "auto" is 20, with convolutions 10,
-        and for few samples as many as give 2000 updates of the weights; 1000 for "lbfgs".""",
+        and for few samples as many as give 1000 updates of the weights; 1000 for "lbfgs".""",
     )
 
     _family_attributes: ClassVar[str] = """
@@ -477,11 +477,11 @@ class AutoencoderEstimator(NeuralEstimator):
                     found.append(measure(outputs, samples).cpu().numpy())
         return np.concatenate(found), self._answer_type(X)
 
-    def _of_training(
-        self, training: Training, measure: Callable[[Inputs], Tensor]
+    def _of_samples(
+        self, samples: Samples, training: Training, measure: Callable[[Inputs], Tensor]
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what `measure` finds of each sample of `fit`, held out or not, and all weights."""
-        rows = training.train.rows
+        """Return what `measure` finds of all rows, whether they belong or not, and weights."""
+        rows = samples.rows
         chunk = rows_at_once(self._work.layer_size, rows.device, training=True)
         threads = self._prediction_threads(len(rows), rows.device)
         own = self._own_defaults()
@@ -491,7 +491,7 @@ class AutoencoderEstimator(NeuralEstimator):
                 for start in range(0, len(rows), chunk)
             )
             found = [measure(batch).cpu().numpy() for batch in batches]
-        return np.concatenate(found), training.train.all_answers()[1]
+        return np.concatenate(found), samples.all_answers()[1]
 
     def _residuals(self, outputs: Tensor, samples: Tensor) -> Tensor:
         """Return reconstructions less samples, (n, n_columns), as the network sees them."""

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sknn._parameters import declares_parameters, parameter
+from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Inputs, dense_rows, in_float_type
 from sknn.training import Training, forward
@@ -21,6 +21,8 @@ from ._family import AutoencoderEstimator
 # What "auto" takes for outliers: errors that are so many robust standard deviations above the
 # median, as one of 160 normally distributed numbers is.
 FENCE = 2.5
+# Samples that are held out at least, for early stopping and the fence.
+FEWEST_HELD_OUT = 5
 # The standard deviation of normally distributed numbers, by the median of their distances from
 # their median.
 DEVIATION_OF_MEDIAN = 1.4826
@@ -33,6 +35,10 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     Most of the training samples are taken to be normal. The network learns to write them as a few
     numbers and to read them back; samples of another kind have larger errors [1]_. X holds vectors,
     whose columns are standardized within, or images.
+
+    A fifth of the samples are held out: training ends with the weights that read these back best,
+    and how large errors of normal samples are is seen by them (``contamination="auto"``), since
+    errors of samples that it has learned from are smaller.
 
     Parameters
     ----------
@@ -59,8 +65,9 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from sknn.decomposition import AutoencoderOutlierDetector
     >>> X, y = load_digits(return_X_y=True)
-    >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 0][:100])
-    >>> bool(np.mean(detector.predict(X[y == 0][100:]) == 1) > 0.8)
+    >>> detector = AutoencoderOutlierDetector(hidden_layer_sizes=64, random_state=0)
+    >>> detector = detector.fit(X[y == 0][:100])
+    >>> bool(np.mean(detector.predict(X[y == 0][100:]) == 1) > 0.7)
     True
     >>> bool(np.mean(detector.predict(X[y != 0]) == -1) > 0.95)
     True
@@ -81,11 +88,17 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
         doc="""float or "auto"
         Share of the training samples that are outliers, in (0, 0.5], which sets `offset_`. "auto"
         takes for outliers whose error is more than 2.5 robust standard deviations (1.4826 times
-        the median distance from the median) above the median of those of the training samples.""",
+        the median distance from the median) above the median of the errors of samples that were
+        held out of training, or of the training samples where none were.""",
     )
+    early_stopping: bool = inherited(AutoencoderEstimator, "early_stopping", default=True)
+    validation_fraction: float = inherited(AutoencoderEstimator, "validation_fraction", default=0.2)
     __metadata_request__score_samples: ClassVar[Any] = {}
 
     _most_components: ClassVar[int] = 16
+
+    def _holds_out(self, n_rows: int) -> bool:
+        return self.early_stopping and n_rows >= FEWEST_HELD_OUT / self.validation_fraction
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit to samples, and say which of them are outliers.
@@ -166,7 +179,14 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
             outputs = forward(training.module, batch, self._compute_dtype)
             return self._errors(outputs, dense_rows(batch).flatten(1))
 
-        self.offset_ = -self._limit(*self._of_training(training, measure))
+        # a share is one of all samples; what is usual is seen by those that it has not learned from
+        held_out = training.validation if self.contamination == "auto" else None
+        samples = training.train if held_out is None else held_out
+        errors, weights = self._of_samples(samples, training, measure)
+        if held_out is not None and held_out.subset is not None:
+            errors = errors[held_out.subset]
+            weights = None if weights is None else weights[held_out.subset]
+        self.offset_ = -self._limit(errors, weights)
 
     def _limit(self, errors: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the error above which a sample is an outlier, of training errors (n,)."""

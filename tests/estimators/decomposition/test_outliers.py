@@ -28,6 +28,7 @@ LINEAR: dict[str, Any] = {
     "alpha": 0,
     "max_iter": 3000,
     "tol": 1e-9,
+    "early_stopping": False,
     "random_state": 0,
 }
 SMALL: dict[str, Any] = {
@@ -65,7 +66,7 @@ def test_a_share_of_the_training_samples_are_outliers(contamination: float) -> N
 
 
 def test_auto_is_a_robust_fence() -> None:
-    detector = AutoencoderOutlierDetector(**SMALL).fit(NORMAL)
+    detector = AutoencoderOutlierDetector(**SMALL, early_stopping=False).fit(NORMAL)
     errors = -detector.score_samples(NORMAL)
     middle = np.median(errors)
     fence = middle + 2.5 * 1.4826 * np.median(np.abs(errors - middle))
@@ -83,9 +84,30 @@ def test_weights_count_as_copies_in_the_offset() -> None:
         assert_allclose(weighted_quantile(copies, None, level), expected)
 
 
-def test_held_out_rows_count_in_the_offset() -> None:
-    detector = AutoencoderOutlierDetector(**SMALL, contamination=0.1, early_stopping=True)
-    detector.fit(NORMAL)
+def test_the_fence_is_that_of_samples_that_were_held_out() -> None:
+    train, held_out = NORMAL[:120], NORMAL[120:]
+    weights = rng.integers(1, 3, 80)
+    detector = AutoencoderOutlierDetector(**SMALL)
+    detector.fit(train, X_val=held_out, sample_weight_val=weights)
+    errors = np.repeat(-detector.score_samples(held_out), weights)
+    middle = np.median(errors)
+    fence = middle + 2.5 * 1.4826 * np.median(np.abs(errors - middle))
+    assert_allclose(detector.offset_, -fence)
+
+
+def test_samples_that_are_held_out_are_judged_as_new_ones() -> None:
+    """A network that learns few samples by heart does not take all others for outliers."""
+    X, y = load_digits(return_X_y=True)
+    zeros, parameters = X[y == 0], {"random_state": 0, "max_iter": 100}
+    learned = AutoencoderOutlierDetector(early_stopping=False, **parameters).fit(zeros[:90])
+    assert np.mean(learned.predict(zeros[90:]) == -1) > 0.5
+    detector = AutoencoderOutlierDetector(**parameters).fit(zeros[:90])
+    assert np.mean(detector.predict(zeros[90:]) == -1) < 0.25
+
+
+def test_a_share_is_of_all_samples_held_out_or_not() -> None:
+    detector = AutoencoderOutlierDetector(**SMALL, contamination=0.1).fit(NORMAL)
+    assert detector.validation_scores_ is not None
     assert_allclose(detector.offset_, np.percentile(detector.score_samples(NORMAL), 10))
 
 
