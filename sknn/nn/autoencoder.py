@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .activations import find_activation
 from .dense import DenseNetwork
-from .layers import Conv2d, DrawsNoWeights, Linear, draw_glorot
+from .layers import Conv2d, ConvTranspose2d, Linear, draw_glorot
 from .randomness import generator_on
 
 # The logarithms of variances stay between these, so that their exponentials are finite.
@@ -232,15 +232,6 @@ class ConvDecoder(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         maps = self.dense(codes).unflatten(1, self.maps)
         return self.convolutions(maps.contiguous(memory_format=torch.channels_last))
-
-
-class ConvTranspose2d(DrawsNoWeights, nn.ConvTranspose2d):
-    """A transposed convolution that leaves its weights to be drawn by the network.
-
-    Shapes
-    ------
-    images : (n, channels, height, width) -> (n, filters, height', width')
-    """
 
 
 def sizes_behind(size: tuple[int, int], n_layers: int) -> list[tuple[int, int]]:

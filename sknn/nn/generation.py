@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Conv2d, DrawsNoWeights, Embedding, Linear, draw_glorot
+from .layers import Conv2d, ConvTranspose2d, Embedding, Linear, draw_glorot
 
 LEAK = 0.2  # slope of leaky ReLU below 0
 
@@ -121,15 +121,6 @@ class DenseDiscriminator(nn.Module):
 
     def forward(self, X: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.judgement(self.layers(X.flatten(1)), labels)
-
-
-class ConvTranspose2d(DrawsNoWeights, nn.ConvTranspose2d):
-    """A transposed convolution that leaves its weights to be drawn by the network.
-
-    Shapes
-    ------
-    images : (n, channels, height, width) -> (n, filters, height', width')
-    """
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:

@@ -108,6 +108,15 @@ class Conv2d(DrawsNoWeights, nn.Conv2d):
         return F.conv2d(images, self.weight, self.bias)
 
 
+class ConvTranspose2d(DrawsNoWeights, nn.ConvTranspose2d):
+    """A transposed convolution that leaves its weights to be drawn by the network.
+
+    Shapes
+    ------
+    images : (n, channels, height, width) -> (n, filters, height', width')
+    """
+
+
 class Dropout(nn.Dropout):
     """Dropout whose masks cost little on a CPU, where the rate is a multiple of 2^-16.
 
