@@ -1,6 +1,10 @@
 """Word vectors: what is learned, what they answer, and how fits end."""
 
+import os
 import pickle
+import signal
+import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from sknn.text import _word_embedding as module
 from sknn.text._word_loops import SamplingLoop
 
 METHODS = ["skipgram", "cbow", "glove"]
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="of compiled loops")
 
 
 def topics(n: int = 300, seed: int = 0) -> list[list[str]]:
@@ -155,6 +160,7 @@ class Interrupt:
         self.learn(*arguments)
 
 
+@needs_numba
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_interrupt_leaves_what_has_been_learned(
     n_jobs: int, monkeypatch: pytest.MonkeyPatch
@@ -167,6 +173,21 @@ def test_an_interrupt_leaves_what_has_been_learned(
     assert words.transform([["cat"]]).shape == (1, 8)
 
 
+@pytest.mark.serial
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_ctrl_c(n_jobs: int) -> None:
+    words = make(max_iter=100_000, n_jobs=n_jobs)
+    timer = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        words.fit(topics())
+    assert 0 < words.n_iter_ < 100_000
+    assert [each for each in threading.enumerate() if each.name.startswith("sknn-fits")] == []
+    assert {word for word, _ in words.most_similar("cat", 4)} == {"dog", "cow", "pig", "hen"}
+
+
+@needs_numba
 @pytest.mark.parametrize("method", ["skipgram", "cbow"])
 def test_an_interrupted_fit_goes_on(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """The steps of word vectors: compiled, by torch, and as formulas."""
 
 from collections import defaultdict
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sknn.text._word_batches import SamplingBatches, find_neighbours, step_count
 from sknn.text._word_loops import CountLoop, Pairs, SamplingLoop
 
 N_TOKENS, SIZE = 7, 5
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="of compiled loops")
 TEXTS = [[1, 2, 3, 1, 4], [5], [], [6, 1, 2, 2, 5, 3, 1]]
 
 
@@ -150,6 +152,7 @@ def by_formula(
     return total, n
 
 
+@needs_numba
 @pytest.mark.parametrize("is_cbow", [False, True])
 @pytest.mark.parametrize("subsample", [0, 0.1])
 def test_compiled_steps_are_those_of_the_formula(is_cbow: bool, subsample: float) -> None:
@@ -172,6 +175,7 @@ def test_compiled_steps_are_those_of_the_formula(is_cbow: bool, subsample: float
     assert np.abs(inputs - vectors(0)).max() > 0.05
 
 
+@needs_numba
 def test_parts_cover_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sknn.text._word_loops.PART", 4)
     counts = np.bincount(corpus().tokens, minlength=N_TOKENS)
@@ -297,6 +301,7 @@ def test_batches_do_adagrads_step() -> None:
         assert_allclose(after, before - 0.1 * g / np.sqrt(1 + g**2), atol=1e-5)
 
 
+@needs_numba
 def test_compiled_steps_are_adagrads() -> None:
     start = [vectors(0, 1), vectors(1, 1)]
     expected = [each.astype(float) for each in [*start, *map(np.ones_like, start)]]
