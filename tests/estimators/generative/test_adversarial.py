@@ -136,6 +136,7 @@ def test_gradients_of_all_losses_are_those_of_a_plain_step(loss: str) -> None:
     gan = make(
         loss=loss,
         gradient_penalty=3.0,
+        penalty_interval=1,
         batch_size="all",
         max_iter=1,
         solver=torch.optim.SGD,
@@ -298,7 +299,14 @@ def test_labels_are_drawn_as_often_as_they_came() -> None:
 def test_rows_of_two_labels_are_learned_apart() -> None:
     where = np.arange(400) % 2
     rows = np.where(where[:, None], 5.0, -5.0) + rng.normal(size=(400, 2))
-    gan = make(max_iter=60, latent_size=2, batch_size=50, learning_rate_init=5e-3).fit(rows, where)
+    gan = make(
+        generator=(32,),
+        discriminator=(32,),
+        latent_size=2,
+        batch_size=100,
+        max_iter=40,
+        learning_rate_init=0.01,
+    ).fit(rows, where)
     for label, centre in ((0, -5), (1, 5)):
         assert_allclose(gan.sample(300, y=label, random_state=0).mean(0), centre, atol=1.5)
 
