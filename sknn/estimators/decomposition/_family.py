@@ -45,7 +45,7 @@ from ._format import ReconstructedFormat
 from ._targets import ReconstructionTargets
 
 # Units of the hidden layers that None stands for.
-HIDDEN_LAYER_SIZES = (512, 128)
+HIDDEN_LAYER_SIZES = {"dense": (512, 128), "conv": (128,)}
 FEWEST_EPOCHS = {"dense": 20, "conv": 10}
 FEWEST_UPDATES = 1000
 
@@ -80,9 +80,9 @@ class AutoencoderEstimator(NeuralEstimator):
         default=None,
         constraints=["array-like", POSITIVE_INTEGER, None],
         doc="""int, array-like of int or None
-        Units of each hidden dense layer of the encoder, from X to the code. None is (512, 128),
-        each at least `n_components`, and () behind convolutions. An empty tuple is a linear
-        autoencoder, which spans the space of the principal components.""",
+        Units of each hidden dense layer of the encoder, from X to the code. None is (512, 128), and
+        (128,) behind convolutions, each at least `n_components`. An empty tuple without
+        convolutions is a linear autoencoder, which spans the space of the principal components.""",
     )
     decoder_layer_sizes: int | Sequence[int] | None = parameter(
         default=None,
@@ -360,7 +360,8 @@ class AutoencoderEstimator(NeuralEstimator):
         is_conv = self._is_conv
         sizes = self.hidden_layer_sizes
         if sizes is None:
-            sizes = () if is_conv else [max(size, k) for size in HIDDEN_LAYER_SIZES]
+            own = HIDDEN_LAYER_SIZES["conv" if is_conv else "dense"]
+            sizes = [max(size, k) for size in own]
         widths = positive_integers("hidden_layer_sizes", sizes)
         back = widths[::-1]
         if self.decoder_layer_sizes is not None:
