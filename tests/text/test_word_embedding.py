@@ -183,7 +183,10 @@ def test_ctrl_c(n_jobs: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         words.fit(topics())
     assert 0 < words.n_iter_ < 100_000
-    assert [each for each in threading.enumerate() if each.name.startswith("sknn-fits")] == []
+    for thread in threading.enumerate():  # the interrupt may have come while they were waited for
+        if thread.name.startswith("sknn-fits"):
+            thread.join(10)
+            assert not thread.is_alive()
     assert {word for word, _ in words.most_similar("cat", 4)} == {"dog", "cow", "pig", "hen"}
 
 
