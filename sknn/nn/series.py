@@ -25,7 +25,7 @@ from .layers import Conv2d, Embedding, NetworkBuilder, TokenEmbedding, draw_glor
 from .parts import Part, in_order, similar_lengths, steps_in_order, take_part
 from .randomness import generator_on
 
-# Standard deviation of the initial vectors of a tokenizer's tokens where a text has one answer.
+# Standard deviation of trained vectors of a tokenizer's tokens where a text has one answer.
 WORD_SCALE = 0.1
 SERIES_POOLINGS = ("last", "mean", "max")
 
@@ -372,7 +372,7 @@ class SeriesNetwork(SeriesEncoder):
         words = self.input
         if self.pooling is None or not isinstance(words, TokenEmbedding):
             return
-        if not words.begins_with_vectors:
+        if words.weight.requires_grad:
             words.weight.mul_(WORD_SCALE)
 
     def forward(self, series: Tensor, lengths: Tensor | None = None) -> Tensor:

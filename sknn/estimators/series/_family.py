@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +39,8 @@ from ._vectors import embedding_of, word_vectors
 # The automatic stem: kernels of its convolutions, and how many steps it leaves at least.
 STEM_KERNELS = (7, 5, 3)
 STEM_STEPS = 32
+# Epochs of numbers, and of texts: those of many words are learned by heart in few.
+EPOCHS, FEWEST_EPOCHS, TEXT_UPDATES = 80, 8, 300
 # A word of which training has n is taken for an unknown one at the rate of a / (a + n).
 UNKNOWN_SHARE = 0.25
 
@@ -94,7 +97,8 @@ class SeriesEstimator(NeuralEstimator):
         words, such as ``vectors_`` of a :class:`sknn.text.WordEmbedding`; an estimator that has
         ``vectors_`` stands for them. All are divided by their root mean square, so that they are
         of the size of random ones. Tokens that have a vector are known, whether or not training
-        reads them. None draws standard normal numbers.""",
+        reads them. None draws standard normal numbers. The words of a tokenizer, where a text has
+        one answer, begin with a tenth of either, unless they are frozen.""",
     )
     freeze_embedding: bool = parameter(
         default=False,
@@ -175,7 +179,13 @@ class SeriesEstimator(NeuralEstimator):
     )
     learning_rate: str = inherited(NeuralEstimator, "learning_rate", default="one_cycle")
     learning_rate_init: float = inherited(NeuralEstimator, "learning_rate_init", default=0.003)
-    max_iter: int = inherited(NeuralEstimator, "max_iter", default=80)
+    max_iter: Any = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],
+        doc="""int or "auto"
+        Largest number of epochs. "auto" is 80; of texts that have one answer each (X is from a
+        tokenizer), as many as make 300 batches, between 8 and 80.""",
+    )
 
     _family_attributes: ClassVar[str] = """
         n_features_in_ : int
@@ -213,6 +223,17 @@ class SeriesEstimator(NeuralEstimator):
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(max(n_samples // 10, 16), 128, n_samples)
+
+    def _resolve_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return int(self.max_iter)
+        has_one_answer = getattr(self, "pooling", None) is not None
+        if not (self._format.has_unknown and has_one_answer) or self.solver == "lbfgs":
+            return EPOCHS
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
+            n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        return min(max(FEWEST_EPOCHS, math.ceil(TEXT_UPDATES / n_batches)), EPOCHS)
 
     # -------------------------------------------------------------------------------- network
 

@@ -1,5 +1,6 @@
 """Texts by way of a tokenizer: short and unseen ones, unknown words, empty texts."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -208,3 +209,25 @@ def test_words_begin_short_where_a_text_has_one_answer() -> None:
     for each, deviation in ((model, 0.1), (tagger, 1), (plain, 1)):
         weight = each.module_.input.weight.detach().numpy()
         assert weight[1:].std() == pytest.approx(deviation, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("n_texts", "batch_size", "expected"),
+    [(96, "auto", 300 // 6), (48, 1, 8), (24, "auto", 80), (96, 500, 80)],
+)
+def test_the_epochs_of_texts_follow_from_their_number(
+    n_texts: int, batch_size: Any, expected: int
+) -> None:
+    texts, labels = TEXTS * 2, np.tile(y, 2)
+    X = Tokenizer().fit_transform(texts)[:n_texts]
+    settings: Any = {"batch_size": batch_size, "max_iter": "auto", "hidden_size": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a batch that is larger than X
+        model = make(**settings).fit(X, labels[:n_texts])
+    assert model.n_iter_ == expected
+
+
+def test_numbers_and_sequences_have_eighty_epochs() -> None:
+    X, small = Tokenizer(max_length=2).fit_transform(TEXTS), {"max_iter": "auto", "hidden_size": 2}
+    assert make(**small).fit(np.arange(96).reshape(48, 2) / 96, y).n_iter_ == 80
+    assert make(StepClassifier, **small).fit(X, [[label] * 2 for label in y]).n_iter_ == 80

@@ -66,9 +66,11 @@ def test_frozen_vectors_are_those_of_the_user_at_the_scale_of_random_ones(
     assert weight_of(model)[1:].std() == pytest.approx(1, abs=0.2)
     free = make(estimator, solver=solver, alpha=0.1, **options).fit(X, labels)
     assert free.n_parameters_ - model.n_parameters_ == VECTORS.size
-    moved = np.abs(weight_of(free) - scaled()).max(1)
+    start = scaled() * (1 if estimator is StepClassifier else 0.1)
+    moved = np.abs(weight_of(free) - start).max(1)
     assert (moved[1:5] > 0).all()
-    assert moved.max() < 1
+    assert_allclose(weight_of(free)[5:], start[5:], atol=0.03)  # unread: the penalty alone
+    assert moved.max() < 0.5
 
 
 @pytest.mark.parametrize("estimator", FAMILIES)
