@@ -70,7 +70,6 @@ def test_frozen_vectors_are_those_of_the_user_at_the_scale_of_random_ones(
     moved = np.abs(weight_of(free) - start).max(1)
     assert (moved[1:5] > 0).all()
     assert_allclose(weight_of(free)[5:], start[5:], atol=0.03)  # unread: the penalty alone
-    assert moved.max() < 0.5
 
 
 @pytest.mark.parametrize("estimator", FAMILIES)
