@@ -29,6 +29,7 @@ from ._searches import run_searches
 from ._series import run_series
 from ._series_sets import run_series_sets
 from ._tables import run_tabular, run_tabular_intervals
+from ._texts import run_texts
 from ._words import run_words
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "generative": run_generative,
     "words": run_words,
     "autoencoders": run_autoencoders,
+    "texts": run_texts,
     "cuda": run_cuda,
 }
 
