@@ -116,11 +116,6 @@ def _outliers(images: np.ndarray, y: np.ndarray, test: np.ndarray, y_test: np.nd
         "AutoencoderOutlierDetector": lambda normal, new: (
             AutoencoderOutlierDetector(random_state=0).fit(normal).score_samples(new)
         ),
-        "AutoencoderOutlierDetector, flat rows": lambda normal, new: (
-            AutoencoderOutlierDetector(random_state=0)
-            .fit(normal.reshape(len(normal), -1))
-            .score_samples(new.reshape(len(new), -1))
-        ),
     }
     rows = []
     for name, score in contenders.items():

@@ -197,6 +197,7 @@ class AutoencoderEstimator(NeuralEstimator):
     _takes = ("sparse", "three_d_array")
     _scales_data = True
 
+    _architecture_of_images: ClassVar[str] = "conv"  # that "auto" stands for
     # components that None stands for, where X has twice as many columns at least
     _most_components: ClassVar[int] = 32
 
@@ -316,7 +317,10 @@ class AutoencoderEstimator(NeuralEstimator):
     @property
     def _is_conv(self) -> bool:
         """Whether the built-in network has convolutions."""
-        return self._format.has_images and self.architecture != "dense"
+        architecture = self.architecture
+        if architecture == "auto":
+            architecture = self._architecture_of_images
+        return self._format.has_images and architecture == "conv"
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(max(n_samples // 80, 16), 128, n_samples)

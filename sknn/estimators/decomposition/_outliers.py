@@ -82,6 +82,14 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
         the better other samples are read back. None is 16, or half the columns of X where these
         are fewer than 32.""",
     )
+    architecture: str = parameter(
+        default="auto",
+        constraints=[StrOptions({"auto", "dense", "conv"})],
+        doc="""{"auto", "dense", "conv"}
+        The network: dense layers, or convolutions before and transposed convolutions behind dense
+        layers. "auto" is "dense", for images too: convolutions also read back images of another
+        kind.""",
+    )
     contamination: float | str = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
@@ -96,6 +104,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     __metadata_request__score_samples: ClassVar[Any] = {}
 
     _most_components: ClassVar[int] = 16
+    # convolutions read back strokes and edges of any image, unusual ones too
+    _architecture_of_images: ClassVar[str] = "dense"
 
     def _holds_out(self, n_rows: int) -> bool:
         return self.early_stopping and n_rows >= FEWEST_HELD_OUT / self.validation_fraction

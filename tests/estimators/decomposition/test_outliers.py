@@ -117,7 +117,12 @@ def test_digits_that_are_no_zeros_are_found(form: str) -> None:
     if form == "images":
         X = X.reshape(-1, 8, 8)
     detector = AutoencoderOutlierDetector(
-        8, hidden_layer_sizes=32, filters=(8,), max_iter=60, random_state=0
+        8,
+        hidden_layer_sizes=32,
+        filters=(8,),
+        architecture="conv" if form == "images" else "auto",
+        max_iter=60,
+        random_state=0,
     ).fit(X[y == 0][:100])
     held_out = np.vstack([X[y == 0][100:], X[y != 0]])
     truth = np.repeat([1, 0], [(y == 0).sum() - 100, (y != 0).sum()])
