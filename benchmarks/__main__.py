@@ -89,7 +89,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="SET",
-        help="of tabular, tabular-intervals, series-sets and generative; default: all",
+        help="of tabular, tabular-intervals, series-sets, generative and texts; default: all",
     )
     series = parser.add_argument_group("series-sets")
     series.add_argument(

@@ -1,6 +1,7 @@
 """Texts by way of a tokenizer: short and unseen ones, unknown words, empty texts."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,13 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
+import sknn
 from sknn import (
     AttentionClassifier,
     ConvSeriesClassifier,
@@ -231,3 +236,24 @@ def test_numbers_and_sequences_have_eighty_epochs() -> None:
     X, small = Tokenizer(max_length=2).fit_transform(TEXTS), {"max_iter": "auto", "hidden_size": 2}
     assert make(**small).fit(np.arange(96).reshape(48, 2) / 96, y).n_iter_ == 80
     assert make(StepClassifier, **small).fit(X, [[label] * 2 for label in y]).n_iter_ == 80
+
+
+@pytest.mark.parametrize("estimator", FAMILIES)
+def test_a_pipeline_from_raw_texts_is_an_estimator_like_any_other(
+    estimator: Any, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"text": TEXTS}, index=range(100, 148))
+    pipeline = make_pipeline(Tokenizer(), make(estimator, max_iter=15, learning_rate_init=0.02))
+    name = f"{estimator.__name__.lower()}__hidden_size"
+    grid = {"tokenizer__lowercase": [True, False], name: [4, 8]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(frame["text"], y)
+    assert search.best_score_ > 0.8
+    with config_context(transform_output="pandas"):
+        inside = clone(pipeline).fit(frame["text"], y)
+    plain = clone(pipeline).fit(TEXTS, y)
+    assert_array_equal(inside.predict_proba(frame["text"]), plain.predict_proba(TEXTS))
+    sknn.save(plain, tmp_path / "texts.sknn")
+    again = sknn.load(tmp_path / "texts.sknn")  # without trust
+    assert_array_equal(again.predict_proba(TEXTS), plain.predict_proba(TEXTS))
+    calibrated = CalibratedClassifierCV(pipeline, cv=2).fit(TEXTS, y)
+    assert calibrated.score(TEXTS, y) > 0.8
