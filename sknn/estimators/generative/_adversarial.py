@@ -159,8 +159,8 @@ class AdversarialGenerator(NeuralEstimator):
         doc="""float or "auto"
         Strength of the penalty of the discriminator's slopes: of their deviation from 1 between
         rows and samples for "wasserstein" [2]_, else half their square at the rows (R1, [3]_).
-        "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and else 0.1 for images and
-        0.3 for vectors.""",
+        "auto" is 10 for "wasserstein", 0 for ``architecture="dense"``, and else 0.02 for images
+        and 0.3 for vectors.""",
     )
     penalty_interval: Any = parameter(
         default="auto",
@@ -218,7 +218,7 @@ class AdversarialGenerator(NeuralEstimator):
         constraints=[POSITIVE, StrOptions({"auto"})],
         doc="""float or "auto"
         The learning rate, or the peak of its schedule. "auto" is 0.0002 for
-        ``architecture="dense"``, 0.0005 for images and 0.001 else.""",
+        ``architecture="dense"``, and 0.001 else.""",
     )
     discriminator_learning_rate: float | None = parameter(
         default=None,
@@ -381,9 +381,7 @@ class AdversarialGenerator(NeuralEstimator):
     def _resolve_learning_rate(self) -> float:
         if self.learning_rate_init != "auto":
             return float(self.learning_rate_init)
-        if self.architecture == "dense":
-            return 0.0002
-        return 0.001 if self._is_of_vectors() else 0.0005
+        return 0.0002 if self.architecture == "dense" else 0.001
 
     def _is_of_vectors(self) -> bool:
         """Say whether rows are no images, where that is known."""
@@ -396,7 +394,7 @@ class AdversarialGenerator(NeuralEstimator):
             return 10.0
         if self.architecture == "dense":
             return 0.0
-        return 0.3 if self._is_of_vectors() else 0.1
+        return 0.3 if self._is_of_vectors() else 0.02
 
     def _resolve_interval(self) -> int:
         if self.penalty_interval != "auto":
