@@ -1,6 +1,6 @@
 """Handwritten digits as a few numbers: reconstructions, a map of the digits, and new ones.
 
-Run it with `python examples/autoencoder.py`; it takes about a minute. The data are looked for in
+Run it with `python examples/autoencoder.py`; it takes a minute or two. The data are looked for in
 the folder SKNN_DATA, and downloaded if they are not there. Figures are written to
 examples/output/.
 """
