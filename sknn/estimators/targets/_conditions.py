@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sknn.nn import AdversarialLoss, Loss
@@ -99,10 +98,6 @@ class Conditions(Targets):
             )
         return np.searchsorted(self.classes, y).astype(np.int64)
 
-    def continued(self, y: Any) -> Conditions:
-        """Take the rows of a warm start, whose labels `encode` compares."""
-        return self
-
     def adapted(
         self,
         encoded: np.ndarray,
@@ -137,8 +132,3 @@ class Conditions(Targets):
     def draw(self, n_samples: int, random_state: np.random.RandomState) -> np.ndarray:
         """Draw numbers of classes (n_samples,) as often as they came in training."""
         return random_state.choice(self.n_classes, n_samples, p=self.shares)
-
-
-def as_labels(encoded: np.ndarray, device: torch.device) -> Tensor | None:
-    """Return numbers of classes on a device; None where there are none."""
-    return torch.from_numpy(encoded).to(device) if encoded.ndim == 1 else None
