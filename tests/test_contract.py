@@ -549,7 +549,7 @@ TEXTS = [
 @pytest.mark.parametrize("estimator", [RecurrentClassifier, AttentionClassifier])
 def test_texts_are_classified_behind_a_tokenizer(estimator: Any) -> None:
     opinions = np.array(["yes", "no"])[np.arange(60) % 2]
-    network = make_series(estimator, embedding_size=6, filters=None, max_iter=20)
+    network = make_series(estimator, embedding_size=6, filters=None, max_iter=40)
     pipeline = make_pipeline(Tokenizer(), network)
     assert pipeline.fit(TEXTS[:40], opinions[:40]).score(TEXTS[40:], opinions[40:]) > 0.9
     n_tokens = len(pipeline[0].get_feature_names_out())
