@@ -91,6 +91,7 @@ INPUTS: dict[str, Any] = dict.fromkeys(FITS, X) | {
     "attention": series,
     "encoder-decoder": series,
     "generator": answers,
+    "variational": images,
 }
 INPUTS |= {"plain": X, "mixed precision": X, "pixels": images, "flips": images, "resnet": images}
 INPUTS["pixels"] = (40 * images + 128).clip(0, 255).astype(np.uint8)
@@ -101,6 +102,9 @@ def answers_of(model: Any, inputs: Any) -> Any:
     if isinstance(model, AdversarialGenerator):
         samples = model.sample(3, random_state=0)
         return [*model.discriminate(inputs, labels), *samples.ravel()]
+    if hasattr(model, "transform"):
+        codes = model.transform(inputs)
+        return codes, model.inverse_transform(codes)
     if hasattr(model, "sample"):
         return [model.score(inputs), *model.sample(3, max_length=9, random_state=0)]
     answer = model.predict_proba if hasattr(model, "predict_proba") else model.predict
