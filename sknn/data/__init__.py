@@ -22,7 +22,7 @@ from ._numbers import (
 from ._ragged import Ragged
 from ._rows import DenseRows, Inputs, Rows, SparseRows, dense_rows, in_parts, make_rows
 from ._samples import Answers, Batch, OwnInputs, Samples, make_answers
-from ._scaled import ScaledRows
+from ._scaled import ScaledRows, moments
 from ._series import PairedRows, SeriesRows, with_lengths
 from ._series_arrays import (
     VALUES_AT_ONCE,

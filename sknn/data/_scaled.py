@@ -8,6 +8,9 @@ from torch import Tensor
 
 from ._rows import Inputs, Rows, dense_rows
 
+# Rows that are looked at together.
+ROWS_AT_ONCE = 4096
+
 
 class ScaledRows:
     """Rows of others, dense, less a `location` and divided by a `scale`, batch by batch.
@@ -39,3 +42,26 @@ class ScaledRows:
 
     def _scaled(self, X: Inputs) -> Tensor:
         return dense_rows(X).sub(self._location).div_(self._scale).to(self.dtype)
+
+
+def moments(rows: Rows, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of each number of a row, float64, (...) each; exactly."""
+    counts = np.ones(len(rows)) if sample_weight is None else sample_weight
+    weights = torch.from_numpy(counts / counts.sum())
+    first = int(torch.count_nonzero(weights.cumsum(0) == 0))  # that counts
+    origin = dense_rows(rows.slice(first, first + 1))  # a constant is exactly 0 from here
+    total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        stop = min(start + ROWS_AT_ONCE, len(rows))
+        shifted = dense_rows(rows.slice(start, stop)) - origin
+        total += torch.tensordot(weights[start:stop], shifted, 1)
+        squares += torch.tensordot(weights[start:stop], shifted.square_(), 1)
+    variance = (squares - total.square()).clamp_(min=0)
+    # what rounding leaves of a column that is constant but for an offset
+    variance[variance < 1e-14 * squares] = 0
+    if not torch.isfinite(variance).all():
+        raise ValueError(
+            "X has numbers so large that their squares overflow in float64 (above about 1e154). "
+            "Divide X by a number of its size."
+        )
+    return (origin + total)[0].numpy(), variance[0].numpy()

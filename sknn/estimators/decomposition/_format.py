@@ -10,14 +10,11 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from sknn.data import Rows, ScaledRows, dense_rows, number_range
+from sknn.data import Rows, ScaledRows, moments, number_range
 from sknn.estimators._inputs import count_dimensions
 from sknn.estimators.dense import DenseFormat
 from sknn.estimators.images import ImageFormat, pixel_kind
 from sknn.nn.inputs import BYTE_MAXIMUM, ScaleRows
-
-# Rows that are looked at together.
-ROWS_AT_ONCE = 4096
 
 
 class ReconstructedFormat(NamedTuple):
@@ -51,7 +48,8 @@ class ReconstructedFormat(NamedTuple):
         "columns" are divided by their own standard deviations, "whole" samples by one for all. The
         variance is summed over columns.
         """
-        mean, variance = self._moments(X, sample_weight)
+        rows = self.form.rows(X, torch.device("cpu"), torch.float64, None)
+        mean, variance = moments(rows, sample_weight)
         total = float(variance.sum())
         if kind is None:
             return self, total or 1.0
@@ -64,24 +62,6 @@ class ReconstructedFormat(NamedTuple):
             scale = np.full_like(variance, deviation)
             shared = float(variance.size) if total else 0.0
         return self._replace(location=mean, scale=scale), shared or 1.0
-
-    def _moments(self, X: Any, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and variance of each number of a sample, float64."""
-        rows = self.form.rows(X, torch.device("cpu"), torch.float64, None)
-        counts = np.ones(len(rows)) if sample_weight is None else sample_weight
-        weights = torch.from_numpy(counts / counts.sum())
-        first = int(torch.count_nonzero(weights.cumsum(0) == 0))  # that counts
-        origin = dense_rows(rows.slice(first, first + 1))  # a constant is exactly 0 from here
-        total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, len(rows))
-            shifted = dense_rows(rows.slice(start, stop)) - origin
-            total += torch.tensordot(weights[start:stop], shifted, 1)
-            squares += torch.tensordot(weights[start:stop], shifted.square_(), 1)
-        variance = (squares - total.square()).clamp_(min=0)
-        # what rounding leaves of a column that is constant but for an offset
-        variance[variance < 1e-14 * squares] = 0
-        return (origin + total)[0].numpy(), variance[0].numpy()
 
     # --------------------------------------------------------------------- of vectors and images
 

@@ -339,6 +339,11 @@ class AdversarialGenerator(NeuralEstimator):
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
+    def _learn_features(self, X: Any, sample_weight: np.ndarray | None) -> Any:
+        """Learn the units in which networks see X."""
+        self.__dict__.update(_format=self._format.scaled(X, sample_weight))
+        return X
+
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(32 if self.architecture == "dense" else 64, n_samples)
 

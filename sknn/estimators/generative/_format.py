@@ -9,11 +9,11 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from sknn.data import Rows, row_parts
+from sknn.data import Rows, ScaledRows, moments, number_range, row_parts
 from sknn.estimators._inputs import count_dimensions
 from sknn.estimators.dense._format import DenseFormat
 from sknn.estimators.images._format import ImageFormat
-from sknn.nn.inputs import BYTE_MAXIMUM
+from sknn.nn.inputs import BYTE_MAXIMUM, ScaleRows
 
 
 class ScaledFormat(NamedTuple):
@@ -24,13 +24,14 @@ class ScaledFormat(NamedTuple):
     """
 
     data: Any  # DenseFormat or ImageFormat
-    location: np.ndarray  # float64, () or (n_features,), of the numbers that `data` gives networks
-    scale: np.ndarray  # as the location; 0 where all numbers are equal
     is_bounded: bool  # whether networks see numbers from -1 to 1
+    # float64, () or (n_features,), of the numbers that `data` gives networks
+    location: np.ndarray = np.array(0.0)
+    scale: np.ndarray = np.array(1.0)  # 0 where all numbers are equal
 
     @classmethod
     def learn(cls, X: Any, estimator: Any) -> tuple[ScaledFormat, Any]:
-        """Find out whether X holds images, and their range, or the locations of columns."""
+        """Find out whether X holds vectors or images."""
         if sparse.issparse(X):
             raise TypeError(
                 "X is sparse, but samples are dense rows, and the discriminator compares them with "
@@ -44,20 +45,29 @@ class ScaledFormat(NamedTuple):
                 "one row says nothing about others."
             )
         is_bounded = is_image or X.dtype == np.uint8 or estimator.architecture == "dense"
+        return cls(data, is_bounded), X
+
+    def scaled(self, X: Any, sample_weight: np.ndarray | None) -> ScaledFormat:
+        """Return the format with the location and scale of rows, those that count."""
         if X.dtype == np.uint8:
             middle = np.array(BYTE_MAXIMUM / 2)
-            units = middle / BYTE_MAXIMUM if is_image else middle
-            location = scale = units
-        elif isinstance(data, ImageFormat):
-            location, scale = _middle(np.array(data.low), np.array(data.high))
-        elif is_bounded:
-            parts = [(part.min(0), part.max(0)) for part in row_parts(X)]
-            lows, highs = (np.array(each, np.float64) for each in zip(*parts, strict=True))
-            location, scale = _middle(lows.min(0), highs.max(0))
+            if isinstance(self.data, ImageFormat):
+                middle /= BYTE_MAXIMUM
+            return self._replace(location=middle, scale=middle)
+        if not self.is_bounded:
+            rows = self.data.rows(X, torch.device("cpu"), torch.float64, None)
+            location, variance = moments(rows, sample_weight)
+            return self._replace(location=location, scale=np.sqrt(variance))
+        if sample_weight is not None and not sample_weight.all():
+            X = X[sample_weight > 0]
+        if isinstance(self.data, ImageFormat):
+            low, high = (np.array(each) for each in number_range(X))
         else:
-            location, scale = _moments(X)
-        location, scale = np.asarray(location), np.asarray(scale)
-        return cls(data, location, scale, is_bounded), X
+            ranges = [(part.min(0), part.max(0)) for part in row_parts(X)]
+            lows, highs = (np.array(each, np.float64) for each in zip(*ranges, strict=True))
+            low, high = lows.min(0), highs.max(0)
+        half = high / 2 - low / 2  # which does not overflow
+        return self._replace(location=np.asarray(low + half), scale=np.asarray(half))
 
     @property
     def may_be_float64(self) -> bool:
@@ -79,7 +89,7 @@ class ScaledFormat(NamedTuple):
         if isinstance(self.data, DenseFormat) and X.dtype.kind != "u" and device.type != "mps":
             exact = torch.float64  # locations may be much larger than scales
         rows = self.data.rows(X, device, exact, module)
-        return ScaledRows(rows, self.location, self.scale, dtype)
+        return ScaledRows(rows, self.location, self._divisors, dtype)
 
     def restore(self, scaled: np.ndarray, estimator: Any) -> Any:
         """Return samples (n, ...), as networks make them, in the form of X."""
@@ -100,73 +110,10 @@ class ScaledFormat(NamedTuple):
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a module that scales as :meth:`rows` does."""
-        return nn.Sequential(
-            self.data.input_module(dtype), Scale(self.location, self.scale).to(dtype)
-        )
+        arranged = self.data.input_module(torch.float64)
+        return nn.Sequential(arranged, ScaleRows(dtype, self.location, self._divisors))
 
-
-class ScaledRows:
-    """Batches of other rows, scaled: ``(x - location) / scale``."""
-
-    lengths: np.ndarray | None = None
-
-    def __init__(
-        self, rows: Rows, location: np.ndarray, scale: np.ndarray, dtype: torch.dtype
-    ) -> None:
-        self.inner = rows
-        self.device = rows.device
-        self.dtype = dtype
-        exact = rows.dtype
-        self.location = torch.from_numpy(location).to(rows.device, exact)
-        self.scale = torch.from_numpy(divisors(scale)).to(rows.device, exact)
-
-    def __len__(self) -> int:
-        return len(self.inner)
-
-    def take(self, index: Tensor) -> Tensor:
-        """Return the rows with these numbers, (n,) -> (n, ...)."""
-        return self._scaled(self.inner.take(index))
-
-    def slice(self, start: int, stop: int) -> Tensor:
-        """Return consecutive rows, (stop - start, ...)."""
-        return self._scaled(self.inner.slice(start, stop))
-
-    def _scaled(self, batch: Any) -> Tensor:
-        return ((batch - self.location) / self.scale).to(self.dtype)
-
-
-class Scale(nn.Module):
-    """``(x - location) / scale``, of all numbers or of each column."""
-
-    location: Tensor
-    scale: Tensor
-
-    def __init__(self, location: np.ndarray, scale: np.ndarray) -> None:
-        super().__init__()
-        self.register_buffer("location", torch.from_numpy(location))
-        self.register_buffer("scale", torch.from_numpy(divisors(scale)))
-
-    def forward(self, X: Tensor) -> Tensor:
-        return (X - self.location) / self.scale
-
-
-def divisors(scale: np.ndarray) -> np.ndarray:
-    """Return what numbers of a scale (...) are divided by: 1 where they are all equal."""
-    return np.where(scale > 0, scale, 1.0)
-
-
-def _middle(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return middle and half the width of ranges, (...) each."""
-    half = high / 2 - low / 2  # which does not overflow
-    return low + half, half
-
-
-def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of columns, float64 (n_features,) each."""
-    first = X[0].astype(np.float64)
-    total = np.zeros_like(first)
-    for part in row_parts(X):
-        total += (part - first).sum(0)  # exactly 0 where a column is constant
-    shift = total / len(X)
-    squares = sum(((part - first - shift) ** 2).sum(0) for part in row_parts(X))
-    return first + shift, np.sqrt(squares / len(X))
+    @property
+    def _divisors(self) -> np.ndarray:
+        """What networks see is divided by: 1 where all numbers are equal."""
+        return np.where(self.scale > 0, self.scale, 1.0)

@@ -22,6 +22,7 @@ from torch import nn
 import sknn
 from sknn import NeuralClassifier
 from sknn.decomposition import Autoencoder
+from sknn.generative import AdversarialGenerator
 from sknn.nn.autoencoder import ConvDecoder, ConvEncoder, Corruption
 from sknn.training._loop import Loop
 
@@ -460,3 +461,9 @@ def test_a_pipeline_learns_from_codes() -> None:
 def test_printed_lines_name_the_score(capsys: pytest.CaptureFixture[str]) -> None:
     make(verbose=True, max_iter=1).fit(VECTORS, X_val=VECTORS[:20])
     assert "R2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, AdversarialGenerator])
+def test_numbers_whose_squares_overflow_are_refused(kind: Any) -> None:
+    with pytest.raises(ValueError, match="so large that their squares overflow"):
+        kind(max_iter=1, batch_size=8).fit(VECTORS * 1e200)

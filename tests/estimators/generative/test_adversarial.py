@@ -226,6 +226,16 @@ def test_samples_are_made_by_the_average_of_the_generator_s_weights() -> None:
 # ------------------------------------------------------------------------------------ forms of X
 
 
+@pytest.mark.parametrize("kind", ["vectors", "dense", "images"])
+def test_rows_of_weight_zero_have_no_part_in_the_scale(kind: str) -> None:
+    rows = np.concatenate([np.full((20, 12), 5.0), np.full((1, 12), 1e6)])
+    if kind == "images":
+        rows = rows.reshape(-1, 3, 4)
+    architecture = "dense" if kind == "dense" else "auto"
+    model = make(architecture=architecture, max_iter=1).fit(rows, sample_weight=[1] * 20 + [0])
+    assert_array_equal(model.sample(3, random_state=0), rows[:3])
+
+
 def test_samples_have_the_columns_of_a_table_and_their_location_and_scale() -> None:
     table = pd.DataFrame(X, columns=["p", "q", "r"])
     gan = make().fit(table)
