@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, cast
 
@@ -11,9 +12,9 @@ import torch
 from joblib import effective_n_jobs
 from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state, metadata_routing
-from sklearn.utils.metaestimators import available_if
 
 from sknn._documentation import links_to_documentation
+from sknn._hints import available_if
 from sknn._parameters import declares_parameters
 from sknn.compiled import is_available
 from sknn.data import fingerprint, resolve_device
@@ -227,6 +228,11 @@ class WordEmbedding(WordVectors, WordParameters):
                 "partial_fit cannot go on from vectors that come from a file of word2vec or GloVe: "
                 "it lacks those of words as company. Files of sknn.save have them."
             )
+        if self._inputs.shape != self.vectors_.shape:
+            raise ValueError(
+                f"partial_fit with method={self.method!r} cannot go on from vectors of "
+                "method='glove', which have biases beside them; `fit` begins anew."
+            )
         if self.vectors_.shape[1] != self.vector_size:
             raise ValueError(
                 f"vector_size={self.vector_size}, but the vectors have {self.vectors_.shape[1]} "
@@ -324,6 +330,12 @@ class WordEmbedding(WordVectors, WordParameters):
             self._take_over(draft._with(training))
             raise
         self._take_over(draft._with(training))
+        if not any(self.loss_curve_[-training.settings.max_epochs :]):
+            warnings.warn(
+                "Nothing was learned, and vectors are as they were drawn: no text has two "
+                "known words near each other (or subsample left none).",
+                stacklevel=5,  # the caller of `fit`, which is wrapped twice
+            )
         return self
 
     def _take_over(self, draft: WordEmbedding) -> None:

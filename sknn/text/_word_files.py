@@ -60,11 +60,20 @@ def read_word2vec(
         n_words, size = _read_header(file, name)
         wanted = n_words if limit is None else min(limit, n_words)
         records = _binary_records(file, name, size) if binary else _lines(file, name, size, 2)
-        words, vectors = _collect(records, wanted, size, name)
-    if len(words) < wanted:
+        words, vectors, n_read = _collect(records, wanted, size, name)
+        if n_read < wanted:
+            raise ValueError(
+                f"{name} is cut off: its first line says {n_words} words, and there are {n_read}. "
+                "Download or write it again."
+            )
+        if wanted == n_words and next(records, None) is not None:
+            raise ValueError(
+                f"{name} has more words than its first line says, {n_words}: it is damaged. Pass "
+                "limit= to read so many nevertheless."
+            )
+    if not binary and all(" " in word for word in words):
         raise ValueError(
-            f"{name} is cut off: its first line says {n_words} words, and there are {len(words)}. "
-            "Download or write it again."
+            f"{name} has more numbers in each line than its first line says, {size}: it is damaged."
         )
     return words, vectors
 
@@ -83,12 +92,13 @@ def read_glove(path: str | os.PathLike[str], *, limit: int | None) -> tuple[list
             raise ValueError(_not_a_line(name, 1))
         size = len(first) - 1
         file.seek(0)
-        return _collect(_lines(file, name, size, 1), limit, size, name)
+        return _collect(_lines(file, name, size, 1), limit, size, name)[:2]
 
 
 def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
     parts = file.readline(LONGEST_HEADER).split()
-    if len(parts) != 2 or not all(part.isdigit() for part in parts) or b"0" in parts:
+    is_header = len(parts) == 2 and all(part.isdigit() and int(part) for part in parts)
+    if not is_header or int(parts[1]) > NUMBERS_AT_ONCE:
         raise ValueError(
             f"{name} is no file of word2vec's: its first line must have two numbers, of words and "
             "of dimensions. Files of GloVe's have no such line: read them with "
@@ -99,12 +109,12 @@ def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
 
 def _collect(
     records: Iterator[tuple[str, np.ndarray]], wanted: int | None, size: int, name: str
-) -> tuple[list[str], np.ndarray]:
-    """Return up to so many records, each word once; the vectors grow as they come."""
+) -> tuple[list[str], np.ndarray, int]:
+    """Return up to so many records, each word once, and how many there were; vectors grow."""
     n_rows = max(1, NUMBERS_AT_ONCE // size)
     vectors = np.empty((n_rows if wanted is None else min(wanted, n_rows), size), np.float32)
     places: dict[str, int] = {}
-    n_left_out = 0
+    n = n_left_out = 0
     for n, (word, vector) in enumerate(records, 1):
         if word in places or word == UNKNOWN:
             n_left_out += 1
@@ -128,7 +138,7 @@ def _collect(
             "unknown words; these vectors are left out.",
             stacklevel=5,
         )
-    return list(places), vectors[: len(places)].copy()
+    return list(places), vectors[: len(places)].copy(), n
 
 
 def _lines(file: BinaryIO, name: str, size: int, number: int) -> Iterator[tuple[str, np.ndarray]]:

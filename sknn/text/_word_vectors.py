@@ -134,6 +134,8 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"word must be a str or a vector of {self.vectors_.shape[1]} numbers; got an array "
                 f"of shape {vector.shape} and dtype {vector.dtype}."
             )
+        if not np.isfinite(vector).all():
+            raise ValueError("word is a vector with numbers that are not finite.")
         return self._nearest(vector, set(), n)
 
     def similarity(self, a: str, b: str) -> float:
@@ -156,7 +158,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         x, y = _unit(self.vectors_[[self._row(a), self._row(b)]])
-        return float(x @ y)
+        return float(np.clip(x @ y, -1, 1))
 
     @validated(COUNT)
     def analogy(self, a: str, b: str, c: str, n: int = 10) -> list[tuple[str, float]]:
@@ -201,10 +203,11 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _nearest(self, vector: np.ndarray, without: set[int], n: int) -> list[tuple[str, float]]:
         """Return the n words whose vectors are nearest to one (size,) by angle."""
-        length = np.linalg.norm(vector)
-        cosines = self.vectors_ @ (vector / (length or 1)).astype(np.float32)
+        vector = vector / (np.abs(vector).max() or 1)  # whose squares do not overflow
+        cosines = self.vectors_ @ (vector / (np.linalg.norm(vector) or 1)).astype(np.float32)
         lengths = np.linalg.norm(self.vectors_, axis=1)
         cosines = np.divide(cosines, lengths, out=np.zeros_like(cosines), where=lengths > 0)
+        np.clip(cosines, -1, 1, out=cosines)
         cosines[[0, *without]] = -np.inf
         n = min(n, len(cosines) - len(without | {0}))
         if n <= 0:

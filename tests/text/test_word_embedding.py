@@ -118,11 +118,31 @@ def test_partial_fit_goes_on_with_the_same_words(method: str) -> None:
 def test_glove_has_no_partial_fit() -> None:
     assert not hasattr(make("glove"), "partial_fit")
     assert hasattr(make("cbow"), "partial_fit")
+    with pytest.raises(AttributeError, match="needs the counts of all"):
+        make("glove").partial_fit(topics(6))
+
+
+def test_partial_fit_does_not_go_on_from_glove() -> None:
+    words = make("glove").fit(topics(6))
+    first = words.vectors_.copy()
+    with pytest.raises(ValueError, match="cannot go on from vectors of method='glove'"):
+        words.set_params(method="cbow").partial_fit(topics(6))
+    assert_array_equal(words.vectors_, first)
+
+
+def test_partial_fit_of_unknown_words_says_that_it_learned_nothing() -> None:
+    words = make().fit(topics(6))
+    first = words.vectors_.copy()
+    with pytest.warns(UserWarning, match="Nothing was learned"):
+        words.partial_fit([["zebra", "gnu"]])
+    assert_array_equal(words.vectors_, first)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_texts_of_one_word_teach_nothing(method: str) -> None:
-    words = make(method).fit([["a"], ["b"], []])
+    with pytest.warns(UserWarning, match="Nothing was learned") as caught:
+        words = make(method).fit([["a"], ["b"], []])
+    assert caught[0].filename == __file__
     assert words.loss_curve_ == [0.0] * 10
 
 
@@ -284,6 +304,13 @@ def test_neighbours_are_those_of_the_cosines(words: WordEmbedding) -> None:
     assert words.similarity("cat", "dog") == pytest.approx(cosines[dog], abs=1e-6)
 
 
+def test_cosines_of_vectors_of_any_length(words: WordEmbedding) -> None:
+    vector = words.vector("cat").astype(np.float64)
+    for size in (1e-300, 1.0, 1e300):
+        (best, cosine), *_ = words.most_similar(size * vector)
+        assert best == "cat" and cosine == pytest.approx(1, abs=1e-6) and cosine <= 1
+
+
 def test_an_analogy_is_a_sum_of_unit_vectors() -> None:
     words = make()._of(
         ["man", "king", "woman", "queen", "car"],
@@ -307,6 +334,8 @@ def test_bad_questions(words: WordEmbedding) -> None:
         words.similarity("cat", 3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a vector of 8 numbers; got an array of shape \\(7,\\)"):
         words.most_similar(np.ones(7))
+    with pytest.raises(ValueError, match="not finite"):
+        words.most_similar(np.full(8, np.nan))
     with pytest.raises(ValueError, match="'n' parameter"):
         words.most_similar("cat", n=0)
     with pytest.raises(ValueError, match="string object received"):

@@ -111,6 +111,10 @@ def test_words_that_come_twice_are_told(file: Path) -> None:
         words = WordEmbedding.from_glove(file)
     assert caught[0].filename == __file__
     assert_array_equal(words.vectors_, [[0, 0], [1, 2], [7, 8]])
+    file.write_text("4 2\n" + file.read_text())
+    with pytest.warns(UserWarning, match="has 2 word\\(s\\) a second time"):
+        again = WordEmbedding.from_word2vec(file)
+    assert_array_equal(again.vectors_, words.vectors_)
 
 
 def test_vectors_from_a_file_do_not_learn_on(words: WordEmbedding) -> None:
@@ -130,6 +134,9 @@ def test_vectors_from_a_file_do_not_learn_on(words: WordEmbedding) -> None:
         (TEXT.replace(" 0.0 ", " ").encode(), "line 3, is not a word and its numbers"),
         (TEXT.replace("0.0", "zero").encode(), "line 3, is not a word and its numbers"),
         (BINARY, "read it with WordEmbedding.from_word2vec\\(path, binary=True\\)"),
+        (TEXT.replace("4 3", "3 3", 1).encode(), "has more words than its first line says, 3"),
+        (TEXT.replace("4 3", "4 2", 1).encode(), "has more numbers in each line .* says, 2"),
+        (TEXT.replace("4 3", "4 99999999999", 1).encode(), "no file of word2vec's"),
         (TEXT.replace("0.33333334", "nan").encode(), "not finite"),
     ],
 )
@@ -145,6 +152,7 @@ def test_wrong_text_files(file: Path, content: bytes, message: str) -> None:
         (BINARY[:-1], "cut off, or no binary file"),
         (b"4 3\n" + b"".join(RECORDS[:3]), "its first line says 4 words, and there are 3"),
         (TEXT.encode(), "binary"),
+        (BINARY.replace(b"4 3", b"3 3", 1), "has more words than its first line says, 3"),
         (BINARY.replace(b"New", b"\xff\xfe\xff"), "not UTF-8"),
     ],
 )

@@ -34,7 +34,12 @@ def word_vectors(estimator: Any) -> np.ndarray | None:
                 f"embedding is a {name} without vectors_: fit it first. {FROZEN_ADVICE}"
             )
         given = vectors
-    with np.errstate(over="ignore"):  # is refused as infinity
+    if np.ndim(given) != 2:
+        raise ValueError(
+            f"embedding has shape {np.shape(given)}; it needs a row for each token: "
+            "(n_tokens, vector_size)."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # is refused as infinity
         vectors = check_array(given, dtype=np.float32, input_name="embedding")
     size, n_tokens = estimator.embedding_size, estimator.n_tokens
     if size is None:
