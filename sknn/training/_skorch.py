@@ -200,9 +200,10 @@ class SkorchCallbacks(Listener):
 
 def as_dataset(samples: Samples) -> Dataset:
     """Return rows and targets as the user gave them."""
-    if samples.subset is None:
-        return Dataset(samples.X, samples.y)
-    return Dataset(samples.X[samples.subset], samples.y[samples.subset])
+    X, y = samples.X, None if samples.are_own_targets else samples.y
+    if samples.subset is not None:
+        X, y = X[samples.subset], None if y is None else y[samples.subset]
+    return Dataset(X, y)
 
 
 class _OfTraining:

@@ -217,13 +217,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         float
             R2: 1 is perfect, 0 no better than the mean.
         """
-        sums: list[Tensor] = []  # of each part: samples, and their squares
+        sums: list[Tensor] = []  # of each part: deviations from the first sample, their squares
+        origin: Tensor | None = None
         weights = check_weights("sample_weight", sample_weight, X)
         rest = None if weights is None else torch.from_numpy(weights)
 
         def measure(outputs: Tensor, samples: Tensor) -> Tensor:
-            nonlocal rest
+            nonlocal rest, origin
             wide = samples.cpu().double()
+            origin = wide[0].clone() if origin is None else origin
+            wide = wide - origin  # so that no digit is lost to a large mean, and constants are 0
             taken = torch.ones(len(samples), dtype=torch.float64)
             if rest is not None:
                 taken, rest = rest[: len(samples)], rest[len(samples) :]

@@ -26,6 +26,8 @@ FEWEST_HELD_OUT = 5
 # The standard deviation of normally distributed numbers, by the median of their distances from
 # their median.
 DEVIATION_OF_MEDIAN = 1.4826
+# Share of an error by which batches of other sizes may change it.
+ROUNDING = 1e-4
 
 
 @declares_parameters
@@ -206,7 +208,8 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
             return weighted_quantile(errors, weights, 1 - float(self.contamination))
         middle = weighted_quantile(errors, weights, 0.5)
         spread = weighted_quantile(np.abs(errors - middle), weights, 0.5)
-        return middle + FENCE * DEVIATION_OF_MEDIAN * spread
+        # errors of equal samples differ by rounding, which is not unusual
+        return middle + FENCE * max(DEVIATION_OF_MEDIAN * spread, ROUNDING * middle)
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray | None, level: float) -> float:

@@ -14,14 +14,15 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from torch import nn
 
 import sknn
-from sknn import NeuralClassifier
-from sknn.decomposition import Autoencoder
+from sknn.decomposition import Autoencoder, AutoencoderOutlierDetector
 from sknn.generative import AdversarialGenerator
 from sknn.nn.autoencoder import ConvDecoder, ConvEncoder, Corruption
 from sknn.training._loop import Loop
@@ -101,6 +102,16 @@ def test_constant_columns_come_back() -> None:
     autoencoder = make(max_iter=200).fit(X)
     reconstructed = autoencoder.inverse_transform(autoencoder.transform(X))
     assert np.abs(reconstructed[:, -1] - 7.5).mean() < 0.3
+
+
+def test_the_variance_of_samples_is_that_around_their_mean_however_large() -> None:
+    autoencoder = make().fit(VECTORS)
+    assert autoencoder.score(np.tile(VECTORS[:1], (7, 1))) == 0
+    plain = make(standardize=None, solver="sgd", learning_rate_init=1e-30).fit(VECTORS[:, :3] + 1e6)
+    X = VECTORS[:, :3].astype(np.float32) + np.float32(1e6)
+    residuals = plain.reconstruction_error(X).astype(np.float64).sum()
+    expected = 1 - residuals / (np.var(X.astype(np.float64), 0).sum() * len(X))
+    assert_allclose(plain.score(X), expected, rtol=1e-5)
 
 
 # -------------------------------------------------------------------------------------- the form
@@ -450,17 +461,42 @@ def test_fits_go_on_with_warm_start() -> None:
 def test_a_pipeline_learns_from_codes() -> None:
     X, y = load_digits(return_X_y=True)
     pipeline = make_pipeline(
-        Autoencoder(8, hidden_layer_sizes=64, max_iter=20, random_state=0),
-        NeuralClassifier(learning_rate_init=0.02, max_iter=20, random_state=0),
+        Autoencoder(8, hidden_layer_sizes=64, max_iter=20, random_state=0), LogisticRegression()
     )
-    with pytest.warns(UserWarning, match="converge"):
-        pipeline.fit(X[:600], y[:600])
-    assert pipeline.score(X[600:900], y[600:900]) > 0.8
+    assert pipeline.fit(X[:600], y[:600]).score(X[600:900], y[600:900]) > 0.8
 
 
 def test_printed_lines_name_the_score(capsys: pytest.CaptureFixture[str]) -> None:
     make(verbose=True, max_iter=1).fit(VECTORS, X_val=VECTORS[:20])
     assert "R2" in capsys.readouterr().out
+
+
+class Spy(Callback):
+    """Keeps what callbacks get of the samples."""
+
+    def on_epoch_begin(self, net: Any, **data: Any) -> None:
+        self.data = data
+
+
+@pytest.mark.parametrize(
+    ("kind", "early_stopping"),
+    [
+        (Autoencoder, False),
+        (Autoencoder, True),
+        (AutoencoderOutlierDetector, True),
+        (AdversarialGenerator, False),
+    ],
+)
+def test_callbacks_get_samples_without_answers(kind: Any, early_stopping: bool) -> None:
+    spy = Spy()
+    held_out = {"early_stopping": True} if early_stopping else {}
+    kind(max_iter=1, batch_size=8, callbacks=[spy], **held_out).fit(VECTORS)
+    found = [each for each in spy.data.values() if each]
+    assert sum(map(len, found)) == len(VECTORS)
+    assert len(found) == 1 + early_stopping
+    for each in found:
+        row, answer = each[0]
+        assert row in VECTORS and not np.asarray(answer).any()
 
 
 @pytest.mark.parametrize("kind", [Autoencoder, AdversarialGenerator])

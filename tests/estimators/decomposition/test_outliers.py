@@ -95,6 +95,14 @@ def test_the_fence_is_that_of_samples_that_were_held_out() -> None:
     assert_allclose(detector.offset_, -fence)
 
 
+def test_a_sample_like_all_others_is_no_outlier() -> None:
+    X = np.ones((20, 3))
+    detector = AutoencoderOutlierDetector(**SMALL).fit(X)
+    for n in (1, 2, 20):
+        assert_array_equal(detector.predict(X[:n]), 1)
+    assert_array_equal(detector.predict(2 * X), -1)
+
+
 def test_samples_that_are_held_out_are_judged_as_new_ones() -> None:
     """A network that learns few samples by heart does not take all others for outliers."""
     X, y = load_digits(return_X_y=True)
