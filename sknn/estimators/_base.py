@@ -493,16 +493,3 @@ def answer_type(X: Any) -> np.dtype:
 @stored_attributes.register
 def _(estimator: NeuralEstimator) -> dict[str, Any]:
     return estimator._stored_attributes()
-
-
-def takes_streams(estimator: Any) -> bool:
-    """Raise AttributeError, which hides `partial_fit`, where a network needs all rows at once."""
-    obstacle = estimator._obstacle_to_streams()
-    if obstacle:
-        raise AttributeError(f"partial_fit is not available: {obstacle}")
-    if takes_all_rows(estimator._solver):
-        raise AttributeError(
-            "partial_fit is only available for stochastic solvers. "
-            f"{estimator._solver} is not stochastic; solver='adam' is."
-        )
-    return True

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sknn.data import fingerprint
+from sknn.training import takes_all_rows
 
 from ._draft import Draft
 from ._inputs import array_like
@@ -155,3 +156,16 @@ def check_weights(name: str, weights: Any, X: Any) -> np.ndarray | None:
     with naming(name):
         weights = array_like(weights, name)
         return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def takes_streams(estimator: Any) -> bool:
+    """Raise AttributeError, which hides `partial_fit`, where a network needs all rows at once."""
+    obstacle = estimator._obstacle_to_streams()
+    if obstacle:
+        raise AttributeError(f"partial_fit is not available: {obstacle}")
+    if takes_all_rows(estimator._solver):
+        raise AttributeError(
+            "partial_fit is only available for stochastic solvers. "
+            f"{estimator._solver} is not stochastic; solver='adam' is."
+        )
+    return True

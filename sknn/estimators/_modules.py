@@ -6,7 +6,8 @@ import copy
 import inspect
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def build_user_module(module: Any, arguments: dict[str, Any], name: str = "module") -> nn.Module:
@@ -69,3 +70,22 @@ def portable_copy(module: nn.Module) -> nn.Module:
         tensor.grad = None
         tensor.data = tensor.data.clone()
     return copied
+
+
+@torch.no_grad()
+def try_module(module: nn.Module, name: str, inputs: Tensor, *labels: Tensor) -> Tensor:
+    """Run a network of the user's in evaluation mode; refuse what fails or returns no tensor."""
+    modes = [(layer, layer.training) for layer in module.modules()]
+    try:
+        outputs = module.eval()(inputs, *labels)
+    except (RuntimeError, TypeError, ValueError) as error:
+        beside = " and the numbers of their classes, (n,)" if labels else ""
+        raise ValueError(
+            f"{name} does not take inputs of shape {('n', *inputs.shape[1:])}{beside}: {error}"
+        ) from error
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
+    if not isinstance(outputs, Tensor):
+        raise TypeError(f"{name} returned a {type(outputs).__name__}; one tensor is needed.")
+    return outputs

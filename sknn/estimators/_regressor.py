@@ -30,7 +30,8 @@ from sknn.nn import (
     describe_losses,
 )
 
-from ._base import NeuralEstimator, takes_streams
+from ._base import NeuralEstimator
+from ._checks import takes_streams
 from .targets import StepValues, Targets, ValueTargets
 
 LOSS_DOC = f"""{{{quoted(REGRESSION_LOSSES)}}} or callable

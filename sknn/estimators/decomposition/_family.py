@@ -24,7 +24,7 @@ from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
 from sknn.estimators._layers import positive_integers
-from sknn.estimators._modules import build_user_module
+from sknn.estimators._modules import build_user_module, try_module
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators.images import ConvEstimator
 from sknn.nn import (
@@ -401,24 +401,18 @@ class AutoencoderEstimator(NeuralEstimator):
             decoder = build_user_module(self.decoder, given | {"n_outputs": math.prod(sample)})
         return encoder, decoder
 
-    @torch.no_grad()
     def _try_coders(self, network: AutoencoderNetwork, n_codes: int, dtype: torch.dtype) -> None:
         """Run the user's modules on a sample: what does not fit is refused before training."""
         cpu = torch.device("cpu")
         zeros = self._format.empty_batch(cpu, dtype)
-        modes = [(layer, layer.training) for layer in network.modules()]
-        network.to(dtype).eval()
+        network.to(dtype)
         n_columns = self._targets.n_columns
         tried = [
             ("encoder", network.encoder, zeros, n_codes),
             ("decoder", network.decoder, zeros.new_zeros(1, self.n_components_), n_columns),
         ]
         for name, module, batch, n_wanted in tried:
-            outputs = module(batch)
-            if not isinstance(outputs, Tensor):
-                raise TypeError(
-                    f"{name} returned a {type(outputs).__name__}; one tensor is needed."
-                )
+            outputs = try_module(module, name, batch)
             n_found = math.prod(outputs.shape[1:])
             is_flat = name == "decoder" or outputs.ndim == 2
             if len(outputs) != 1 or n_found != n_wanted or not is_flat:
@@ -426,8 +420,6 @@ class AutoencoderEstimator(NeuralEstimator):
                     f"{name} returned outputs of shape {tuple(outputs.shape)} for one sample; "
                     f"shape (1, {n_wanted}) is needed."
                 )
-        for layer, mode in modes:
-            layer.training = mode
 
     def _runs_user_code(self) -> bool:
         return (

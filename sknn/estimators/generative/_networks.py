@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sknn.estimators._modules import build_user_module
+from sknn.estimators._modules import build_user_module, try_module
 from sknn.nn import AdversarialNetwork, LayerTrace, trace_layers
-from sknn.nn.adversarial import call
 from sknn.nn.generation import LabelledLayers
 
 TRIED_ROWS = 2
@@ -54,36 +53,22 @@ def build_given(name: str, given: Any, arguments: dict[str, Any]) -> nn.Module:
     return build_user_module(given, arguments, name)
 
 
-@torch.no_grad()
 def try_networks(network: AdversarialNetwork, shape: tuple[int, ...], n_classes: int) -> None:
     """Refuse networks of the user's that return other shapes than they have to."""
-    labels = torch.zeros(TRIED_ROWS, dtype=torch.int64) if n_classes else None
+    labels = [torch.zeros(TRIED_ROWS, dtype=torch.int64)] if n_classes else []
     noise = torch.zeros(TRIED_ROWS, network.latent_size)
-    samples = _try(network.generator, noise, labels, shape, "generator")
-    _try(network.discriminator, samples, labels, (1,), "discriminator")
+    samples = try_module(network.generator, "generator", noise, *labels)
+    samples = _check_shape(samples, shape, "generator")
+    logits = try_module(network.discriminator, "discriminator", samples, *labels)
+    _check_shape(logits, (1,), "discriminator")
 
 
-def _try(
-    module: nn.Module, inputs: Tensor, labels: Tensor | None, shape: tuple[int, ...], name: str
-) -> Tensor:
-    """Run a network in evaluation mode; return outputs (n, *shape)."""
-    modes = [(layer, layer.training) for layer in module.modules()]
-    try:
-        outputs = call(module.eval(), inputs, labels)
-    except (RuntimeError, TypeError, ValueError) as error:
-        beside = " and the numbers of their classes, (n,)" if labels is not None else ""
+def _check_shape(outputs: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
+    """Refuse outputs that are not (n, *shape)."""
+    if outputs.shape != (TRIED_ROWS, *shape):
         raise ValueError(
-            f"{name} does not take inputs of shape {('n', *inputs.shape[1:])}{beside}: {error}"
-        ) from error
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
-    if not isinstance(outputs, Tensor):
-        raise TypeError(f"{name} returned a {type(outputs).__name__}; a tensor is needed.")
-    if outputs.shape != (len(inputs), *shape):
-        raise ValueError(
-            f"{name} returned outputs of shape {tuple(outputs.shape)} for {len(inputs)} inputs; "
-            f"shape {(len(inputs), *shape)} is needed."
+            f"{name} returned outputs of shape {tuple(outputs.shape)} for {TRIED_ROWS} inputs; "
+            f"shape {(TRIED_ROWS, *shape)} is needed."
         )
     return outputs
 

@@ -503,3 +503,9 @@ def test_callbacks_get_samples_without_answers(kind: Any, early_stopping: bool) 
 def test_numbers_whose_squares_overflow_are_refused(kind: Any) -> None:
     with pytest.raises(ValueError, match="so large that their squares overflow"):
         kind(max_iter=1, batch_size=8).fit(VECTORS * 1e200)
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_modules_that_take_other_inputs_are_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} does not take inputs of shape \\('n', "):
+        make(**{name: nn.Linear(5, 3)}).fit(VECTORS)
