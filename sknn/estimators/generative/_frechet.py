@@ -55,8 +55,13 @@ def frechet_distance(features: Any, other_features: Any) -> float:
             f"features has {first.shape[1]} columns and other_features {second.shape[1]}; they "
             "must be the same ones."
         )
-    means = first.mean(0) - second.mean(0)
-    covariances = [np.atleast_2d(np.cov(each, rowvar=False)) for each in (first, second)]
+    with np.errstate(over="ignore", invalid="ignore"):  # is refused
+        means = first.mean(0) - second.mean(0)
+        covariances = [np.atleast_2d(np.cov(each, rowvar=False)) for each in (first, second)]
+    if not (np.isfinite(means).all() and np.isfinite(covariances).all()):
+        raise ValueError(
+            "features are so large that their squares overflow; divide both by a number."
+        )
     # tr (S_1 S_2)^(1/2) by the eigenvalues of S_1^(1/2) S_2 S_1^(1/2), which are real
     values, vectors = np.linalg.eigh(covariances[0])
     root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T

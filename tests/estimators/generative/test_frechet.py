@@ -54,3 +54,9 @@ def test_features_that_cannot_be_compared_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         frechet_distance(first, second)
+
+
+def test_features_whose_squares_overflow_are_refused() -> None:
+    features = np.random.default_rng(0).normal(size=(9, 3))
+    with pytest.raises(ValueError, match="so large that their squares overflow"):
+        frechet_distance(features * 1e200, features)
