@@ -79,12 +79,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(_checkpoint, "write_parts", write)
-    monkeypatch.setattr(_checkpoint, "progress_of", lambda training: {})
     now.append(written)  # type: ignore[arg-type]
     return now
 
 
 TRAINING: Any = SimpleNamespace(predicting=nullcontext, is_done=False)
+
+
+def make_checkpoint(folder: Path, minutes: float, *, n_together: int = 1) -> Checkpoint:
+    return Checkpoint(
+        folder,
+        minutes,
+        describe(),
+        lambda training: None,
+        n_together=n_together,
+        progress_of=lambda training: {},
+    )
 
 
 def run_epochs(checkpoint: Checkpoint, clock: Any, n_epochs: int, seconds: float) -> np.ndarray:
@@ -98,7 +108,7 @@ def run_epochs(checkpoint: Checkpoint, clock: Any, n_epochs: int, seconds: float
 @pytest.mark.parametrize("n_together", [1, 4])
 def test_writing_takes_a_share_of_the_time(n_together: int, tmp_path: Path, clock: Any) -> None:
     """It is a hundredth, and a quarter of a second more, for all fits that go on together."""
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None, n_together=n_together)
+    checkpoint = make_checkpoint(tmp_path, 10, n_together=n_together)
     run_epochs(checkpoint, clock, 4000, 0.05)
     spent = n_together * 0.02 * len(clock[1])
     allowed = 0.25 + 0.01 * clock[0]
@@ -106,21 +116,21 @@ def test_writing_takes_a_share_of_the_time(n_together: int, tmp_path: Path, cloc
 
 
 def test_each_epoch_of_a_short_fit_is_kept(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None)
+    checkpoint = make_checkpoint(tmp_path, 10)
     written = run_epochs(checkpoint, clock, 12, 0.01)
     assert_allclose(np.diff(written), 0.03)
     assert len(written) == 13
 
 
 def test_no_pause_is_longer_than_the_minutes(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 0.5 / 60, describe(), lambda training: None)
+    checkpoint = make_checkpoint(tmp_path, 0.5 / 60)
     gaps = np.diff(run_epochs(checkpoint, clock, 4000, 0.01))
     assert gaps.max() <= 0.5 + 0.01 + 0.02 + 1e-9
     assert gaps[-1] > 0.5
 
 
 def test_the_end_is_written_once(tmp_path: Path, clock: Any) -> None:
-    checkpoint = Checkpoint(tmp_path, 10, describe(), lambda training: None)
+    checkpoint = make_checkpoint(tmp_path, 10)
     before = len(run_epochs(checkpoint, clock, 500, 0.01))
     checkpoint.complete(TRAINING)
     checkpoint.complete(TRAINING)
