@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -54,6 +55,36 @@ class AdversarialLoss(Loss):
         return self.of_rows(outputs)
 
 
+class Groups(nn.Module):
+    """Groups of rows, which stand for labels where there are none: the nearest of some centres.
+
+    Shapes
+    ------
+    X : (n, ...) -> (n,)
+    """
+
+    centres: Tensor
+    shares: Tensor
+
+    def __init__(self, centres: np.ndarray, shares: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("centres", torch.from_numpy(centres))  # (n_groups, n_columns)
+        self.register_buffer("shares", torch.from_numpy(shares))  # of the rows, (n_groups,)
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def forward(self, X: Tensor) -> Tensor:
+        # |x - c|^2 without |x|^2, which is the same for all
+        products = X.detach().flatten(1).to(self.centres.dtype) @ self.centres.T
+        return (self.centres.square().sum(1) - 2 * products).argmin(1)
+
+    def draw(self, n_samples: int, random_state: np.random.RandomState) -> np.ndarray:
+        """Draw groups (n_samples,) as often as rows belong to them."""
+        shares = self.shares.double().cpu().numpy()
+        return random_state.choice(len(shares), n_samples, p=shares / shares.sum())
+
+
 class AdversarialNetwork(nn.Module):
     """A generator and a discriminator; called, the discriminator.
 
@@ -73,6 +104,7 @@ class AdversarialNetwork(nn.Module):
         latent_size: int,
         *,
         averages: bool,  # whether samples are an averaged generator's
+        groups: Groups | None = None,  # of rows without labels
     ) -> None:
         super().__init__()
         self.generator = generator
@@ -80,6 +112,7 @@ class AdversarialNetwork(nn.Module):
         self.average: nn.Module | None = None
         if averages:
             self.average = copy.deepcopy(generator).requires_grad_(False).eval()
+        self.groups = groups
         self.latent_size = latent_size
         self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("generator_loss", torch.zeros(()))
@@ -91,7 +124,11 @@ class AdversarialNetwork(nn.Module):
         return self.generator if self.average is None else self.average
 
     def forward(self, X: Tensor, labels: Tensor | None = None) -> Tensor:
-        return call(self.discriminator, X, labels)
+        return call(self.discriminator, X, self.labels_of(X, labels))
+
+    def labels_of(self, X: Tensor, labels: Tensor | None) -> Tensor | None:
+        """Return the labels of rows (n,) that both networks see: theirs, or their groups."""
+        return self.groups(X) if labels is None and self.groups is not None else labels
 
     @torch.no_grad()
     def follow(self, decay: float) -> None:

@@ -76,7 +76,7 @@ class AdversarialStep:
         if self._n_steps is None:  # a checkpoint may have been put back
             self._n_steps = int(self.module.n_steps)
         moves = (self._n_steps + 1) % self.adversarial.discriminator_steps == 0
-        labels = batch.targets if batch.targets.ndim == 1 else None
+        labels = self._labels(batch)
         with torch.enable_grad(), autocast_for(batch.targets.device, self.compute_dtype):
             with torch.set_grad_enabled(moves):
                 made = self.sample(batch, labels)
@@ -123,6 +123,11 @@ class AdversarialStep:
                 nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         return logits.detach(), loss_sum.detach()
 
+    def _labels(self, batch: Batch) -> Tensor | None:
+        """Return the labels of a batch's rows (n,), or their groups."""
+        given = batch.targets if batch.targets.ndim == 1 else None
+        return self.module.labels_of(batch.X, given)  # type: ignore[arg-type]
+
     def sample(self, batch: Batch, labels: Tensor | None) -> Tensor:
         """Return as many samples as a batch has rows, with the same labels."""
         device = batch.targets.device
@@ -166,7 +171,7 @@ class AdversarialStep:
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return logits (n, 1) and what the discriminator loses of the rows ()."""
-        labels = batch.targets if batch.targets.ndim == 1 else None
+        labels = self._labels(batch)
         with autocast_for(batch.targets.device, self.compute_dtype):
             logits = call(self.module.discriminator, batch.X, labels).float()  # type: ignore[arg-type]
         return logits, weighted_sum(self.loss.of_rows(logits), batch.sample_weight)

@@ -37,6 +37,7 @@ from sknn.training import (
 )
 
 from ._format import ScaledFormat
+from ._groups import automatic_groups, find_groups
 from ._networks import Labelled, build_given, is_sizes, trace_network, try_networks
 from ._parameters import AdversarialParameters
 
@@ -90,6 +91,8 @@ class AdversarialGenerator(AdversarialParameters):
     .. [2] I. Gulrajani et al., "Improved training of Wasserstein GANs", 2017, arXiv:1704.00028.
     .. [3] L. Mescheder, A. Geiger and S. Nowozin, "Which training methods for GANs do actually
        converge?", 2018, arXiv:1801.04406.
+    .. [4] S. Liu, T. Wang, D. Bau, J.-Y. Zhu and A. Torralba, "Diverse image generation via
+       self-conditioned GANs", 2020, arXiv:2006.10728.
 
     Examples
     --------
@@ -282,17 +285,35 @@ class AdversarialGenerator(AdversarialParameters):
             return float(self.average_decay)
         return 0.0 if self.architecture == "dense" else 0.999
 
+    def _resolve_clusters(self, n_rows: int) -> int:
+        """Return the number of groups that stand for labels, where there are none."""
+        if has_labels(self):
+            return 0
+        if self.n_clusters != "auto":
+            return 0 if self.n_clusters in (None, 1) else int(self.n_clusters)
+        is_default = self.generator is None and self.discriminator is None
+        if self.architecture == "dense" or self._is_of_vectors() or not is_default:
+            return 0
+        return automatic_groups(n_rows)
+
     # -------------------------------------------------------------------------------- networks
 
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> AdversarialNetwork:
         shape = tuple(self._format.empty_batch(torch.device("cpu"), torch.float32).shape[1:])
-        n_classes = self._targets.n_classes
+        n_groups, groups = self._resolve_clusters(data.n_counted), None
+        if n_groups:
+            groups = find_groups(data.X, data.sample_weight, self._format, n_groups, random_state)
+        n_classes = self._targets.n_classes or n_groups
         generator = self._build_part("generator", shape, n_classes, random_state)
         discriminator = self._build_part("discriminator", shape, n_classes, random_state)
         network = AdversarialNetwork(
-            generator, discriminator, self.latent_size, averages=self._resolve_decay() > 0
+            generator,
+            discriminator,
+            self.latent_size,
+            averages=self._resolve_decay() > 0,
+            groups=groups,
         )
         if self._runs_user_code():
             try_networks(network, shape, n_classes)
@@ -338,7 +359,8 @@ class AdversarialGenerator(AdversarialParameters):
         if self._runs_user_code():
             return Work.of_training(None, max(each.numel() for each in weights))
         device, dtype = weights[0].device, weights[0].dtype
-        n_classes, batch = self._targets.n_classes, self._format.empty_batch(device, dtype)
+        n_classes = self._targets.n_classes or len(self.module_.groups or ())
+        batch = self._format.empty_batch(device, dtype)
         noise = torch.zeros(1, self.latent_size, device=device, dtype=dtype)
         made = trace_network(self.module_.generator, noise, n_classes)
         judged = trace_network(self.module_.discriminator, batch, n_classes)
@@ -396,13 +418,14 @@ class AdversarialGenerator(AdversarialParameters):
     def _check_labels(
         self, n_samples: int, y: Any, rng: np.random.RandomState
     ) -> np.ndarray | None:
-        """Return numbers of classes (n_samples,), drawn where none were given; None has none."""
+        """Return numbers of classes or groups (n_samples,), drawn where none were given."""
         if not has_labels(self):
             if y is not None:
                 raise ValueError(
                     "y was given, but the generator was fitted without labels; fit it with y."
                 )
-            return None
+            groups = self.module_.groups
+            return None if groups is None else groups.draw(n_samples, rng)
         if y is None:
             return self._targets.draw(n_samples, rng)
         labels = np.asarray(y)

@@ -100,6 +100,15 @@ class AdversarialParameters(NeuralEstimator):
         this share; less while there have been few steps. 0 takes the weights as they are; "auto"
         is 0 for ``architecture="dense"`` and 0.999 else.""",
     )
+    n_clusters: Any = parameter(
+        default="auto",
+        constraints=[POSITIVE_INTEGER, StrOptions({"auto"}), None],
+        doc="""int, "auto" or None
+        Without y, k-means puts the rows into so many groups, and both networks see them as they
+        see labels [4]_: the rarer kinds of rows are not forgotten, and samples get better. "auto"
+        is an image in 200, but at most 50, for the convolutional networks, and None, which
+        is as 1, else.""",
+    )
     image_shape: Sequence[int] | None = parameter(
         default=None,
         constraints=["array-like", None],
