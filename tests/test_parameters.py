@@ -253,6 +253,7 @@ BAD: dict[str, Any] = {
     "penalty_interval": 0,
     "discriminator_steps": 0,
     "average_decay": 1.0,
+    "n_clusters": 0,
     "discriminator_learning_rate": 0.0,
 }
 VALIDATED = [*ESTIMATORS, *SEQUENCES, AdversarialGenerator]

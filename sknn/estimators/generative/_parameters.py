@@ -104,10 +104,10 @@ class AdversarialParameters(NeuralEstimator):
         default="auto",
         constraints=[POSITIVE_INTEGER, StrOptions({"auto"}), None],
         doc="""int, "auto" or None
-        Without y, k-means puts the rows into so many groups, and both networks see them as they
-        see labels [4]_: the rarer kinds of rows are not forgotten, and samples get better. "auto"
-        is an image in 200, but at most 50, for the convolutional networks, and None, which
-        is as 1, else.""",
+        Groups that stand for labels where there is no y: k-means finds them, and both networks
+        see them as they see labels [4]_, so that samples vary as rows do. "auto" is a group for
+        each 200 images, but at most 50, for the convolutional networks, and None else. None and 1
+        mean no groups.""",
     )
     image_shape: Sequence[int] | None = parameter(
         default=None,
