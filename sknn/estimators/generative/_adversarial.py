@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -45,8 +45,23 @@ from ._parameters import AdversarialParameters
 COURSE_GENERATOR, COURSE_DISCRIMINATOR = (256, 512, 1024), (512, 256)
 # What "auto" makes of vectors.
 GENERATOR, DISCRIMINATOR = (128, 128), (128, 128)
-# Steps of the defaults, which `python -m benchmarks generative` measures.
-COURSE_STEPS, IMAGE_STEPS, STEPS = 5000, 12_000, 8000
+
+
+class Recipe(NamedTuple):
+    """What "auto" stands for in the training of some networks."""
+
+    n_steps: int
+    batch_size: int
+    schedule: str
+    rate: float
+    penalty: float  # of the losses "standard" and "hinge"
+    average_decay: float
+
+
+# `python -m benchmarks generative` measures them.
+COURSE = Recipe(5000, 32, "constant", 0.0002, 0.0, 0.0)
+IMAGES = Recipe(12_000, 64, "cosine", 0.001, 0.02, 0.999)
+VECTORS = Recipe(8000, 64, "cosine", 0.001, 0.3, 0.999)
 
 # Noise is drawn for so many samples at once, whatever goes through the network at once, so that
 # a seed gives the same ones everywhere.
@@ -217,15 +232,12 @@ class AdversarialGenerator(AdversarialParameters):
         return X
 
     def _automatic_batch_size(self, n_samples: int) -> int:
-        return min(32 if self.architecture == "dense" else 64, n_samples)
+        return min(self._recipe.batch_size, n_samples)
 
     def _resolve_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
             return int(self.max_iter)
-        n_steps = COURSE_STEPS
-        if self.architecture != "dense":
-            n_steps = STEPS if self._is_of_vectors() else IMAGE_STEPS
-        return math.ceil(n_steps / math.ceil(n_samples / self._resolve_batch_size(n_samples)))
+        return math.ceil(self._recipe.n_steps / self._count_batches(n_samples))
 
     def _resolve_patience(self, max_iter: int) -> float:
         return math.inf
@@ -251,27 +263,26 @@ class AdversarialGenerator(AdversarialParameters):
 
     @property
     def _schedule(self) -> str:
-        if self.learning_rate != "auto":
-            return self.learning_rate
-        return "constant" if self.architecture == "dense" else "cosine"
+        return self._recipe.schedule if self.learning_rate == "auto" else self.learning_rate
 
     def _resolve_learning_rate(self) -> float:
-        if self.learning_rate_init != "auto":
-            return float(self.learning_rate_init)
-        return 0.0002 if self.architecture == "dense" else 0.001
+        rate = self.learning_rate_init
+        return self._recipe.rate if rate == "auto" else float(rate)
+
+    @property
+    def _recipe(self) -> Recipe:
+        if self.architecture == "dense":
+            return COURSE
+        return VECTORS if self._is_of_vectors() else IMAGES
 
     def _is_of_vectors(self) -> bool:
-        """Say whether rows are no images, where that is known."""
+        """Say whether rows are no images."""
         return isinstance(self._format.data, DenseFormat)
 
     def _resolve_penalty(self) -> float:
         if self.gradient_penalty != "auto":
             return float(self.gradient_penalty)
-        if self.loss == "wasserstein":
-            return 10.0
-        if self.architecture == "dense":
-            return 0.0
-        return 0.3 if self._is_of_vectors() else 0.02
+        return 10.0 if self.loss == "wasserstein" else self._recipe.penalty
 
     def _resolve_interval(self) -> int:
         if self.penalty_interval != "auto":
@@ -281,9 +292,8 @@ class AdversarialGenerator(AdversarialParameters):
         return 4 if self._is_of_vectors() else 8
 
     def _resolve_decay(self) -> float:
-        if self.average_decay != "auto":
-            return float(self.average_decay)
-        return 0.0 if self.architecture == "dense" else 0.999
+        decay = self.average_decay
+        return self._recipe.average_decay if decay == "auto" else float(decay)
 
     def _resolve_clusters(self, n_rows: int) -> int:
         """Return the number of groups that stand for labels, where there are none."""
