@@ -74,10 +74,7 @@ class SamplingLoop:
         self._states = seeds(random, n_workers)
         keep = np.minimum(kept_shares(counts, subsample) * SCALE, SCALE - 1).astype(np.uint32)
         cuts, others = alias_table(noise_probabilities(counts))
-        logits = (
-            np.arange(2 * at.SIGMOID_END * at.SIGMOID_STEPS + 1) / at.SIGMOID_STEPS - at.SIGMOID_END
-        )
-        self._tables = keep, cuts, others, (1 / (1 + np.exp(-logits))).astype(np.float32)
+        self._tables = keep, cuts, others, sigmoid_table()
         self._settings = is_cbow, np.int64(window), np.int64(negative)
         longest = int(np.diff(self._ends).max(initial=1))
         size = self._inputs.shape[1]
