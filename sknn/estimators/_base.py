@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -37,7 +36,6 @@ from sknn.training import (
     join_outputs,
     predict_outputs,
     rows_at_once,
-    takes_all_rows,
 )
 
 from ._attributes import FittedAttributes
@@ -325,16 +323,11 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     def _resolve_batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
             return self._automatic_batch_size(n_samples)
-        if self.batch_size == "all":
-            return n_samples
-        batch_size = int(self.batch_size)
-        if batch_size > n_samples and not takes_all_rows(self._solver):
-            warnings.warn(
-                f"batch_size={batch_size} is larger than the {n_samples} training samples; all "
-                "of them make one batch.",
-                stacklevel=2,
-            )
-        return min(batch_size, n_samples)
+        return n_samples if self.batch_size == "all" else min(int(self.batch_size), n_samples)
+
+    def _count_batches(self, n_samples: int) -> int:
+        """Return the updates of an epoch of so many training samples."""
+        return math.ceil(n_samples / self._resolve_batch_size(n_samples))
 
     def _make_reporter(
         self, given: dict[str, Any], training: Training

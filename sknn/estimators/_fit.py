@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Hashable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -345,6 +346,7 @@ def _make_training(
 ) -> Training:
     """Return the training of the draft's network."""
     model = draft.fitted
+    _warn_of_batch_size(model, len(train))
     max_iter = model._resolve_max_iter(len(train))
     settings = Settings.of(
         model,
@@ -384,6 +386,18 @@ def _make_training(
         callbacks=check_callbacks(model.callbacks or []),
         estimator=draft.estimator,
         make_step=model._make_step(),
+    )
+
+
+def _warn_of_batch_size(model: Any, n_samples: int) -> None:
+    """Warn of batches that are larger than the training data."""
+    batch_size = model.batch_size
+    if isinstance(batch_size, str) or batch_size <= n_samples or takes_all_rows(model._solver):
+        return
+    warnings.warn(
+        f"batch_size={batch_size} is larger than the {n_samples} training samples; all of them "
+        "make one batch.",
+        stacklevel=2,
     )
 
 

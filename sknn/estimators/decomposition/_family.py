@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -330,9 +329,7 @@ class AutoencoderEstimator(NeuralEstimator):
             return int(self.max_iter)
         if self.solver == "lbfgs":
             return 1000
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
-            n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        n_batches = self._count_batches(n_samples)
         fewest = FEWEST_EPOCHS["conv" if self._is_conv else "dense"]
         return max(fewest, math.ceil(FEWEST_UPDATES / n_batches))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
@@ -241,9 +240,7 @@ class ConvEstimator(LayerParameters):
             return int(self.max_iter)
         if self.solver == "lbfgs":
             return 200
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
-            n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        n_batches = self._count_batches(n_samples)
         return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / n_batches))
 
     # -------------------------------------------------------------------------------- network

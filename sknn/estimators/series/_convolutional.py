@@ -250,13 +250,7 @@ class ConvSeriesEstimator(EnsembleEstimator, LayerParameters):
             return int(self.max_iter)
         if self.architecture not in ENCODERS or self.module is not None:
             return EPOCHS
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = self._automatic_batch_size(n_samples)
-        elif batch_size == "all":
-            batch_size = n_samples
-        n_batches = math.ceil(n_samples / int(batch_size))
-        return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / n_batches))
+        return max(FEWEST_EPOCHS, math.ceil(FEWEST_UPDATES / self._count_batches(n_samples)))
 
     # -------------------------------------------------------------------------------- network
 

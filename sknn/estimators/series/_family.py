@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -230,9 +229,7 @@ class SeriesEstimator(NeuralEstimator):
         has_one_answer = getattr(self, "pooling", None) is not None
         if not (self._format.has_unknown and has_one_answer) or self.solver == "lbfgs":
             return EPOCHS
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a batch_size that is too large is warned of once
-            n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        n_batches = self._count_batches(n_samples)
         return min(max(FEWEST_EPOCHS, math.ceil(TEXT_UPDATES / n_batches)), EPOCHS)
 
     # -------------------------------------------------------------------------------- network

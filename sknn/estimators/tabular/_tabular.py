@@ -126,7 +126,7 @@ class TabularEstimator(TabularParameters):
     def _resolve_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
             return int(self.max_iter)
-        n_batches = math.ceil(n_samples / self._resolve_batch_size(n_samples))
+        n_batches = self._count_batches(n_samples)
         fewest = FEWEST_EPOCHS if n_samples < MANY_ROWS else FEWEST_EPOCHS // 3
         return min(max(math.ceil(STEPS / n_batches), fewest), MOST_EPOCHS)
 
