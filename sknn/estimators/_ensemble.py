@@ -164,12 +164,14 @@ class EnsembleEstimator(NeuralEstimator):
         return {}
 
     def _fit_ensemble(self, arguments: FitArguments, n_members: int) -> Any:
+        bar = EpochBar(n_members)
         with self._own_defaults(), ExitStack() as drafts:
-            fits, given = self._prepare_ensemble(arguments, n_members, drafts)
+            fits, given = self._prepare_ensemble(arguments, n_members, bar, drafts)
         context = self._open_context(given, fits)
         try:
             train_members(fits)
         finally:
+            bar.close()  # which waits for networks that an interruption kept from training
             # reached by Ctrl-C too: what has been trained makes the ensemble
             fitted = [fit for fit in fits if fit.is_concluded or fit.goes_on]
             self.__dict__.update(self._joined(fitted or fits))
@@ -187,7 +189,7 @@ class EnsembleEstimator(NeuralEstimator):
         """Learn from what all networks have come to, if they were not interrupted."""
 
     def _prepare_ensemble(
-        self, arguments: FitArguments, n_members: int, stack: ExitStack
+        self, arguments: FitArguments, n_members: int, bar: EpochBar, stack: ExitStack
     ) -> tuple[list[PreparedFit], dict[str, Any]]:
         """Return the prepared fits of the members, and what scikit-learn's callbacks are given."""
         device = resolve_device(self.device)
@@ -198,7 +200,6 @@ class EnsembleEstimator(NeuralEstimator):
             self._refuse_folder(CHECKPOINT_FILE, "of a single network")
         drafts = self._draft_members(draft, data, folder, n_members)
         rows: SharedRows = {}
-        bar = EpochBar(len(drafts))
         fits = []
         for number, member in enumerate(drafts):
             company = Company(

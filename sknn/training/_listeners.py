@@ -113,7 +113,14 @@ class EpochBar:
                 return
             self.n_trainings -= 1
             self._bar.total -= n_epochs_left
-            if self.n_trainings == 0:
+            is_last = self.n_trainings == 0
+        if is_last:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands, whether or not all trainings have begun."""
+        with self._lock:
+            if self._bar is not None:
                 self._bar.close()
 
 

@@ -518,7 +518,7 @@ def test_a_bar_counts_the_epochs_before_an_interruption(
     writes.kill_after = 4
     with pytest.raises(Killed):
         make(NeuralClassifier, **parameters).fit(X, y)
-    capsys.readouterr()
+    assert capsys.readouterr().err.endswith("\n")  # the next line does not begin in the bar
     writes.kill_after = np.inf
     make(NeuralClassifier, **parameters).fit(X, y)
     total = n_estimators * N_EPOCHS
