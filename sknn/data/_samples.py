@@ -51,6 +51,13 @@ class Answers:
         # what each row counts in sums of weights, (n,); None is 1
         self.row_weight = sample_weight
 
+    @property
+    def counted_rows(self) -> np.ndarray | None:
+        """Numbers of the rows whose weight is above 0; None is all."""
+        if self.row_weight is None or self.row_weight.all():
+            return None
+        return np.flatnonzero(self.row_weight)
+
     def count(self, rows: np.ndarray | None) -> int:
         """Return how many answers some rows have; None is all rows."""
         return len(self.targets if rows is None else rows)
@@ -191,10 +198,14 @@ class Samples:
     @property
     def weight_sum(self) -> float:
         """Sum of all weights."""
+        weight = self.row_weight
+        return float(len(self) if weight is None else weight.sum())
+
+    @property
+    def row_weight(self) -> np.ndarray | None:
+        """What each row counts in sums of weights, (n,) float64; None is 1."""
         weight = self._answers.row_weight
-        if weight is None:
-            return float(len(self))
-        return float((weight if self.subset is None else weight[self.subset]).sum())
+        return weight if weight is None or self.subset is None else weight[self.subset]
 
     def answers(self, order: np.ndarray | None = None) -> tuple[Tensor, Tensor | None]:
         """Return all targets (n, ...) and weights (n,) or None, in the order of the batches."""

@@ -47,15 +47,16 @@ class ScaledRows:
 def moments(rows: Rows, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of each number of a row, float64, (...) each; exactly."""
     counts = np.ones(len(rows)) if sample_weight is None else sample_weight
-    weights = torch.from_numpy(counts / counts.sum())
-    first = int(torch.count_nonzero(weights.cumsum(0) == 0))  # that counts
-    origin = dense_rows(rows.slice(first, first + 1))  # a constant is exactly 0 from here
+    counted = torch.from_numpy(np.flatnonzero(counts))
+    weights = torch.from_numpy(counts / counts.sum())[counted]
+    origin = dense_rows(rows.take(counted[:1]))  # a constant is exactly 0 from here
     total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        stop = min(start + ROWS_AT_ONCE, len(rows))
-        shifted = dense_rows(rows.slice(start, stop)) - origin
-        total += torch.tensordot(weights[start:stop], shifted, 1)
-        squares += torch.tensordot(weights[start:stop], shifted.square_(), 1)
+    for chosen, shares in zip(
+        counted.split(ROWS_AT_ONCE), weights.split(ROWS_AT_ONCE), strict=True
+    ):
+        shifted = dense_rows(rows.take(chosen)) - origin
+        total += torch.tensordot(shares, shifted, 1)
+        squares += torch.tensordot(shares, shifted.square_(), 1)
     variance = (squares - total.square()).clamp_(min=0)
     # what rounding leaves of a column that is constant but for an offset
     variance[variance < 1e-14 * squares] = 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array
 
+from ._dates import check_numbers
 from ._numbers import array_of, torch_type
 from ._ragged import Ragged
 
@@ -138,7 +138,7 @@ def _all_finite(values: np.ndarray) -> bool:
 def check_series_array(X: Any) -> np.ndarray:
     """Validate an array of three dimensions, or of two that need not have a certain width."""
     _refuse_padding(X)
-    X = check_array(X, dtype="numeric", allow_nd=True, input_name="X")
+    X = check_numbers(X, dtype="numeric", allow_nd=True)
     if X.ndim > 3:
         raise ValueError(
             f"X has {X.ndim} dimensions; series have shape (n_series, n_steps, n_channels), or "

@@ -255,20 +255,21 @@ def _make_samples(
         lambda: make_answers(data.targets, data.sample_weight, device, dtype),
     )
     training = data.X, data.y, data.targets, answers
+    counted = answers.counted_rows
     splits = (
         model._holds_out(data.n_counted)
         and not takes_all_rows(model._solver)
         and data.validation is None
     )
-    memory = _remember_rows(model, data.X, splits=splits)
+    memory = _remember_rows(model, data.X, counted, splits=splits)
     if data.validation is not None:
-        train = make(*training)
+        train = make(*training, subset=counted)
         with naming(VALIDATION):
             X_val, y_val, targets_val, weights_val = data.validation
             answers_val = make_answers(targets_val, weights_val, device, dtype)
             return train, make(X_val, y_val, targets_val, answers_val)
     if not splits:
-        return make(*training), None
+        return make(*training, subset=counted), None
     labels = model._targets.stratification(data.y)
     if model._fold is not None:
         fold = model._fold
@@ -277,6 +278,8 @@ def _make_samples(
             lambda: fold.of_rows(data.X.shape[0], labels, data.sample_weight),
         )
         train_rows, held_out_rows = fold.split(data.X, folds, memory)
+        if counted is not None:
+            train_rows = train_rows[np.isin(train_rows, counted)]
     else:
         if draft.goes_on:
             draft.draws_from(model._state.random_state)
@@ -286,13 +289,14 @@ def _make_samples(
             stratify=labels,
             random_state=model._state.random_state,
             memory=memory,
+            among=counted,
         )
     train = make(*training, subset=train_rows)
     held_out = make(*training, subset=held_out_rows)
     if not (train.weight_sum and held_out.weight_sum):
         raise ValueError(
             "sample_weight is zero for all rows of the training or of the validation part "
-            "that early_stopping has drawn; pass X_val and y_val, or fewer zeros."
+            "of a fold; pass X_val and y_val, or fewer zeros."
         )
     return train, held_out
 
@@ -304,13 +308,15 @@ def _place(X: Any) -> Hashable:
     return X.__array_interface__["data"][0], X.shape, X.strides, X.dtype.str
 
 
-def _remember_rows(model: Any, X: Any, *, splits: bool) -> RowMemory | None:
-    """Return what warm starts know of the rows, brought up to date where all are trained on."""
+def _remember_rows(
+    model: Any, X: Any, counted: np.ndarray | None, *, splits: bool
+) -> RowMemory | None:
+    """Return what warm starts know of the rows, brought up to date where none is held out."""
     memory = model._row_memory
     if not model.warm_start:
         return None
     if not splits:
-        memory.add_trained(X)
+        memory.add_trained(X, counted)
     elif model._state.n_samples_seen and not len(memory.trained):
         raise ValueError(
             "early_stopping cannot tell which rows the earlier fits have trained on, since "

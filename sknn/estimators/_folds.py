@@ -52,11 +52,13 @@ class Fold(NamedTuple):
 
         Each fold has the shares of the labels, up to a row. It does not depend on `number`.
         """
-        order = np.random.RandomState(self.seed).permutation(n_rows)
+        counted, others = np.arange(n_rows), np.empty(0, np.int64)
+        if sample_weight is not None:  # each fold gets of the rows that count, whatever others are
+            counted, others = np.flatnonzero(sample_weight), np.flatnonzero(sample_weight == 0)
+        order = counted[np.random.RandomState(self.seed).permutation(len(counted))]
         if labels is not None:  # rows of equal labels are dealt one after the other
             order = order[np.argsort(labels[order], kind="stable")]
-        if sample_weight is not None:  # each fold gets of the rows that count
-            order = order[np.argsort(sample_weight[order] == 0, kind="stable")]
+        order = np.concatenate([order, others])
         folds = np.empty(n_rows, np.min_scalar_type(int(self.n_folds)))
         folds[order] = np.floor(np.arange(n_rows) % self.n_folds)
         return folds

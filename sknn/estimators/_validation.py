@@ -114,15 +114,18 @@ class RowMemory:
     trained: np.ndarray = field(default_factory=_no_keys)
     held_out: np.ndarray = field(default_factory=_no_keys)
 
-    def add_trained(self, X: Any) -> None:
-        """Remember that all rows were trained on.
+    def add_trained(self, X: Any, rows: np.ndarray | None = None) -> None:
+        """Remember that rows were trained on.
 
         Parameters
         ----------
         X : ndarray or CSR matrix
-            The rows.
+            All rows.
+        rows : ndarray of int or None, default=None
+            Numbers of those that were; None is all.
         """
-        self.trained = np.union1d(self.trained, row_keys(X))
+        keys = row_keys(X)
+        self.trained = np.union1d(self.trained, keys if rows is None else keys[rows])
 
 
 def row_keys(X: Any) -> np.ndarray:
@@ -155,6 +158,7 @@ def split_rows(
     stratify: np.ndarray | None,
     random_state: np.random.RandomState,
     memory: RowMemory | None = None,
+    among: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the rows to train on and the rows to hold out.
 
@@ -170,6 +174,8 @@ def split_rows(
         Draws the rows.
     memory : RowMemory or None, default=None
         What earlier fits have done with the rows; brought up to date.
+    among : ndarray of int or None, default=None
+        Numbers of the rows that may be chosen; None is all.
 
     Returns
     -------
@@ -181,7 +187,11 @@ def split_rows(
     ValueError
         If fewer than two rows can be held out, or none is left to train on.
     """
-    keys = None if memory is None else row_keys(X)
+    if among is None:
+        among = np.arange(X.shape[0])
+    elif stratify is not None:
+        stratify = stratify[among]
+    keys = None if memory is None else row_keys(X)[among]
     if memory is not None and keys is not None and len(memory.trained):
         train, held_out = _extend(keys, fraction, random_state, memory)
         reason = (
@@ -189,7 +199,7 @@ def split_rows(
             f"{len(held_out)} are left to hold out. Pass new rows, or X_val and y_val."
         )
     else:
-        train, held_out = _draw(X.shape[0], fraction, stratify, random_state)
+        train, held_out = _draw(len(among), fraction, stratify, random_state)
         reason = (
             "Increase 'validation_fraction' or the size of your dataset, or pass X_val and y_val."
         )
@@ -207,7 +217,7 @@ def split_rows(
     if memory is not None and keys is not None:
         memory.trained = np.union1d(memory.trained, keys[train])
         memory.held_out = np.union1d(memory.held_out, keys[held_out])
-    return train, held_out
+    return among[train], among[held_out]
 
 
 def _draw(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
@@ -15,6 +15,7 @@ from sknn._validation import POSITIVE_INTEGER
 from sknn.data import (
     Ragged,
     as_list_of_series,
+    check_numbers,
     check_series_array,
     count_channels,
     join_series,
@@ -164,7 +165,7 @@ class MiniRocket(TransformerMixin, BaseEstimator):
         elif len(getattr(X, "shape", None) or np.asarray(X).shape) > 2:
             series = check_series_array(X)
         else:
-            series = torch_type(validate_data(self, X, reset=reset, dtype="numeric"))
+            series = torch_type(check_numbers(X, self, reset=reset, dtype="numeric"))
             return np.asarray(series)
         channels = count_channels(series)
         if reset:

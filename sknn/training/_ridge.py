@@ -74,7 +74,7 @@ class RidgeLoop(Loop):
         training = self.training
         layer = training.module.output_layer
         assert isinstance(layer, torch.nn.Linear)
-        targets, row_weight = training.train.all_answers()
+        targets, row_weight = training.train.answers()[0], training.train.row_weight
         features = self._features()
         weights = np.ones(len(features)) if row_weight is None else np.asarray(row_weight)
         y = _as_numbers(targets, training.loss, layer.out_features)

@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from sknn import NeuralClassifier
+from sknn.decomposition import Autoencoder, AutoencoderOutlierDetector
+from sknn.generative import AdversarialGenerator
 from sknn.sequences import StepClassifier
 from sknn.testing import estimators_to_check
 
@@ -51,6 +53,36 @@ def test_balanced_classes_count_a_weight_of_n_as_n_rows(estimator: Any, targets:
     weighted = exact(estimator).fit(X, targets, WEIGHTS.astype(float))
     repeated = exact(estimator).fit(X.repeat(WEIGHTS, 0), targets.repeat(WEIGHTS, 0))
     assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6)
+
+
+SMALL = {"batch_size": 8, "max_iter": 2, "random_state": 0}
+EVERY = [
+    *(each.set_params(**SMALL, early_stopping=True) for each in estimators_to_check()),
+    Autoencoder(2, hidden_layer_sizes=6, **SMALL, early_stopping=True),
+    AutoencoderOutlierDetector(2, hidden_layer_sizes=6, **SMALL),
+    AutoencoderOutlierDetector(2, hidden_layer_sizes=6, **SMALL, contamination=0.2),
+    AdversarialGenerator(**SMALL),
+    AdversarialGenerator(**SMALL, architecture="dense"),
+    AdversarialGenerator(**SMALL, image_shape=(3, 3), n_clusters=3),
+]
+
+
+@pytest.mark.parametrize("estimator", EVERY, ids=lambda each: type(each).__name__)
+def test_rows_of_weight_zero_are_as_if_they_were_not_there(estimator: Any) -> None:
+    """Neither learned from nor held out, whatever is drawn: the weights are the same."""
+    weights = np.where(np.arange(40) % 4 == 1, 0, np.arange(40) % 3 + 1.0)
+    counted = weights > 0
+    strange = np.where(counted[:, None], X, 50 * X)
+    with_zeros = clone(estimator).fit(strange, y, sample_weight=weights)
+    without = clone(estimator).fit(X[counted], y[counted], sample_weight=weights[counted])
+    assert with_zeros.t_ == without.t_
+    assert_allclose(with_zeros.loss_curve_, without.loss_curve_, rtol=1e-6)
+    for name in ("predict", "transform", "discriminate"):
+        if hasattr(estimator, name):
+            arguments = (X, y) if name == "discriminate" else (X,)
+            expected = getattr(without, name)(*arguments)
+            assert_allclose(getattr(with_zeros, name)(*arguments), expected, rtol=1e-5, atol=1e-7)
+    assert getattr(with_zeros, "offset_", 0) == pytest.approx(getattr(without, "offset_", 0))
 
 
 def test_balanced_classes_count_the_weights_of_steps() -> None:

@@ -21,7 +21,7 @@ from sknn.estimators._inputs import array_like
 from sknn.nn import AutoencoderNetwork, CodesOf, ReconstructionsOf, first_parameter
 from sknn.training import Training, forward, predict_outputs, rows_at_once
 
-from ._family import AutoencoderEstimator
+from ._family import AutoencoderEstimator, samples_of_fit
 
 
 def is_variational(estimator: Any) -> bool:
@@ -125,7 +125,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
             network.location.zero_()
             network.scale.fill_(1)
         codes, weights = self._of_samples(
-            training.train,
+            samples_of_fit(training),
             training,
             lambda batch: forward(CodesOf(network), batch, self._compute_dtype),
         )

@@ -472,21 +472,31 @@ class AutoencoderEstimator(NeuralEstimator):
         return np.concatenate(found), self._answer_type(X)
 
     def _of_samples(
-        self, samples: Samples, training: Training, measure: Callable[[Inputs], Tensor]
+        self, parts: list[Samples], training: Training, measure: Callable[[Inputs], Tensor]
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what `measure` finds of all rows, whether they belong or not, and weights."""
-        rows = samples.rows
-        chunk = rows_at_once(self._work.layer_size, rows.device, training=True)
-        threads = self._prediction_threads(len(rows), rows.device)
+        """Return what `measure` finds of the samples that count, (n, ...), and their weights."""
+        device, n_rows = training.train.device, sum(map(len, parts))
+        chunk = rows_at_once(self._work.layer_size, device, training=True)
+        threads = self._prediction_threads(n_rows, device)
         own = self._own_defaults()
         with own, torch.inference_mode(), threads, training.predicting():
-            batches = (
-                rows.slice(start, min(start + chunk, len(rows)))
-                for start in range(0, len(rows), chunk)
-            )
-            found = [measure(batch).cpu().numpy() for batch in batches]
-        return np.concatenate(found), samples.all_answers()[1]
+            found = [
+                measure(batch.X).cpu().numpy() for part in parts for batch in part.batches(chunk)
+            ]
+        weights = [each.row_weight for each in parts if each.row_weight is not None]
+        if not weights:
+            return np.concatenate(found), None
+        all_weights = np.concatenate(weights)
+        counted = all_weights > 0
+        return np.concatenate(found)[counted], all_weights[counted]
 
     def _residuals(self, outputs: Tensor, samples: Tensor) -> Tensor:
         """Return reconstructions less samples, (n, n_columns), as the network sees them."""
         return self._loss.activate(outputs) - samples
+
+
+def samples_of_fit(training: Training) -> list[Samples]:
+    """Return the samples of X: those that are learned from, and those that are held out."""
+    held_out = training.validation
+    # validation data that were given are no part of X
+    return [training.train] + ([] if held_out is None or held_out.subset is None else [held_out])

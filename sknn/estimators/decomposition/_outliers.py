@@ -16,7 +16,7 @@ from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Inputs, dense_rows, in_float_type
 from sknn.training import Training, forward
 
-from ._family import AutoencoderEstimator
+from ._family import AutoencoderEstimator, samples_of_fit
 
 # What "auto" takes for outliers: errors that are so many robust standard deviations above the
 # median, as one of 160 normally distributed numbers is.
@@ -192,13 +192,10 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
             return self._errors(outputs, dense_rows(batch).flatten(1))
 
         # a share is one of all samples; what is usual is seen by those that it has not learned from
-        held_out = training.validation if self.contamination == "auto" else None
-        samples = training.train if held_out is None else held_out
-        errors, weights = self._of_samples(samples, training, measure)
-        if held_out is not None and held_out.subset is not None:
-            errors = errors[held_out.subset]
-            weights = None if weights is None else weights[held_out.subset]
-        self.offset_ = -self._limit(errors, weights)
+        parts = samples_of_fit(training)
+        if self.contamination == "auto" and training.validation is not None:
+            parts = [training.validation]
+        self.offset_ = -self._limit(*self._of_samples(parts, training, measure))
 
     def _limit(self, errors: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the error above which a sample is an outlier, of training errors (n,)."""
@@ -213,11 +210,12 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray | None, level: float) -> float:
-    """Return a quantile of values (n,), on the line between the two that are nearest."""
+    """Return a quantile of values (n,), on the line between the two that are nearest.
+
+    Weights are above 0.
+    """
     if weights is None:
         return float(np.percentile(values, 100 * level))
-    counted = weights > 0
-    values, weights = values[counted], weights[counted]
     order = np.argsort(values)
     # as if a row of weight w were there w times: from its first copy to its last
     ends = np.cumsum(weights[order])

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from scipy import sparse
-from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
-from sknn.data import Rows, make_rows, torch_type
+from sknn.data import Rows, check_numbers, make_rows, torch_type
 from sknn.estimators._form import Form
 from sknn.estimators._validation import is_plain
 from sknn.nn import DenseNetwork
@@ -39,14 +38,14 @@ class DenseFormat(NamedTuple):
         if is_plain(X, 2):
             estimator.n_features_in_ = X.shape[1]
             return cls(X.shape[1], Form.of(X, X)), X
-        checked = validate_data(estimator, X, **INPUT_CHECKS)
+        checked = check_numbers(X, estimator, **INPUT_CHECKS)
         return cls(checked.shape[1], Form.of(X, checked)), torch_type(checked)
 
     def check(self, X: Any, estimator: Any) -> Any:
         """Return a validated X with the columns of the training data."""
         if self.has_form(X, estimator) and is_plain(X, 2):
             return X
-        return torch_type(validate_data(estimator, X, reset=False, **INPUT_CHECKS))
+        return torch_type(check_numbers(X, estimator, reset=False, **INPUT_CHECKS))
 
     def has_form(self, X: Any, estimator: Any) -> bool:
         """Say whether validation, which takes longer than predicting, only has to look for NaN."""

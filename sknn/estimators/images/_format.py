@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor, nn
 
-from sknn.data import ImageRows, number_range, row_parts
+from sknn.data import ImageRows, check_numbers, number_range, row_parts
 from sknn.estimators._form import Form
 from sknn.estimators._inputs import count_dimensions
 from sknn.nn import ImageNetwork
@@ -67,7 +66,7 @@ class ImageFormat(NamedTuple):
         channels_first = estimator.data_format == "channels_first"
         is_flat = count_dimensions(X) <= 2
         given = X
-        X = validate_data(estimator, X, dtype="numeric") if is_flat else check_images(X)
+        X = check_numbers(X, estimator, dtype="numeric") if is_flat else check_images(X)
         found = find_format(X, estimator.image_shape, channels_first=channels_first)
         if not is_flat:
             for name in ("n_features_in_", "feature_names_in_"):
@@ -85,9 +84,9 @@ class ImageFormat(NamedTuple):
         if count_dimensions(X) > 2:
             X = check_images(X)
         elif self.is_flat:
-            X = validate_data(estimator, X, reset=False, dtype="numeric")
+            X = check_numbers(X, estimator, reset=False, dtype="numeric")
         else:
-            X = check_array(X, dtype="numeric", input_name="X")
+            X = check_numbers(X, dtype="numeric")
         given = self._replace(channels_first=estimator.data_format == "channels_first")
         check_same_format(X, given)
         check_same_pixels(X, given)
@@ -226,7 +225,7 @@ def check_images(X: Any) -> np.ndarray:
             "required: no dimension of the images may be 0."
         )
     if X.dtype.kind not in "fbui":
-        X = check_array(X, ensure_2d=False, allow_nd=True, ensure_all_finite=False)
+        X = check_numbers(X, ensure_2d=False, allow_nd=True, ensure_all_finite=False)
     return X
 
 

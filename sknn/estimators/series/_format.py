@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor, nn
 
 from sknn.data import (
     Ragged,
     SeriesRows,
     as_list_of_series,
+    check_numbers,
     check_series_array,
     count_channels,
     fill_empty,
@@ -80,7 +80,7 @@ class SeriesFormat(NamedTuple):
             estimator.__dict__.pop("feature_names_in_", None)  # of an earlier fit
             estimator.n_features_in_ = count_channels(checked)
         else:
-            checked = torch_type(validate_data(estimator, X, dtype="numeric"))
+            checked = torch_type(check_numbers(X, estimator, dtype="numeric"))
             n_steps = checked.shape[1]
         if size is None and n_tokens is not None:
             raise ValueError(
@@ -117,9 +117,9 @@ class SeriesFormat(NamedTuple):
         elif count_dimensions(X) > 2:
             checked = check_series_array(X)
         elif self.n_steps is not None:
-            checked = torch_type(validate_data(estimator, X, reset=False, dtype="numeric"))
+            checked = torch_type(check_numbers(X, estimator, reset=False, dtype="numeric"))
         else:
-            checked = torch_type(check_array(X, dtype="numeric", input_name="X"))
+            checked = torch_type(check_numbers(X, dtype="numeric"))
         if count_channels(checked) != self.channels:
             raise ValueError(
                 f"X has {count_channels(checked)} channel(s), but the estimator was fitted with "

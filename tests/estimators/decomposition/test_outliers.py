@@ -76,7 +76,7 @@ def test_auto_is_a_robust_fence() -> None:
 
 def test_weights_count_as_copies_in_the_offset() -> None:
     values = rng.normal(size=50)
-    weights = rng.integers(0, 4, 50)
+    weights = rng.integers(1, 4, 50)
     copies = np.repeat(values, weights)
     for level in (0.0, 0.13, 0.5, 0.9, 1.0):
         expected = np.percentile(copies, 100 * level)

@@ -1,0 +1,95 @@
+"""Dates, which are no numbers, are refused with where they are and what to do."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from sknn.data import check_numbers
+from sknn.decomposition import Autoencoder, AutoencoderOutlierDetector
+from sknn.generative import AdversarialGenerator
+from sknn.preprocessing import MiniRocket
+from sknn.sequences import StepClassifier
+from sknn.testing import estimators_to_check
+
+DAYS = np.arange(24).astype("datetime64[D]")
+NUMBERS = np.random.default_rng(0).normal(size=(24, 9))
+LABELS = np.arange(24) % 2
+TABLE = pd.DataFrame({"level": np.arange(24.0), "when": DAYS, "other": np.arange(24) % 5})
+WITHOUT_TABLES = [
+    *(each for each in estimators_to_check() if not type(each).__name__.startswith("Tabular")),
+    Autoencoder(),
+    AutoencoderOutlierDetector(),
+    AdversarialGenerator(),
+    MiniRocket(),
+]
+
+HOLDING: dict[str, tuple[Any, str]] = {
+    "an array": (DAYS[:, None], r"^X holds dates or durations \(datetime64\[D\]\)"),
+    "durations": (DAYS[:, None] - DAYS[0], r"^X .*timedelta64\[D\]"),
+    "objects": (TABLE.to_numpy(object), "^X .*Timestamp"),
+    "a list": ([[1.0, datetime.date(2020, 1, 1)]], r"^X .*\(date\)"),
+    "a table": (TABLE, "^column 'when' of X .*datetime64.*leave the column out"),
+    "a table of dates": (TABLE[["when"]], "^column 'when' of X"),
+    "a time zone": (
+        TABLE.assign(when=pd.date_range("2020", periods=24, tz="UTC")),
+        "^column 'when' of X .*Timestamp",
+    ),
+    "periods": (
+        TABLE.assign(when=pd.period_range("2020", periods=24, freq="D")),
+        r"^column 'when' of X .*\(Period\)",
+    ),
+    "times": (TABLE.assign(when=[datetime.time(3)] * 24), r"^column 'when' of X .*\(time\)"),
+}
+
+
+@pytest.mark.parametrize("form", HOLDING)
+def test_dates_are_named_in_every_form(form: str) -> None:
+    X, message = HOLDING[form]
+    with pytest.raises(ValueError, match=message):
+        check_numbers(X, dtype="numeric")
+
+
+def test_dates_in_tables_of_polars_are_named() -> None:
+    polars = pytest.importorskip("polars")
+    for values in (DAYS, DAYS - DAYS[0]):
+        X = polars.DataFrame({"level": np.arange(24.0), "when": values})
+        with pytest.raises(ValueError, match="^column 'when' of X .*64"):
+            check_numbers(X, dtype="numeric")
+
+
+def test_other_errors_stay_scikit_learns() -> None:
+    with pytest.raises(ValueError, match="could not convert string to float: 'a'"):
+        check_numbers([["a", "b"]], dtype="numeric")
+    with pytest.raises(ValueError, match="contains NaN"):
+        check_numbers([[np.nan]], dtype="numeric")
+
+
+@pytest.mark.parametrize("estimator", WITHOUT_TABLES, ids=lambda each: type(each).__name__)
+def test_every_family_refuses_dates_in_fit_and_later(estimator: Any) -> None:
+    dates = np.tile(DAYS[:, None], 9)
+    table = pd.DataFrame(NUMBERS).add_prefix("x").assign(x8=DAYS)
+    for X, message in ((dates, "^X holds dates"), (table, "^column 'x8' of X holds dates")):
+        with pytest.raises(ValueError, match=message):
+            clone(estimator).fit(X, LABELS)
+    few = {"max_iter": 1, "batch_size": 24} if hasattr(estimator, "max_iter") else {}
+    model = clone(estimator).set_params(**few).fit(NUMBERS, LABELS)
+    later = next(
+        getattr(model, name)
+        for name in ("predict", "transform", "discriminate")
+        if hasattr(model, name)
+    )
+    with pytest.raises(ValueError, match="^X holds dates"):
+        later(dates, *([LABELS] if later.__name__ == "discriminate" else []))
+
+
+def test_images_and_series_of_dates_are_refused() -> None:
+    dates = np.tile(DAYS[:, None, None], (1, 4, 3))
+    for estimator in (*WITHOUT_TABLES[2:8], StepClassifier(), AdversarialGenerator()):
+        with pytest.raises(ValueError, match="^X holds dates"):
+            clone(estimator).fit(dates, LABELS)
