@@ -14,7 +14,8 @@ def estimators_to_check() -> Iterator[Any]:
     """Yield one instance of each public estimator, ready for the estimator checks.
 
     The dense pair has few epochs and is otherwise as it comes. The others take all rows in one
-    batch and compute in float64, so that weighted and repeated rows can agree.
+    batch and compute in float64, so that weighted and repeated rows can agree. Those that learn
+    without y come last.
 
     Yields
     ------
@@ -36,7 +37,7 @@ def estimators_to_check() -> Iterator[Any]:
         "max_iter": 60,
         "precision": "float64",
     }
-    # rows of weight zero would count in the statistics of batch normalization
+    # a row counts once in the statistics of batch normalization, whatever its weight
     conv: dict[str, Any] = {
         "filters": (4, 8),
         "pooling": None,
@@ -70,3 +71,8 @@ def estimators_to_check() -> Iterator[Any]:
     }
     yield estimators.TabularClassifier(**table, **checking)
     yield estimators.TabularRegressor(**table, **checking)
+    plain: dict[str, Any] = {"hidden_layer_sizes": (8,), "solver": "adam", "alpha": 1e-4}
+    yield estimators.Autoencoder(**plain, **checking)
+    yield estimators.AutoencoderOutlierDetector(**plain, early_stopping=False, **checking)
+    small: dict[str, Any] = {"latent_size": 3, "generator": (4,), "discriminator": (4,)}
+    yield estimators.AdversarialGenerator(**small, **checking | {"max_iter": 2})

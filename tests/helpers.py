@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.base import is_classifier, is_regressor
+
+from sknn.testing import estimators_to_check
 
 # Sums of products that are added in another order differ by a few times the type's precision; a
 # short training multiplies that. In float64 this factor allows 1e-12, in float32 5e-4.
@@ -61,6 +64,11 @@ def representatives(cases: Iterable[Any], *kept: Any) -> list[Any]:
         )
         for each in cases
     ]
+
+
+def supervised() -> list[Any]:
+    """Return the estimators to check that learn labels or values."""
+    return [each for each in estimators_to_check() if is_classifier(each) or is_regressor(each)]
 
 
 def class_doc(estimator: type) -> Any:

@@ -18,7 +18,7 @@ from sknn import (
     RecurrentClassifier,
     TabularRegressor,
 )
-from sknn.testing import estimators_to_check
+from tests.helpers import supervised
 
 X, Y = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -36,7 +36,7 @@ def images(**parameters: Any) -> ConvClassifier:
     return model.fit(IMAGES, LABELS)
 
 
-@pytest.mark.parametrize("estimator", list(estimators_to_check()), ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("estimator", supervised(), ids=lambda e: type(e).__name__)
 def test_estimators_train_and_predict(estimator: Any) -> None:
     estimator.set_params(learning_rate="cosine", max_iter=2)
     fitted = estimator.fit(X, Y if hasattr(estimator, "class_weight") else X[:, 0])

@@ -21,45 +21,53 @@ def check_numbers(X: Any, estimator: Any = None, **checks: Any) -> Any:
     except (TypeError, ValueError):
         refuse_dates(X)  # NumPy's errors say neither where they are nor what to do
         raise
-    if checked.dtype.kind in "mM":
+    if checked.dtype.kind in "mMO" or _counts_days(X):
         refuse_dates(X)
     return checked
 
 
+def _counts_days(X: Any) -> bool:
+    """Say whether X may be a table that makes numbers of dates among other columns: no pandas."""
+    return nw.dependencies.is_into_dataframe(X) and not nw.dependencies.is_pandas_dataframe(X)
+
+
 def refuse_dates(X: Any) -> None:
     """Raise ValueError if X, a table or an array, holds dates or durations, else do nothing."""
-    for name, values in _columns(X):
-        found = _find_dates(values)
-        if found is None:
-            continue
-        where, hint = "X", ""
-        if name is not None:
-            where = f"column {name!r} of X"
-            hint = "leave the column out, "
+    for name, found in _find_dates(X):
+        where, hint = ("X", "") if name is None else (f"column {name!r} of X", "leave it out, ")
         raise ValueError(
-            f"{where} holds dates or durations ({found}), but only numbers can be learned from: {hint}"
-            "make numbers of them, such as the day of the year or the days since the first, or use "
-            "TabularClassifier or TabularRegressor, which read columns of dates."
+            f"{where} holds dates or durations ({found}), but only numbers can be learned from: "
+            f"{hint}make numbers of them, such as the day of the year or the days since the first, "
+            "or use TabularClassifier or TabularRegressor, which read columns of dates."
         )
 
 
-def _columns(X: Any) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yield the columns of a table with their names, or all of an array."""
+def _find_dates(X: Any) -> Iterator[tuple[Any, str]]:
+    """Yield names of columns of a table, or None for an array, and the types of their dates."""
     if nw.dependencies.is_into_dataframe(X):
-        for series in nw.from_native(X).iter_columns():
-            yield series.name, series.to_numpy()
+        for series in _columns(X):
+            if series.dtype.is_temporal():
+                yield series.name, str(getattr(series.to_native(), "dtype", series.dtype))
+            elif not series.dtype.is_numeric():
+                yield from ((series.name, kind) for kind in _kinds_of_dates(series.to_numpy()))
     elif not hasattr(X, "tocsr"):
-        yield None, np.asarray(X, None if hasattr(X, "dtype") else object)
+        values = np.asarray(X, None if hasattr(X, "dtype") else object)
+        yield from ((None, kind) for kind in _kinds_of_dates(values))
 
 
-def _find_dates(values: np.ndarray) -> str | None:
-    """Return the type of dates among values (...), or None."""
+def _columns(X: Any) -> Iterator[nw.Series[Any]]:
+    """Yield the columns of a table; those of pandas may have equal names."""
+    if nw.dependencies.is_pandas_dataframe(X):
+        natives = (X.iloc[:, j] for j in range(X.shape[1]))
+        return (nw.from_native(each, series_only=True) for each in natives)
+    return nw.from_native(X).iter_columns()
+
+
+def _kinds_of_dates(values: np.ndarray) -> Iterator[str]:
+    """Yield the types of dates among values (...)."""
     if values.dtype.kind in "mM":
-        return str(values.dtype)
-    if values.dtype != object:
-        return None
+        yield str(values.dtype)
     kinds = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
-    for each in values.flat:
+    for each in values.flat if values.dtype == object else ():
         if isinstance(each, kinds) or type(each).__name__ == "Period":  # of pandas
-            return type(each).__name__
-    return None
+            yield type(each).__name__

@@ -12,7 +12,7 @@ from ._shared import SharedData
 from ._together import FitTask, bytes_per_fit, fit_together, flops_per_fit, stacking_key
 from .decomposition import Autoencoder, AutoencoderOutlierDetector
 from .dense import NeuralClassifier, NeuralRegressor
-from .generative import AdversarialGenerator, ScaledFormat, frechet_distance
+from .generative import AdversarialGenerator, frechet_distance
 from .images import ConvClassifier, ConvRegressor
 from .sequences import (
     EncoderDecoderClassifier,

@@ -43,7 +43,7 @@ from sknn.training import (
 
 from ._checks import VALIDATION, CheckedData, FitArguments, check_data, naming
 from ._draft import Draft
-from ._modules import build_user_module
+from ._modules import build_user_module, evaluating
 from ._shared import SharedData, SharedRows
 from ._validation import RowMemory, split_rows
 
@@ -329,13 +329,12 @@ def _remember_rows(
 def _try_module(model: Any, train: Samples) -> None:
     """Run the user's module on a few rows: what does not fit is refused before training."""
     batch = train.some(TRIED_ROWS)
-    modes = [(layer, layer.training) for layer in model.module_.modules()]
-    model.module_.eval()
-    threads = model._prediction_threads(TRIED_ROWS, train.device)
-    with threads, model._own_draws(train.device), torch.no_grad():
+    threads, own = (
+        model._prediction_threads(TRIED_ROWS, train.device),
+        model._own_draws(train.device),
+    )
+    with threads, own, evaluating(model.module_), torch.no_grad():
         outputs = forward(model.module_, batch.X, model._compute_dtype)
-    for layer, mode in modes:
-        layer.training = mode
     model._targets.check_outputs(outputs, len(batch.targets), model.module_, model._loss, model)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -72,20 +74,29 @@ def portable_copy(module: nn.Module) -> nn.Module:
     return copied
 
 
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Have a module in evaluation mode for a while; each layer goes back to its own."""
+    modes = [(layer, layer.training) for layer in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
+
+
 @torch.no_grad()
 def try_module(module: nn.Module, name: str, inputs: Tensor, *labels: Tensor) -> Tensor:
     """Run a network of the user's in evaluation mode; refuse what fails or returns no tensor."""
-    modes = [(layer, layer.training) for layer in module.modules()]
     try:
-        outputs = module.eval()(inputs, *labels)
+        with evaluating(module):
+            outputs = module(inputs, *labels)
     except (RuntimeError, TypeError, ValueError) as error:
         beside = " and the numbers of their classes, (n,)" if labels else ""
         raise ValueError(
             f"{name} does not take inputs of shape {('n', *inputs.shape[1:])}{beside}: {error}"
         ) from error
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
     if not isinstance(outputs, Tensor):
         raise TypeError(f"{name} returned a {type(outputs).__name__}; one tensor is needed.")
     return outputs

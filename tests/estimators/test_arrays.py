@@ -13,8 +13,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sknn import ConvRegressor, NeuralClassifier, NeuralRegressor, RecurrentRegressor
 from sknn.data import as_tensor, check_range
 from sknn.sequences import EncoderDecoderClassifier, StepRegressor
-from sknn.testing import estimators_to_check
-from tests.helpers import read_only
+from tests.helpers import read_only, supervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -52,9 +51,7 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "estimator", list(estimators_to_check()), ids=lambda each: type(each).__name__
-)
+@pytest.mark.parametrize("estimator", supervised(), ids=lambda each: type(each).__name__)
 def test_arrays_of_every_form_are_taken(estimator: Any, form: str) -> None:
     y = Y_LABELS if is_classifier(estimator) else Y_VALUES
     model = clone(estimator).set_params(random_state=0, max_iter=1, precision="float64")

@@ -22,9 +22,9 @@ from sknn.estimators import _validation
 from sknn.estimators._scales import exceeds, largest_magnitude
 from sknn.estimators.dense import _format
 from sknn.estimators.targets import _labels
-from sknn.testing import estimators_to_check
+from tests.helpers import supervised
 
-ESTIMATORS = [type(each) for each in estimators_to_check()]
+ESTIMATORS = [type(each) for each in supervised()]
 
 N = 24
 X = np.random.default_rng(0).normal(size=(N, 3))

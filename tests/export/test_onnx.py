@@ -13,7 +13,7 @@ import sknn.export
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
 from sknn.estimators import Calibration
 from sknn.export import ExportError, _onnx, export_onnx, export_torch
-from sknn.testing import estimators_to_check
+from tests.helpers import supervised
 
 from .conftest import Exported, assert_same, fit, needs_onnx
 
@@ -48,7 +48,7 @@ def targets_for(estimator: Any) -> np.ndarray:
     "estimator",
     [
         pytest.param(each, marks=pytest.mark.slow if name.endswith("onRegressor") else ())
-        for each in estimators_to_check()
+        for each in supervised()
         for name in [type(each).__name__]
     ],
     ids=lambda each: type(each).__name__,

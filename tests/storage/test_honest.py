@@ -81,8 +81,8 @@ import sknn.model_selection as ours
 from sknn import NeuralClassifier, NeuralRegressor, RecurrentClassifier
 from sknn.forecasting import DirectForecaster, RecursiveForecaster
 from sknn.preprocessing import PeriodicEncoder, PiecewiseLinearEncoder, SmoothRobustScaler
-from sknn.testing import estimators_to_check
 from sknn.text import Tokenizer
+from tests.helpers import supervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -313,7 +313,7 @@ HONEST: dict[str, Callable[[], tuple[Any, Any]]] = {
         load_iris(as_frame=True).data,
     ),
 }  # fmt: skip
-for _each in estimators_to_check():
+for _each in supervised():
     _each.set_params(max_iter=2, random_state=0)
     HONEST[type(_each).__name__] = (
         classified(_each) if hasattr(_each, "predict_proba") else regressed(_each)

@@ -43,9 +43,8 @@ from sknn.sequences import (
     StepRegressor,
 )
 from sknn.storage import ModelFileError, UntrustedError
-from sknn.testing import estimators_to_check
 from sknn.text import Tokenizer
-from tests.helpers import case_name
+from tests.helpers import case_name, supervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -64,7 +63,7 @@ def networks(estimator: Any) -> list[Any]:
 
 
 def test_every_public_estimator_predicts_and_learns_on_the_same(tmp_path: Path) -> None:
-    for estimator in estimators_to_check():
+    for estimator in supervised():
         targets = y if is_classifier(estimator) else y + 0.5
         estimator.set_params(max_iter=2, random_state=0).fit(X, targets)
         loaded = round_trip(estimator, tmp_path)

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn
 from sknn.storage import ModelFileError, Portable
-from sknn.testing import estimators_to_check
+from tests.helpers import supervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -41,7 +41,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 def models() -> dict[str, Any]:
     return {
-        **{type(each).__name__: each.set_params(max_iter=2) for each in estimators_to_check()},
+        **{type(each).__name__: each.set_params(max_iter=2) for each in supervised()},
         "pipeline": make_pipeline(StandardScaler(), sknn.NeuralClassifier(**SMALL)),
         "ensemble": sknn.NeuralClassifier(**SMALL, n_estimators=2, dropout=0.1),
         "a generator": sknn.NeuralClassifier(

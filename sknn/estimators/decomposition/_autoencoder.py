@@ -21,7 +21,8 @@ from sknn.estimators._inputs import array_like
 from sknn.nn import AutoencoderNetwork, CodesOf, ReconstructionsOf, first_parameter
 from sknn.training import Training, forward, predict_outputs, rows_at_once
 
-from ._family import AutoencoderEstimator, samples_of_fit
+from ._family import AutoencoderEstimator
+from ._samples import measured, samples_of_fit
 
 
 def is_variational(estimator: Any) -> bool:
@@ -124,9 +125,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         with torch.no_grad():
             network.location.zero_()
             network.scale.fill_(1)
-        codes, weights = self._of_samples(
-            samples_of_fit(training),
+        codes, weights = measured(
+            self,
             training,
+            samples_of_fit(training),
             lambda batch: forward(CodesOf(network), batch, self._compute_dtype),
         )
         if not np.isfinite(codes).all():  # of a training that has diverged, which says so

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from sknn._documentation import paragraph
 from sknn._parameters import declares_parameters, inherited, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER
-from sknn.data import Inputs, Samples, dense_rows, in_parts
+from sknn.data import dense_rows, in_parts
 from sknn.estimators._base import NeuralEstimator
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
 from sknn.estimators._layers import positive_integers
 from sknn.estimators._modules import build_user_module, try_module
+from sknn.estimators._scaled_format import ScaledFormat, require_two
 from sknn.estimators._training_parameters import refuse_with_lbfgs
 from sknn.estimators.images import ConvEstimator
 from sknn.nn import (
@@ -38,9 +39,9 @@ from sknn.nn import (
     first_parameter,
     trace_layers,
 )
-from sknn.training import Training, Work, forward, rows_at_once
+from sknn.training import Work, forward, rows_at_once
 
-from ._format import ReconstructedFormat
+from ._scales import scaled
 from ._targets import ReconstructionTargets
 
 # Units of the hidden layers that None stands for.
@@ -189,8 +190,8 @@ class AutoencoderEstimator(NeuralEstimator):
     # an encoder and a decoder take its place
     module: ClassVar[None] = None  # type: ignore[misc]
 
-    _format_kind = ReconstructedFormat
-    _format: ClassVar[ReconstructedFormat]
+    _format_kind = ScaledFormat
+    _format: ClassVar[ScaledFormat]
     _targets_kind = ReconstructionTargets
     _targets: ClassVar[ReconstructionTargets]
     _takes = ("sparse", "three_d_array")
@@ -255,8 +256,8 @@ class AutoencoderEstimator(NeuralEstimator):
 
     def _learn_features(self, X: Any, sample_weight: np.ndarray | None) -> Any:
         """Learn the units in which the network sees X, and how many numbers codes have."""
-        found: ReconstructedFormat = self._format
-        targets: ReconstructionTargets = self._targets
+        found, targets = self._format, self._targets
+        require_two(X, sample_weight)
         if self.architecture == "conv" and not found.has_images:
             raise ValueError(
                 'architecture="conv" needs images: X of shape (n_samples, height, width) or '
@@ -274,8 +275,8 @@ class AutoencoderEstimator(NeuralEstimator):
             found = found._replace(is_unit=True)
             found.check_unit(X)
         elif kind == "auto":
-            kind = "whole" if found.has_images or X.dtype == np.uint8 else "columns"
-        found, variance = found.scaled(X, sample_weight, kind)
+            kind = "whole" if found.has_images or found.has_bytes else "columns"
+        found, variance = scaled(found, X, sample_weight, kind)
         n_components = self._resolve_components(targets.n_columns)
         n_told = {"plain": 0, "sparse": 1, "variational": 2}[self.code_penalty[0]] * n_components
         targets = replace(targets, n_told=n_told, variance=variance)
@@ -471,32 +472,6 @@ class AutoencoderEstimator(NeuralEstimator):
                     found.append(measure(outputs, samples).cpu().numpy())
         return np.concatenate(found), self._answer_type(X)
 
-    def _of_samples(
-        self, parts: list[Samples], training: Training, measure: Callable[[Inputs], Tensor]
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what `measure` finds of the samples that count, (n, ...), and their weights."""
-        device, n_rows = training.train.device, sum(map(len, parts))
-        chunk = rows_at_once(self._work.layer_size, device, training=True)
-        threads = self._prediction_threads(n_rows, device)
-        own = self._own_defaults()
-        with own, torch.inference_mode(), threads, training.predicting():
-            found = [
-                measure(batch.X).cpu().numpy() for part in parts for batch in part.batches(chunk)
-            ]
-        weights = [each.row_weight for each in parts if each.row_weight is not None]
-        if not weights:
-            return np.concatenate(found), None
-        all_weights = np.concatenate(weights)
-        counted = all_weights > 0
-        return np.concatenate(found)[counted], all_weights[counted]
-
     def _residuals(self, outputs: Tensor, samples: Tensor) -> Tensor:
         """Return reconstructions less samples, (n, n_columns), as the network sees them."""
         return self._loss.activate(outputs) - samples
-
-
-def samples_of_fit(training: Training) -> list[Samples]:
-    """Return the samples of X: those that are learned from, and those that are held out."""
-    held_out = training.validation
-    # validation data that were given are no part of X
-    return [training.train] + ([] if held_out is None or held_out.subset is None else [held_out])

@@ -16,7 +16,8 @@ from sknn._validation import POSITIVE_INTEGER
 from sknn.data import Inputs, dense_rows, in_float_type
 from sknn.training import Training, forward
 
-from ._family import AutoencoderEstimator, samples_of_fit
+from ._family import AutoencoderEstimator
+from ._samples import measured, samples_of_fit
 
 # What "auto" takes for outliers: errors that are so many robust standard deviations above the
 # median, as one of 160 normally distributed numbers is.
@@ -195,7 +196,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
         parts = samples_of_fit(training)
         if self.contamination == "auto" and training.validation is not None:
             parts = [training.validation]
-        self.offset_ = -self._limit(*self._of_samples(parts, training, measure))
+        self.offset_ = -self._limit(*measured(self, training, parts, measure))
 
     def _limit(self, errors: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the error above which a sample is an outlier, of training errors (n,)."""

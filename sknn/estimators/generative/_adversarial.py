@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
@@ -18,7 +19,7 @@ from sknn._validation import POSITIVE_INTEGER, validated
 from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
 from sknn.estimators._layers import positive_integers
-from sknn.estimators.dense._format import DenseFormat
+from sknn.estimators._scaled_format import ScaledFormat, require_two
 from sknn.estimators.targets import Conditions
 from sknn.nn import AdversarialNetwork, first_parameter
 from sknn.nn.generation import (
@@ -36,32 +37,20 @@ from sknn.training import (
     make_samples,
 )
 
-from ._format import ScaledFormat
 from ._groups import automatic_groups, find_groups
 from ._networks import Labelled, build_given, is_sizes, trace_network, try_networks
 from ._parameters import AdversarialParameters
-
-# The course's network, which is Keras-GAN's.
-COURSE_GENERATOR, COURSE_DISCRIMINATOR = (256, 512, 1024), (512, 256)
-# What "auto" makes of vectors.
-GENERATOR, DISCRIMINATOR = (128, 128), (128, 128)
-
-
-class Recipe(NamedTuple):
-    """What "auto" stands for in the training of some networks."""
-
-    n_steps: int
-    batch_size: int
-    schedule: str
-    rate: float
-    penalty: float  # of the losses "standard" and "hinge"
-    average_decay: float
-
-
-# `python -m benchmarks generative` measures them.
-COURSE = Recipe(5000, 32, "constant", 0.0002, 0.0, 0.0)
-IMAGES = Recipe(12_000, 64, "cosine", 0.001, 0.02, 0.999)
-VECTORS = Recipe(8000, 64, "cosine", 0.001, 0.3, 0.999)
+from ._recipes import (
+    COURSE,
+    COURSE_DISCRIMINATOR,
+    COURSE_GENERATOR,
+    DISCRIMINATOR,
+    GENERATOR,
+    IMAGES,
+    VECTORS,
+    Recipe,
+)
+from ._scales import find_scale
 
 # Noise is drawn for so many samples at once, whatever goes through the network at once, so that
 # a seed gives the same ones everywhere.
@@ -228,8 +217,21 @@ class AdversarialGenerator(AdversarialParameters):
 
     def _learn_features(self, X: Any, sample_weight: np.ndarray | None) -> Any:
         """Learn the units in which networks see X."""
-        self.__dict__.update(_format=self._format.scaled(X, sample_weight))
+        if sparse.issparse(X):
+            raise TypeError(
+                "X is sparse, but samples are dense rows, and the discriminator compares them with "
+                "those of X: use '.toarray()'."
+            )
+        require_two(X, sample_weight)
+        location, scale = find_scale(self._format, X, sample_weight, is_bounded=self._is_bounded)
+        self.__dict__.update(_format=self._format._replace(location=location, scale=scale))
         return X
+
+    @property
+    def _is_bounded(self) -> bool:
+        """Whether networks see numbers from -1 to 1."""
+        found = self._format
+        return self.architecture == "dense" or found.has_images or found.has_bytes
 
     def _automatic_batch_size(self, n_samples: int) -> int:
         return min(self._recipe.batch_size, n_samples)
@@ -273,11 +275,7 @@ class AdversarialGenerator(AdversarialParameters):
     def _recipe(self) -> Recipe:
         if self.architecture == "dense":
             return COURSE
-        return VECTORS if self._is_of_vectors() else IMAGES
-
-    def _is_of_vectors(self) -> bool:
-        """Say whether rows are no images."""
-        return isinstance(self._format.data, DenseFormat)
+        return IMAGES if self._format.has_images else VECTORS
 
     def _resolve_penalty(self) -> float:
         if self.gradient_penalty != "auto":
@@ -289,7 +287,7 @@ class AdversarialGenerator(AdversarialParameters):
             return int(self.penalty_interval)
         if self.loss == "wasserstein":
             return 1
-        return 4 if self._is_of_vectors() else 8
+        return 8 if self._format.has_images else 4
 
     def _resolve_decay(self) -> float:
         decay = self.average_decay
@@ -302,7 +300,7 @@ class AdversarialGenerator(AdversarialParameters):
         if self.n_clusters != "auto":
             return 0 if self.n_clusters in (None, 1) else int(self.n_clusters)
         is_default = self.generator is None and self.discriminator is None
-        if self.architecture == "dense" or self._is_of_vectors() or not is_default:
+        if self.architecture == "dense" or not self._format.has_images or not is_default:
             return 0
         return automatic_groups(n_rows)
 
@@ -311,7 +309,7 @@ class AdversarialGenerator(AdversarialParameters):
     def _build_network(
         self, data: CheckedData, random_state: np.random.RandomState, dtype: torch.dtype
     ) -> AdversarialNetwork:
-        shape = tuple(self._format.empty_batch(torch.device("cpu"), torch.float32).shape[1:])
+        shape = self._format.sample
         n_groups, groups = self._resolve_clusters(data.n_counted), None
         if n_groups:
             groups = find_groups(data.X, data.sample_weight, self._format, n_groups, random_state)
@@ -349,7 +347,7 @@ class AdversarialGenerator(AdversarialParameters):
                 shape,
                 n_classes,
                 course=is_course,
-                squashed=self._format.is_bounded,
+                squashed=self._is_bounded,
             )
         elif is_convolutional:
             part = ConvDiscriminator(shape, n_classes)

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from sklearn.cluster import MiniBatchKMeans
 
+from sknn.estimators._scaled_format import ScaledFormat
 from sknn.nn.adversarial import Groups
-
-from ._format import ScaledFormat
 
 # Rows that groups are found in, and what "auto" makes of images.
 MOST_ROWS, MOST_GROUPS, ROWS_A_GROUP = 20_000, 50, 200

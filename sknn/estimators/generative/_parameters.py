@@ -152,6 +152,7 @@ class AdversarialParameters(NeuralEstimator):
         The learning rate of the discriminator; None is that of the generator.""",
     )
     beta_1: float = inherited(NeuralEstimator, "beta_1", default=0.5)
+    precision: str = inherited(NeuralEstimator, "precision", default="float32")
     max_iter: Any = parameter(
         default="auto",
         constraints=[StrOptions({"auto"}), POSITIVE_INTEGER],

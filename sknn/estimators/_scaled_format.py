@@ -1,8 +1,7 @@
-"""Vectors or images in units in which their numbers are about 1."""
+"""Vectors or images in the units in which networks learn them easily, and back."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,64 +10,49 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from sknn.data import Rows, ScaledRows, moments, number_range
-from sknn.estimators._inputs import count_dimensions
-from sknn.estimators.dense import DenseFormat
-from sknn.estimators.images import ImageFormat, pixel_kind
 from sknn.nn.inputs import BYTE_MAXIMUM, ScaleRows
 
+from ._inputs import count_dimensions
+from .dense import DenseFormat
+from .images import ImageFormat, pixel_kind
 
-class ReconstructedFormat(NamedTuple):
-    """Vectors, or images, as the network gets them: less their mean, and scaled.
 
-    Both have the shape of a sample as the network gets it; None leaves X as it is.
+class ScaledFormat(NamedTuple):
+    """Vectors or images, of which networks get ``(x - location) / scale``.
+
+    The family learns location and scale when the weights of the rows are known. Both are float64,
+    and of the shape of a sample as the network gets it, or of one that broadcasts to it. Where the
+    scale is 0, numbers are equal: they are divided by 1, and are exactly the location again.
     """
 
     form: Any  # a DenseFormat or an ImageFormat
-    location: np.ndarray | None = None
+    location: np.ndarray | None = None  # None leaves X as it is
     scale: np.ndarray | None = None
     is_unit: bool = False  # whether X has to be from 0 to 1
 
     @classmethod
-    def learn(cls, X: Any, estimator: Any) -> tuple[ReconstructedFormat, Any]:
-        """Find out whether X holds vectors or images, and what else is to be known of them."""
+    def learn(cls, X: Any, estimator: Any) -> tuple[ScaledFormat, Any]:
+        """Find out whether X holds vectors or images."""
         has_images = estimator.image_shape is not None or count_dimensions(X) > 2
         form, X = (ImageFormat if has_images else DenseFormat).learn(X, estimator)
-        if X.shape[0] < 2:
-            raise ValueError(
-                "X has n_samples=1, of which there is nothing to learn: an autoencoder needs two "
-                "samples at least."
-            )
         return cls(form), X
 
-    def scaled(
-        self, X: Any, sample_weight: np.ndarray | None, kind: str | None
-    ) -> tuple[ReconstructedFormat, float]:
-        """Return the format with scales of training samples, and the variance of what they become.
-
-        "columns" are divided by their own standard deviations, "whole" samples by one for all. The
-        variance is summed over columns.
-        """
+    def moments(self, X: Any, sample_weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of the training samples that count, each of their shape."""
         rows = self.form.rows(X, torch.device("cpu"), torch.float64, None)
-        mean, variance = moments(rows, sample_weight)
-        total = float(variance.sum())
-        if kind is None:
-            return self, total or 1.0
-        if kind == "columns":
-            scale = np.sqrt(variance)
-            scale[scale == 0] = 1.0
-            shared = float(np.count_nonzero(variance))
-        else:
-            deviation = math.sqrt(total / variance.size) or 1.0
-            scale = np.full_like(variance, deviation)
-            shared = float(variance.size) if total else 0.0
-        return self._replace(location=mean, scale=scale), shared or 1.0
+        return moments(rows, sample_weight)
 
-    # --------------------------------------------------------------------- of vectors and images
+    # ------------------------------------------------------------------- of vectors and of images
 
     @property
     def has_images(self) -> bool:
         """Whether X holds images."""
         return isinstance(self.form, ImageFormat)
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether the training samples were bytes."""
+        return np.dtype(self.form.form.dtype) == np.uint8
 
     @property
     def sample(self) -> tuple[int, ...]:
@@ -114,11 +98,13 @@ class ReconstructedFormat(NamedTuple):
 
     def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:
         """Wrap samples, which become scaled batches."""
-        if self.location is None or self.scale is None:
+        if self.location is None:
             return self.form.rows(X, device, dtype, module)
-        wide = torch.float32 if device.type == "mps" else torch.float64
+        wide = torch.float64  # a location may be much larger than its scale
+        if device.type == "mps" or (X.dtype == np.uint8 and is_exact(self.location, dtype)):
+            wide = dtype
         rows = self.form.rows(X, device, wide, module)
-        return ScaledRows(rows, self.location, self.scale, dtype)
+        return ScaledRows(rows, self.location, self.divisors, dtype)
 
     def module_arguments(self) -> dict[str, Any]:
         """Return the number of features, or the size of the images."""
@@ -134,27 +120,46 @@ class ReconstructedFormat(NamedTuple):
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:
         """Return a module that does what :meth:`rows` does, from a tensor of X."""
-        if self.location is None or self.scale is None:
+        if self.location is None:
             return self.form.input_module(dtype)
         arranged = self.form.input_module(torch.float64)
-        return nn.Sequential(arranged, ScaleRows(dtype, self.location, self.scale))
+        return nn.Sequential(arranged, ScaleRows(dtype, self.location, self.divisors))
+
+    # ----------------------------------------------------------------------------- the way back
+
+    @property
+    def divisors(self) -> np.ndarray:
+        """What numbers are divided by: the scale, or 1 where all are equal."""
+        scale = np.array(1.0) if self.scale is None else self.scale
+        return np.where(scale > 0, scale, 1.0)
 
     @property
     def units(self) -> np.ndarray:
         """What 1 is to the network in the units of X, for each of n_columns, float64."""
-        units = np.ones(math.prod(self.sample)) if self.scale is None else self.scale.reshape(-1)
+        units = (np.ones(self.sample) * self.divisors).ravel()
         if self.has_images and self.form.divides(pixel_kind(np.dtype(self.form.form.dtype))):
             return units * BYTE_MAXIMUM
         return units
 
-    def unscaled(self, values: np.ndarray) -> np.ndarray:
-        """Return reconstructions (n, n_columns) in the units in which X is read, float64."""
-        values = values.astype(np.float64)
-        if self.location is not None and self.scale is not None:
-            values *= self.scale.reshape(-1)
-            values += self.location.reshape(-1)
-        return values
-
     def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
-        """Return reconstructions (n, n_columns) in the form of X."""
-        return self.form.restore(self.unscaled(values), estimator, index)
+        """Return samples as networks make them, (n, ...) or flattened, in the form of X."""
+        values = values.reshape(-1, *self.sample).astype(np.float64)
+        if self.location is not None and self.scale is not None:
+            values *= self.scale
+            values += self.location
+        return self.form.restore(values, estimator, index)
+
+
+def require_two(X: Any, sample_weight: np.ndarray | None) -> None:
+    """Refuse training samples of which less than two count."""
+    n_counted = X.shape[0] if sample_weight is None else np.count_nonzero(sample_weight)
+    if n_counted < 2:
+        raise ValueError(
+            f"X has n_samples={n_counted}, of which there is nothing to learn: two samples with "
+            "weights above 0 are needed at least."
+        )
+
+
+def is_exact(numbers: np.ndarray, dtype: torch.dtype) -> bool:
+    """Say whether a type of floats has all of these numbers, float64."""
+    return bool((torch.from_numpy(numbers).to(dtype).double().numpy() == numbers).all())
