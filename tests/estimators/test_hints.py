@@ -27,8 +27,8 @@ from sknn.estimators._together import FitTask
 from sknn.forecasting import RecursiveForecaster
 from sknn.nn import ACTIVATIONS, CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from sknn.sequences import EncoderDecoderClassifier, SequenceGenerator, StepClassifier
-from sknn.testing import estimators_to_check
 from sknn.text import WordEmbedding
+from tests.helpers import supervised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,7 +36,7 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(24, 9))
 y = np.arange(24) % 2
 y_three = np.arange(24) % 3
-EVERY = list(estimators_to_check())
+EVERY = supervised()
 each_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda each: type(each).__name__)
 
 

@@ -123,34 +123,6 @@ class AdversarialGenerator(AdversarialParameters):
     _loss_tells = False
     _scales_data = True
 
-    _common_attributes: ClassVar[str] = """
-        module_ : torch.nn.Module
-            Both networks, `generator` and `discriminator`, and the averaged generator, `average`,
-            which is None without one.
-        history_ : list of dict
-            For each epoch `discriminator_loss`, the sum of its mean losses of rows and of samples
-            (2 log 2 = 1.39 for "standard" where it cannot tell them apart), and `generator_loss`;
-            `train_loss`, which is the former, `train_score`, the share of the rows that were taken
-            for real, `learning_rate` at its start, and `dur`, its seconds. None of them says how
-            good samples are.
-        classes_ : ndarray of shape (n_classes,)
-            The labels, if there were any.
-        loss_ : float
-            The discriminator's loss in the last epoch.
-        loss_curve_ : list of float
-            The discriminator's loss in each epoch.
-        n_iter_ : int
-            Epochs of the last call of `fit` or `partial_fit`.
-        n_parameters_ : int
-            Number of trainable parameters, of both networks.
-        t_ : int
-            Number of rows seen in training, repetitions included.
-        n_features_in_ : int
-            Number of features, if X was two-dimensional.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the features, where X has string column names.
-        """
-
     _format_kind = ScaledFormat
     _format: ClassVar[ScaledFormat]
     _targets_kind = Conditions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
@@ -127,9 +127,10 @@ class AdversarialParameters(NeuralEstimator):
     solver: Any = parameter(
         default="adam",
         constraints=[StrOptions(set(SOLVERS)), callable],
-        doc="""str or torch.optim.Optimizer class
-        How the weights are optimised, of each network by itself: the name of a solver of
-        :class:`sknn.NeuralClassifier` that goes through batches, or a class.""",
+        doc=f"""{{{", ".join(f'"{each}"' for each in SOLVERS)}}} or torch.optim.Optimizer class
+        How the weights are optimised, of each network by itself. A class, or a `functools.partial`
+        of one, is called with the module's parameters and those of `lr`, `betas`, `eps`, `momentum`
+        and `nesterov` that it takes.""",
     )
     learning_rate: str = parameter(
         default="auto",
@@ -160,3 +161,42 @@ class AdversarialParameters(NeuralEstimator):
         Epochs. "auto" is as many as give 5000 steps for ``architecture="dense"``, 12,000 for
         images and 8000 else.""",
     )
+
+    _common_attributes: ClassVar[str] = """
+        module_ : torch.nn.Module
+            Both networks, `generator` and `discriminator`, and the averaged generator, `average`,
+            which is None without one.
+        history_ : list of dict
+            For each epoch `discriminator_loss`, the sum of its mean losses of rows and of samples
+            (2 log 2 = 1.39 for "standard" where it cannot tell them apart), and `generator_loss`;
+            `train_loss`, which is the former, `train_score`, the share of the rows that were taken
+            for real, `learning_rate` at its start, and `dur`, its seconds. None of them says how
+            good samples are.
+        classes_ : ndarray of shape (n_classes,)
+            The labels, if there were any.
+        loss_ : float
+            The discriminator's loss in the last epoch.
+        loss_curve_ : list of float
+            The discriminator's loss in each epoch.
+        best_loss_ : float
+            Its smallest.
+        validation_scores_ : None
+            There is nothing to validate.
+        best_validation_score_ : None
+            Likewise.
+        n_iter_ : int
+            Epochs of the last call of `fit` or `partial_fit`.
+        n_outputs_ : int
+            Outputs of the discriminator: 1.
+        n_parameters_ : int
+            Number of trainable parameters, of both networks.
+        out_activation_ : str
+            Output activation of the discriminator: "logistic" with ``loss="standard"``, else
+            "identity".
+        t_ : int
+            Number of rows seen in training, repetitions included.
+        n_features_in_ : int
+            Number of features, if X was two-dimensional.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of the features, where X has string column names.
+        """
