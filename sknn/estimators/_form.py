@@ -5,37 +5,58 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 
 class Form(NamedTuple):
-    """Type of the numbers of X, and the columns of a pandas DataFrame."""
+    """Type of the numbers of X, and the columns of a table."""
 
     dtype: str = "<f4"
-    column_types: tuple[str, ...] | None = None  # None for what was no DataFrame
+    column_types: tuple[str, ...] | None = None  # None for what was no table
+    library: str = "pandas"  # of a table
 
     @classmethod
     def of(cls, given: Any, checked: np.ndarray) -> Form:
         """Find the form of X as it was given, and as it was validated."""
-        dtype = checked.dtype.newbyteorder("=").str
-        if type(given).__module__.partition(".")[0] != "pandas" or getattr(given, "ndim", 0) != 2:
-            return cls(dtype)
-        types = [each if isinstance(each, np.dtype) else checked.dtype for each in given.dtypes]
-        types = [each if each.kind in "biuf" else checked.dtype for each in types]
-        return cls(dtype, tuple(each.newbyteorder("=").str for each in types))
+        dtype = checked.dtype.newbyteorder("=")
+        if type(given) is np.ndarray or not nw.dependencies.is_into_dataframe(given):
+            return cls(dtype.str)
+        library = "pandas"
+        if nw.dependencies.is_pandas_dataframe(given):
+            types = [each if isinstance(each, np.dtype) else dtype for each in given.dtypes]
+        else:
+            frame = nw.from_native(given)
+            library = frame.implementation.value
+            types = [_numpy_type(each) or dtype for each in frame.schema.values()]
+        types = [each if each.kind in "biuf" else dtype for each in types]
+        return cls(dtype.str, tuple(each.newbyteorder("=").str for each in types), library)
 
     def restored(self, values: np.ndarray, names: np.ndarray | None, index: Any = None) -> Any:
-        """Return floats (n, ...) in the type of X, as a DataFrame where X was one."""
+        """Return floats (n, ...) in the type of X, as a table where X was one."""
         if self.column_types is None:
             return as_type(values, np.dtype(self.dtype))
-        pandas = importlib.import_module("pandas")
         columns = [
             as_type(column, np.dtype(each))
             for column, each in zip(values.T, self.column_types, strict=True)
         ]
+        if self.library != "pandas":
+            keys = range(len(columns)) if names is None else names
+            named = {str(key): column for key, column in zip(keys, columns, strict=True)}
+            backend: Any = nw.Implementation(self.library)  # one of narwhals', whatever a file says
+            return nw.from_dict(named, backend=backend).to_native()
+        pandas = importlib.import_module("pandas")
         frame = pandas.DataFrame(dict(enumerate(columns)), index=index)
         frame.columns = range(len(columns)) if names is None else names
         return frame
+
+
+def _numpy_type(dtype: nw.dtypes.DType) -> np.dtype | None:
+    """Return NumPy's type of the numbers of a column, if it has one."""
+    try:
+        return np.dtype("bool" if dtype == nw.Boolean else str(dtype).lower())
+    except TypeError:
+        return None
 
 
 def as_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -57,6 +57,6 @@ class RestoringFormat(Format, Protocol):
     def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
         """Return values as the network gets them, (n, ...) or flattened, in the form of X.
 
-        Bytes and integers are the nearest, within their range. What was a pandas DataFrame is one,
-        with the columns of X and this index.
+        Bytes and integers are the nearest, within their range. What was a table is one of the same
+        library, with the columns of X, and with this index where it is of pandas.
         """

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+import sknn
+from sknn.decomposition import Autoencoder
 from sknn.estimators.dense._format import DenseFormat
 from sknn.estimators.images._format import ImageFormat
+from sknn.generative import AdversarialGenerator
 
 CPU = torch.device("cpu")
+rng = np.random.default_rng(0)
 
 
 class Estimator:
@@ -64,6 +69,44 @@ def test_data_frames_come_back_with_the_types_of_their_columns() -> None:
     restored = fitted.restore(values, estimator, index=X.index)
     pd.testing.assert_frame_equal(restored, X)
     assert list(fitted.restore(values[:1], estimator).index) == [0]
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_tables_of_other_libraries_come_back(library: str) -> None:
+    pytest.importorskip(library)
+    columns = {
+        "a": np.array([1, 2, 300], np.int16),
+        "b": np.array([0.5, 1.5, 2.5], np.float32),
+        "c": np.array([True, False, True]),
+    }
+    X = nw.from_dict(columns, backend=library)
+    estimator = Estimator()
+    fitted, values = as_read(DenseFormat, X.to_native(), estimator)
+    restored = nw.from_native(fitted.restore(values, estimator))
+    assert restored.schema == X.schema
+    assert restored.implementation == X.implementation
+    for name, column in columns.items():
+        assert_array_equal(restored[name].to_numpy(), column)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_samples_and_reconstructions_are_tables_of_the_library(library: str, tmp_path: Any) -> None:
+    pytest.importorskip(library)
+    columns = {name: rng.normal(size=30) for name in "abcd"} | {"n": np.arange(30)}
+    X = nw.from_dict(columns, backend=library).to_native()
+    small = {"max_iter": 1, "random_state": 0}
+    autoencoder = Autoencoder(2, hidden_layer_sizes=4, variational=True, **small).fit(X)
+    sknn.save(autoencoder, tmp_path / "autoencoder.sknn")
+    made = [
+        autoencoder.sample(5, random_state=0),
+        sknn.load(tmp_path / "autoencoder.sknn").sample(5, random_state=0),
+        autoencoder.inverse_transform(autoencoder.transform(X)),
+        AdversarialGenerator(batch_size=10, **small).fit(X).sample(5),
+    ]
+    for each in made:
+        assert type(each) is type(X)
+        assert nw.from_native(each).schema == nw.from_native(X).schema
+    assert nw.from_native(made[0]).rows() == nw.from_native(made[1]).rows()
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "?", "f4", "f8"])

@@ -67,8 +67,9 @@ def test_the_unit_of_the_weights_changes_nothing(factor):
     weights[::7] = 0
     ones, others = Ridge(X, y, weights), Ridge(X, y, weights * factor)
     assert others.penalty == pytest.approx(ones.penalty * factor)
-    np.testing.assert_allclose(others.held_out, ones.held_out, rtol=1e-9)
-    np.testing.assert_allclose(others.solve()[0], ones.solve()[0], rtol=1e-9, atol=1e-12)
+    # small penalties, which are chosen for some draws, multiply what is rounded
+    np.testing.assert_allclose(others.held_out, ones.held_out, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(others.solve()[0], ones.solve()[0], rtol=1e-6, atol=1e-9)
 
 
 def test_a_heaviest_penalty_is_not_exceeded():

@@ -41,7 +41,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
     trained so that samples come back as they were [1]_. X holds vectors, whose columns are
     standardized within, or images, as arrays of shape (n_samples, height, width) or (n_samples,
     height, width, channels) or as flat rows with `image_shape`. Reconstructions have the form of X:
-    bytes are bytes, images images, and DataFrames have their columns.
+    bytes are bytes, images images, and tables have their columns and are of the same library.
 
     `noise_amount` makes it a denoising autoencoder [2]_, `sparsity` a sparse one, and
     `variational` a variational one [3]_, whose codes are close to normally distributed, so that

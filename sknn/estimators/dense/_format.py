@@ -82,7 +82,7 @@ class DenseFormat(NamedTuple):
         return (self.n_features,)
 
     def restore(self, values: np.ndarray, estimator: Any, index: Any = None) -> Any:
-        """Return values (n, n_features) in the type of X, as a DataFrame where X was one."""
+        """Return values (n, n_features) in the type of X, as a table where X was one."""
         return self.form.restored(values, getattr(estimator, "feature_names_in_", None), index)
 
     def input_module(self, dtype: torch.dtype) -> nn.Module:

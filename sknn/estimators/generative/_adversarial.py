@@ -72,7 +72,7 @@ class AdversarialGenerator(AdversarialParameters):
     vectors. With labels y, samples of a label can be asked for.
 
     X is scaled, and samples come back in the form of X: bytes as bytes, integers as integers, a
-    pandas DataFrame as one, images of the same size and order of dimensions. Networks see
+    DataFrame as one of its library, images of the same size and order of dimensions. Networks see
     images and bytes between -1 and 1, columns of other numbers with a mean of 0 and a variance of
     1, or between -1 and 1 with ``architecture="dense"``.
 
@@ -380,7 +380,8 @@ class AdversarialGenerator(AdversarialParameters):
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, ...)
-            Samples of the type and shape that X had; a pandas DataFrame if X was one.
+            Samples of the type and shape that X had; a DataFrame of pandas or polars, or a table of
+            pyarrow, if X was one.
 
         Raises
         ------
