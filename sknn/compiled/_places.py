@@ -77,3 +77,6 @@ LINEAR, EXP, EXPM1 = range(3)
 
 # The table of the logistic function for word vectors: up to this logit, so many places to 1.
 SIGMOID_END, SIGMOID_STEPS = 16, 64
+
+# float32 numbers of a row that are computed with at once; rows of word vectors are padded to these.
+N_LANES = 16

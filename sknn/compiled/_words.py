@@ -11,21 +11,28 @@ from typing import Any
 import numpy as np
 
 from ._jit import compiled, fused, inner
-from ._places import SIGMOID_END, SIGMOID_STEPS
+from ._lanes import fetch, load, multiply_add, spread, store, total
+from ._places import N_LANES, SIGMOID_END, SIGMOID_STEPS
 
-RANDOM_FACTOR = np.uint64(0x2545F4914F6CDD1D)
+RANDOM_FACTOR, LOWER_BITS = np.uint64(0x2545F4914F6CDD1D), np.uint64(0xFFFFFFFF)
 SHIFTS = (np.uint64(12), np.uint64(25), np.uint64(27), np.uint64(32))
+
+# What a product of probabilities is multiplied by when it gets small: they all share a logarithm.
+SCALE = 2.0**512
+
+
+@inner
+def next_state(state: Any) -> Any:
+    """Return the next state of a generator xorshift64* (Vigna, 2016), uint64."""
+    state ^= state >> SHIFTS[0]
+    state ^= state << SHIFTS[1]
+    return state ^ (state >> SHIFTS[2])
 
 
 @inner
 def draw(state: Any) -> Any:
-    """Return the next 32 bits of a generator xorshift64* (Vigna, 2016), as an uint64."""
-    x = state[0]
-    x ^= x >> SHIFTS[0]
-    x ^= x << SHIFTS[1]
-    x ^= x >> SHIFTS[2]
-    state[0] = x
-    return (x * RANDOM_FACTOR) >> SHIFTS[3]
+    """Return the upper 32 bits that a state stands for, as an uint64."""
+    return (state * RANDOM_FACTOR) >> SHIFTS[3]
 
 
 @inner
@@ -35,36 +42,12 @@ def draw_below(state: Any, n: Any) -> Any:
 
 
 @inner
-def draw_noise(state: Any, cuts: Any, others: Any) -> Any:
-    """Return a word by Walker's alias method: cuts uint32 (n_tokens,), others int32 (n_tokens,)."""
-    word = 1 + draw_below(state, len(cuts) - 1)
-    if draw(state) < np.uint64(cuts[word]):
+def draw_noise(state: Any, noise: Any) -> Any:
+    """Return a word by Walker's alias method: uint32 (n_tokens, 2), cuts and others."""
+    word = 1 + draw_below(state, len(noise) - 1)
+    if (state * RANDOM_FACTOR) & LOWER_BITS < np.uint64(noise[word, 0]):
         return word
-    return np.int64(others[word])
-
-
-@fused
-def dot(x: Any, y: Any) -> Any:
-    """Return the product of two vectors (size,)."""
-    total = np.float32(0)
-    for d in range(len(x)):
-        total += x[d] * y[d]
-    return total
-
-
-@fused
-def add_to(x: Any, y: Any) -> None:
-    """Add y (size,) to x."""
-    for d in range(len(x)):
-        x[d] += y[d]
-
-
-@fused
-def follow(x: Any, row: Any, change: Any, g: Any) -> None:
-    """Add g times each other's vector to the change of x, and to the row of an output (size,)."""
-    for d in range(len(x)):
-        change[d] += g * row[d]
-        row[d] += g * x[d]
+    return np.int64(noise[word, 1])
 
 
 @inner
@@ -82,38 +65,85 @@ def sigmoid(x: Any, table: Any) -> Any:
 
 
 @inner
-def go_down(
-    x: Any, outputs: Any, target: Any, negative: Any, rate: Any, table: Any, cuts: Any, others: Any,
-    state: Any, change: Any, drawn: Any, slopes: Any,
-) -> Any:  # fmt: skip
-    """Do a step for one word that x (size,) should tell from `negative` others; return the loss.
+def fetch_row(rows: Any, row: Any) -> None:
+    """Have the memory bring a row (width,)."""
+    for b in range(rows.shape[1] // N_LANES):
+        fetch(rows, row, b)
 
-    The outputs learn; what x is to learn is written to `change` (size,).
-    """
-    drawn[0] = target
+
+@inner
+def draw_ahead(
+    word: Any, outputs: Any, noise: Any, negative: Any, state: Any, drawn: Any
+) -> Any:  # fmt: skip
+    """Draw what a word is told from, write all to `drawn`; return the state and their number."""
+    drawn[0] = word
+    fetch_row(outputs, word)
     n = 1
     for _ in range(negative):
-        word = draw_noise(state, cuts, others)
-        if word != target:
-            drawn[n] = word
+        state = next_state(state)
+        other = draw_noise(state, noise)
+        if other != word:
+            drawn[n] = other
+            fetch_row(outputs, other)
             n += 1
-    # all products first: memory brings the rows while others are multiplied
+    return state, n
+
+
+@inner
+def tell_apart(
+    inputs: Any, row: Any, outputs: Any, drawn: Any, n: Any, rate: Any, table: Any, slopes: Any,
+    change: Any, likelihood: Any, n_scaled: Any,
+) -> Any:  # fmt: skip
+    """Do a step for an input, which should tell the first of n words drawn from the others.
+
+    The outputs learn; what the input is to learn is written to `change` (1, width). The likelihood,
+    multiplied by the step's, is returned, and how many times it has been scaled.
+    """
+    n_blocks = inputs.shape[1] // N_LANES
     for k in range(n):
-        slopes[k] = dot(x, outputs[drawn[k]])
-    loss = np.float32(1)  # a product of probabilities, one logarithm for all
+        product = spread(np.float32(0))
+        for b in range(n_blocks):
+            product = multiply_add(load(inputs, row, b), load(outputs, drawn[k], b), product)
+        slopes[k] = total(product)
     for k in range(n):
         share = sigmoid(slopes[k], table)
         if k == 0:
-            loss *= share
+            likelihood *= share
             slopes[k] = rate * (np.float32(1) - share)
         else:
-            loss *= np.float32(1) - share
+            likelihood *= np.float32(1) - share
             slopes[k] = -rate * share
-    for d in range(len(x)):
-        change[d] = 0
-    for k in range(n):
-        follow(x, outputs[drawn[k]], change, slopes[k])
-    return -math.log(max(loss, np.float32(1e-38)))
+        if likelihood < 1 / SCALE:
+            likelihood *= SCALE
+            n_scaled += 1
+    for b in range(n_blocks):
+        x, step = load(inputs, row, b), spread(np.float32(0))
+        for k in range(n):
+            y, slope = load(outputs, drawn[k], b), spread(slopes[k])
+            step = multiply_add(slope, y, step)
+            store(outputs, drawn[k], b, multiply_add(slope, x, y))
+        store(change, 0, b, step)
+    return likelihood, n_scaled
+
+
+@inner
+def average(inputs: Any, words: Any, start: Any, i: Any, stop: Any, mean: Any) -> None:
+    """Write the mean of the words around one to `mean` (1, width)."""
+    share = spread(np.float32(1) / np.float32(stop - start - 1))
+    for b in range(inputs.shape[1] // N_LANES):
+        lanes = spread(np.float32(0))
+        for j in range(start, stop):
+            if j != i:
+                lanes = multiply_add(share, load(inputs, words[j], b), lanes)
+        store(mean, 0, b, lanes)
+
+
+@inner
+def add(change: Any, inputs: Any, row: Any) -> None:
+    """Add a change (1, width) to a row."""
+    one = spread(np.float32(1))
+    for b in range(inputs.shape[1] // N_LANES):
+        store(inputs, row, b, multiply_add(one, load(change, 0, b), load(inputs, row, b)))
 
 
 @compiled
@@ -124,63 +154,85 @@ def learn_words(
     first: Any,  # number of the first piece to learn from
     last: Any,  # and of that after the last
     keep: Any,  # uint32 (n_tokens,), of 2^32 times the word occurs, so many are kept
-    cuts: Any,  # uint32 (n_tokens,), see `draw_noise`
-    others: Any,  # int32 (n_tokens,)
+    noise: Any,  # uint32 (n_tokens, 2), see `draw_noise`
     table: Any,  # float32, see `sigmoid`
-    inputs: Any,  # float32 (n_tokens, size), which learn
-    outputs: Any,  # float32 (n_tokens, size), which learn
+    inputs: Any,  # float32 (n_tokens, width), which learn; the width is that of whole blocks
+    outputs: Any,  # float32 (n_tokens, width), which learn
     rate: Any,  # float32
     window: Any,  # int64
     negative: Any,  # int64
-    state: Any,  # uint64 (1,), see `draw`
+    states: Any,  # uint64 (1,), see `next_state`
     words: Any,  # int32, as long as the longest piece, overwritten
-    change: Any,  # float32 (2, size), overwritten
-    drawn: Any,  # int64 (negative + 1,), overwritten
-    slopes: Any,  # float32 (negative + 1,), overwritten
+    mean: Any,  # float32 (1, width), overwritten
+    change: Any,  # float32 (1, width), overwritten
+    drawn: Any,  # int64 (2, negative + 1 or more), overwritten
+    slopes: Any,  # float32 (negative + 1 or more,), overwritten
     sums: Any,  # float64 (2,), to which losses are added, and their number
 ) -> None:
-    """Go through texts once: skip-gram, or CBOW."""
-    step, mean = change[0], change[1]
+    """Go through texts once: skip-gram, or CBOW.
+
+    All neighbours of a word are told from the same random ones (Ji et al., arXiv:1604.04661). What
+    the next word takes is drawn before the step of the present one, so that memory has the time to
+    bring it.
+    """
+    # here, and not in memory, which other threads write next to
+    state, likelihood, n_scaled, count = states[0], 1.0, 0, 0
     for piece in range(first, last):
         n = 0
         for i in range(ends[piece], ends[piece + 1]):
             word = tokens[i]
-            if keep[word] == np.uint32(0xFFFFFFFF) or draw(state) < np.uint64(keep[word]):
-                words[n] = word
-                n += 1
-        for i in range(n):
-            reach = 1 + draw_below(state, window)
-            start, stop = max(0, i - reach), min(n, i + reach + 1)
-            if is_cbow:
-                if stop - start < 2:
+            if keep[word] != np.uint32(0xFFFFFFFF):
+                state = next_state(state)
+                if draw(state) >= np.uint64(keep[word]):
                     continue
-                for d in range(len(mean)):
-                    mean[d] = 0
-                for j in range(start, stop):
-                    if j != i:
-                        add_to(mean, inputs[words[j]])
-                share = np.float32(1) / np.float32(stop - start - 1)
-                for d in range(len(mean)):
-                    mean[d] *= share
-                sums[0] += go_down(
-                    mean, outputs, words[i], negative, rate, table, cuts, others, state, step,
-                    drawn, slopes,
+            words[n] = word
+            n += 1
+        next_reach = next_n_drawn = 0
+        for i in range(-1, n):
+            reach, n_drawn = next_reach, next_n_drawn
+            if i + 1 < n:
+                state = next_state(state)
+                next_reach = 1 + draw_below(state, window)
+                state, next_n_drawn = draw_ahead(
+                    words[i + 1], outputs, noise, negative, state, drawn[(i + 1) % 2]
+                )
+            if i + 1 + window < n:
+                fetch_row(inputs, words[i + 1 + window])
+            start, stop = max(0, i - reach), min(n, i + reach + 1)
+            if i < 0 or stop - start < 2:
+                continue
+            if is_cbow:
+                average(inputs, words, start, i, stop, mean)
+                likelihood, n_scaled = tell_apart(
+                    mean, 0, outputs, drawn[i % 2], n_drawn, rate, table, slopes, change,
+                    likelihood, n_scaled,
                 )  # fmt: skip
-                sums[1] += 1
                 # as word2vec does, each word takes all of the step, and not its share
                 for j in range(start, stop):
                     if j != i:
-                        add_to(inputs[words[j]], step)
+                        add(change, inputs, words[j])
+                count += 1
             else:
                 for j in range(start, stop):
                     if j != i:
-                        x = inputs[words[j]]
-                        sums[0] += go_down(
-                            x, outputs, words[i], negative, rate, table, cuts, others, state, step,
-                            drawn, slopes,
+                        likelihood, n_scaled = tell_apart(
+                            inputs, words[j], outputs, drawn[i % 2], n_drawn, rate, table, slopes,
+                            change, likelihood, n_scaled,
                         )  # fmt: skip
-                        add_to(x, step)
-                sums[1] += stop - start - 1
+                        add(change, inputs, words[j])
+                count += stop - start - 1
+    states[0] = state
+    sums[0] += n_scaled * math.log(SCALE) - math.log(likelihood)
+    sums[1] += count
+
+
+@fused
+def dot(x: Any, y: Any) -> Any:
+    """Return the product of two vectors (size,)."""
+    product = np.float32(0)
+    for d in range(len(x)):
+        product += x[d] * y[d]
+    return product
 
 
 @inner

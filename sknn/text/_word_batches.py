@@ -100,6 +100,7 @@ class SamplingBatches(Batches):
         else:
             chosen = (neighbours > 0).flatten().nonzero().squeeze(1)
         order = torch.randperm(len(chosen), generator=self.generator, device=self.device)
+        noise = self._draw_noise(len(tokens))  # of each word, for all near it
         inputs, outputs = self._tensors["inputs"], self._tensors["outputs"]
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for places in chosen[order].split(BATCH):
@@ -107,8 +108,7 @@ class SamplingBatches(Batches):
             contexts = (
                 neighbours[places] if self._is_cbow else neighbours.flatten()[places].unsqueeze(1)
             )
-            noise = self._draw_noise(len(places))
-            total += step_words(inputs, outputs, contexts, tokens[centers], noise, rate)
+            total += step_words(inputs, outputs, contexts, tokens[centers], noise[centers], rate)
         self.sums[0] += float(total), len(chosen)
 
     def _integers(self, n: int, low: int, high: int) -> Tensor:

@@ -101,7 +101,8 @@ class WordEmbedding(WordVectors, WordParameters):
     -----
     With several threads all learn at the same vectors without waiting for each other, so that
     results differ from run to run; with one, `random_state` decides them bit by bit. Unknown words
-    are left out before neighbours are looked for. Texts of more than 10,000 words are cut.
+    are left out before neighbours are looked for. Texts of more than 10,000 words are cut. All
+    neighbours of a word are told from the same random words [3]_.
 
     References
     ----------
@@ -109,6 +110,9 @@ class WordEmbedding(WordVectors, WordParameters):
        of words and phrases and their compositionality", NeurIPS 2013, arXiv:1310.4546.
     .. [2] J. Pennington, R. Socher and C. D. Manning, "GloVe: global vectors for word
        representation", EMNLP 2014.
+    .. [3] S. Ji, N. Satish, S. Li and P. Dubey, "Parallelizing word2vec in shared and distributed
+       memory", IEEE Transactions on Parallel and Distributed Systems 30(9), 2019,
+       arXiv:1604.04661.
 
     Examples
     --------

@@ -16,6 +16,11 @@ from ._checks import UNKNOWN
 # Longest word of a file, and longest first line: beyond it is another kind of file.
 LONGEST_WORD, LONGEST_HEADER = 2**16, 2**10
 
+OTHER_KIND = (
+    " If the file is a binary one of word2vec's, read it with "
+    "WordEmbedding.from_word2vec(path, binary=True)."
+)
+
 # Most numbers that memory is taken for before they have been read.
 NUMBERS_AT_ONCE = 2**24
 
@@ -59,7 +64,10 @@ def read_word2vec(
     with open(path, "rb") as file:
         n_words, size = _read_header(file, name)
         wanted = n_words if limit is None else min(limit, n_words)
-        records = _binary_records(file, name, size) if binary else _lines(file, name, size, 2)
+        if binary:
+            records = _binary_records(file, name, size)
+        else:
+            records = _lines(file, name, size, 2, "its first line says")
         words, vectors, n_read = _collect(records, wanted, size, name)
         if n_read < wanted:
             raise ValueError(
@@ -71,10 +79,6 @@ def read_word2vec(
                 f"{name} has more words than its first line says, {n_words}: it is damaged. Pass "
                 "limit= to read so many nevertheless."
             )
-    if not binary and all(" " in word for word in words):
-        raise ValueError(
-            f"{name} has more numbers in each line than its first line says, {size}: it is damaged."
-        )
     return words, vectors
 
 
@@ -82,17 +86,18 @@ def read_glove(path: str | os.PathLike[str], *, limit: int | None) -> tuple[list
     """Return the words of a file of GloVe's, and their vectors float32 (n_words, size)."""
     name = os.fspath(path)
     with open(path, "rb") as file:
-        first = file.readline(LONGEST_WORD).split()
-        if len(first) == 2 and all(part.isdigit() for part in first):
+        first = file.readline(LONGEST_WORD)
+        if len(first.split()) == 2 and all(part.isdigit() for part in first.split()):
             raise ValueError(
                 f"{name} begins with a number of words and of dimensions: it is a file of "
                 "word2vec's; read it with WordEmbedding.from_word2vec."
             )
-        if len(first) < 2:
-            raise ValueError(_not_a_line(name, 1))
-        size = len(first) - 1
+        size = _count_numbers(first)
+        if size == 0:
+            raise ValueError(f"{name}, line 1, is not a word and its numbers.{OTHER_KIND}")
         file.seek(0)
-        return _collect(_lines(file, name, size, 1), limit, size, name)[:2]
+        records = _lines(file, name, size, 1, "its first line has")
+        return _collect(records, limit, size, name)[:2]
 
 
 def _read_header(file: BinaryIO, name: str) -> tuple[int, int]:
@@ -136,24 +141,50 @@ def _collect(
         warnings.warn(
             f"{name} has {n_left_out} word(s) a second time, or {UNKNOWN!r}, which stands for "
             "unknown words; these vectors are left out.",
-            stacklevel=5,
+            stacklevel=6,  # the caller of `from_glove`, which is wrapped twice
         )
     return list(places), vectors[: len(places)].copy(), n
 
 
-def _lines(file: BinaryIO, name: str, size: int, number: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Go through lines of a word and its numbers; the word may have spaces in it."""
+def _lines(
+    file: BinaryIO, name: str, size: int, number: int, source: str
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Go through lines of a word and its numbers, as many as the first line has or says.
+
+    The word may have spaces in it, but a part of it just before the numbers is no number: that
+    would be one too many.
+    """
     longest = LONGEST_WORD + 64 * size
     while line := file.readline(longest):
-        parts = line.rstrip().rsplit(b" ", size)
-        if len(parts) != size + 1:
-            raise ValueError(_not_a_line(name, number))
+        word, *numbers = line.rstrip().rsplit(b" ", size)
+        if len(numbers) < size or (b" " in word and _count_numbers(line) > size):
+            raise ValueError(_another_size(line, name, size, number, source))
         try:
-            word, vector = parts[0].decode(), np.array(parts[1:], np.float32)
+            vector = np.array(numbers, np.float32)
         except ValueError as error:
-            raise ValueError(_not_a_line(name, number)) from error
-        yield word, vector
+            raise ValueError(_another_size(line, name, size, number, source)) from error
+        yield _decoded(word, f"{name}, line {number},"), vector
         number += 1
+
+
+def _count_numbers(line: bytes) -> int:
+    """Return how many numbers a line ends with, behind its word, which may be one itself."""
+    n = 0
+    for part in reversed(line.rstrip().split(b" ")[1:]):
+        try:
+            float(part)
+        except ValueError:
+            break
+        n += 1
+    return n
+
+
+def _another_size(line: bytes, name: str, size: int, number: int, source: str) -> str:
+    n = _count_numbers(line)
+    return (
+        f"{name}, line {number}, has {n} number(s) behind its word, and {source} {size}: it is cut "
+        f"off or damaged.{OTHER_KIND if n == 0 else ''}"
+    )
 
 
 def _binary_records(file: BinaryIO, name: str, size: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -174,19 +205,15 @@ def _binary_records(file: BinaryIO, name: str, size: int) -> Iterator[tuple[str,
                 f"{name} is cut off, or no binary file of word2vec's: pass binary=False if it is "
                 "one of text."
             )
-        try:
-            word = buffer[:place].decode()
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{name} has a word that is not UTF-8, {buffer[:place][:60]!r}; it is damaged, or "
-                "no binary file of word2vec's."
-            ) from error
-        yield word, np.frombuffer(buffer[place + 1 : stop], "<f4")
+        yield _decoded(buffer[:place], name), np.frombuffer(buffer[place + 1 : stop], "<f4")
         buffer = buffer[stop:]
 
 
-def _not_a_line(name: str, number: int) -> str:
-    return (
-        f"{name}, line {number}, is not a word and its numbers, as many as before. If the file is "
-        "a binary one of word2vec's, read it with WordEmbedding.from_word2vec(path, binary=True)."
-    )
+def _decoded(word: bytes, source: str) -> str:
+    try:
+        return word.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{source} has a word that is not UTF-8, {word[:60]!r}; the file is damaged, or of "
+            "another kind."
+        ) from error

@@ -15,6 +15,8 @@ from ._noise import SCALE, alias_table, kept_shares, noise_probabilities
 # Words, or counts, that a thread learns from in one go, with one learning rate.
 PART = 10_000
 
+CACHE_LINE = 64  # bytes
+
 
 @dataclass
 class Pairs:
@@ -45,6 +47,17 @@ def sigmoid_table() -> np.ndarray:
     return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
+def padded(n: int, columns: int) -> np.ndarray:
+    """Return rows of zeros in whole blocks, float32 (n, width), that begin at lines of the cache.
+
+    No line of it is shared with other arrays, which another thread may write to.
+    """
+    width = -(-columns // at.N_LANES) * at.N_LANES
+    memory = np.zeros(n * width * 4 + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + n * width * 4].view(np.float32).reshape(n, width)
+
+
 class SamplingLoop:
     """Skip-gram or CBOW with negative sampling."""
 
@@ -62,7 +75,9 @@ class SamplingLoop:
         n_workers: int,
     ) -> None:
         self._functions = words()
-        self._inputs, self._outputs = vectors
+        self._vectors = vectors
+        self._rows = tuple(padded(*each.shape) for each in vectors)
+        self._write_rows()
         self._tokens, self._ends = corpus.tokens, corpus.pieces()
         # a part ends with the first piece that fills it
         n_full = self._ends // PART
@@ -73,17 +88,18 @@ class SamplingLoop:
         self.sums = np.zeros((n_workers, 2))
         self._states = seeds(random, n_workers)
         keep = np.minimum(kept_shares(counts, subsample) * SCALE, SCALE - 1).astype(np.uint32)
-        cuts, others = alias_table(noise_probabilities(counts))
-        self._tables = keep, cuts, others, sigmoid_table()
+        noise = np.column_stack(alias_table(noise_probabilities(counts))).astype(np.uint32)
+        self._tables = keep, noise, sigmoid_table()
         self._settings = is_cbow, np.int64(window), np.int64(negative)
         longest = int(np.diff(self._ends).max(initial=1))
-        size = self._inputs.shape[1]
+        size = vectors[0].shape[1]
         self._memory = [
             (
-                np.empty(longest, np.int32),
-                np.empty((2, size), np.float32),
-                np.empty(negative + 1, np.int64),
-                np.empty(negative + 1, np.float32),
+                padded(1, longest)[0].view(np.int32),
+                padded(1, size),  # a mean
+                padded(1, size),  # a step
+                padded(2, 2 * (negative + 1)).view(np.int64),
+                padded(1, negative + 1)[0],
             )
             for _ in range(n_workers)
         ]
@@ -93,18 +109,26 @@ class SamplingLoop:
         is_cbow, window, negative = self._settings
         first, last = self._parts[part], self._parts[part + 1]
         self._functions.learn_words(
-            is_cbow, self._tokens, self._ends, first, last, *self._tables, self._inputs,
-            self._outputs, np.float32(rate), window, negative, self._states[worker],
+            is_cbow, self._tokens, self._ends, first, last, *self._tables, *self._rows,
+            np.float32(rate), window, negative, self._states[worker],
             *self._memory[worker], self.sums[worker],
         )  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return vectors and states."""
-        return {"inputs": self._inputs, "outputs": self._outputs, "states": self._states}
+        for array, rows in zip(self._vectors, self._rows, strict=True):
+            array[:] = rows[:, : array.shape[1]]
+        inputs, outputs = self._vectors
+        return {"inputs": inputs, "outputs": outputs, "states": self._states}
 
     def put_back(self, arrays: dict[str, np.ndarray]) -> None:
         """Take them over."""
         take_over(arrays, self.arrays())
+        self._write_rows()
+
+    def _write_rows(self) -> None:
+        for array, rows in zip(self._vectors, self._rows, strict=True):
+            rows[:, : array.shape[1]] = array
 
 
 class CountLoop:

@@ -336,7 +336,7 @@ def test_bad_questions(words: WordEmbedding) -> None:
         words.most_similar(np.ones(7))
     with pytest.raises(ValueError, match="not finite"):
         words.most_similar(np.full(8, np.nan))
-    with pytest.raises(ValueError, match="'n' parameter"):
+    with pytest.raises(ValueError, match="'n' parameter of WordEmbedding.most_similar must"):
         words.most_similar("cat", n=0)
     with pytest.raises(ValueError, match="string object received"):
         words.transform("cat")

@@ -64,10 +64,13 @@ def test_files_of_other_programs(file: Path) -> None:
     same(WordEmbedding.from_word2vec(file))
     file.write_bytes(TEXT.replace("\n", "\r\n").encode())
     same(WordEmbedding.from_word2vec(file))
-    file.write_text("x 1 2\n. . . 3 4\n")
-    found = WordEmbedding.from_glove(file)  # words with spaces, as Common Crawl's vectors have
-    assert list(found.vocabulary_) == ["<unknown>", "x", ". . ."]
-    assert_array_equal(found.vectors_, [[0, 0], [1, 2], [3, 4]])
+    words = ["x", ". . .", "at name@domain.com", "1", "1/2", "é\x85"]
+    for first in (0, 1):  # words with spaces, as Common Crawl's vectors have
+        names = words[first:] + words[:first]
+        file.write_text("".join(f"{word} {i} -{i}e-3\n" for i, word in enumerate(names)))
+        found = WordEmbedding.from_glove(file)
+        assert list(found.vocabulary_) == ["<unknown>", *names]
+        assert_array_equal(found.vectors_[1:, 0], range(6))
 
 
 def test_random_numbers_come_back_bit_for_bit(file: Path) -> None:
@@ -131,11 +134,16 @@ def test_vectors_from_a_file_do_not_learn_on(words: WordEmbedding) -> None:
         (b"4 0\n", "no file of word2vec's"),
         (b"\x1f\x8b\x08\x00" + b"\x00" * 40, "Unpack compressed files"),
         (TEXT.encode()[:-20], "is cut off: its first line says 4 words, and there are 3"),
-        (TEXT.replace(" 0.0 ", " ").encode(), "line 3, is not a word and its numbers"),
-        (TEXT.replace("0.0", "zero").encode(), "line 3, is not a word and its numbers"),
+        (
+            TEXT.replace(" 0.0 ", " ").encode(),
+            "vectors, line 3, has 2 number\\(s\\) behind its word, and its first line says 3",
+        ),
+        (TEXT.replace("0.0", "zero").encode(), "line 3, has 1 number"),
+        (TEXT.replace(" 0.0 ", " 0.0 0.5 ").encode(), "line 3, has 4 number.* first line says 3"),
+        (TEXT.encode().replace(b"New", b"\xff\xfe\xff"), "line 3, has a word that is not UTF-8"),
         (BINARY, "read it with WordEmbedding.from_word2vec\\(path, binary=True\\)"),
         (TEXT.replace("4 3", "3 3", 1).encode(), "has more words than its first line says, 3"),
-        (TEXT.replace("4 3", "4 2", 1).encode(), "has more numbers in each line .* says, 2"),
+        (TEXT.replace("4 3", "4 2", 1).encode(), "line 2, has 3 number.* says 2"),
         (TEXT.replace("4 3", "4 99999999999", 1).encode(), "no file of word2vec's"),
         (TEXT.replace("0.33333334", "nan").encode(), "not finite"),
     ],
@@ -167,7 +175,11 @@ def test_wrong_binary_files(file: Path, content: bytes, message: str) -> None:
     [
         (b"", "line 1, is not a word"),
         (TEXT.encode(), "read it with WordEmbedding.from_word2vec"),
-        (b"a 1 2\nb 1\n", "line 2, is not a word"),
+        (b"a 1 2\nb 1\n", "vectors, line 2, has 1 number.* and its first line has 2"),
+        (b"a 1 2\nb 1 2 3\n", "line 2, has 3 number.* and its first line has 2"),
+        (b"a 1 2 3\nb 1 2\n", "line 2, has 2 number.* and its first line has 3"),
+        (b"a 1 2\nb c 1 2\nd 1\n", "line 3, has 1 number"),
+        (b"a 1 2\n7 1 2\n7 8 1 2\n", "line 3, has 3 number"),
     ],
 )
 def test_wrong_files_of_glove(file: Path, content: bytes, message: str) -> None:
@@ -188,5 +200,5 @@ def test_files_that_are_missing(file: Path) -> None:
     with pytest.raises(FileNotFoundError):
         WordEmbedding.from_glove(file)
     for limit in (0, -1, 2.5):
-        with pytest.raises(ValueError, match="'limit' parameter"):
+        with pytest.raises(ValueError, match="'limit' parameter of WordEmbedding.from_word2vec"):
             WordEmbedding.from_word2vec(file, limit=limit)  # type: ignore[arg-type]

@@ -101,16 +101,22 @@ class Xorshift:
     def __init__(self, state: int) -> None:
         self.state = state
 
-    def draw(self) -> int:
+    def draw(self) -> tuple[int, int]:
+        """Return the upper and the lower 32 bits of the next number."""
         x = self.state
         x ^= x >> 12
         x ^= x << 25 & (2**64 - 1)
         x ^= x >> 27
         self.state = x
-        return (x * 0x2545F4914F6CDD1D & (2**64 - 1)) >> 32
+        return divmod(x * 0x2545F4914F6CDD1D & (2**64 - 1), 2**32)
 
     def below(self, n: int) -> int:
-        return self.draw() * n >> 32
+        return self.draw()[0] * n >> 32
+
+    def noise(self, cuts: np.ndarray, others: np.ndarray) -> int:
+        upper, lower = self.draw()
+        word = 1 + (upper * (len(cuts) - 1) >> 32)
+        return word if lower < cuts[word] else int(others[word])
 
 
 def step(x: np.ndarray, outputs: np.ndarray, words: list[int], rate: float) -> tuple[Any, float]:
@@ -134,16 +140,13 @@ def by_formula(
     cuts, others = alias_table(noise_probabilities(counts))
     total, n = 0.0, 0
     for text in TEXTS:
-        kept = [w for w in text if keep[w] == 2**32 - 1 or random.draw() < keep[w]]
+        kept = [w for w in text if keep[w] == 2**32 - 1 or random.draw()[0] < keep[w]]
         for i, target in enumerate(kept):
             reach = 1 + random.below(window)
+            drawn = [random.noise(cuts, others) for _ in range(negative)]
+            words = [target, *(word for word in drawn if word != target)]
             near = [j for j in range(max(0, i - reach), min(len(kept), i + reach + 1)) if j != i]
             for chosen in [near] if is_cbow and near else [[j] for j in near]:
-                words = [target]
-                for _ in range(negative):
-                    word = 1 + random.below(N_TOKENS - 1)
-                    word = word if random.draw() < cuts[word] else int(others[word])
-                    words += [word] if word != target else []
                 x = np.mean([inputs[kept[j]] for j in chosen], axis=0)
                 change, loss = step(x, outputs, words, rate)
                 for j in chosen:
@@ -169,10 +172,43 @@ def test_compiled_steps_are_those_of_the_formula(is_cbow: bool, subsample: float
     loop.learn(0, 0, 0.1)
     total, n = by_formula(state, counts, *expected, **settings, rate=0.1)
     assert n > 5
-    assert_allclose(inputs, expected[0], atol=2e-5)
-    assert_allclose(outputs, expected[1], atol=2e-5)
+    assert_allclose(loop.arrays()["inputs"], expected[0], atol=2e-5)
+    assert_allclose(loop.arrays()["outputs"], expected[1], atol=2e-5)
     assert_allclose(loop.sums[0], [total, n], rtol=2e-5)
     assert np.abs(inputs - vectors(0)).max() > 0.05
+
+
+@needs_numba
+def test_likelihoods_too_small_for_a_number_still_count() -> None:
+    settings: dict[str, Any] = {"is_cbow": True, "window": 3, "negative": 2000, "subsample": 0}
+    counts = np.bincount(corpus().tokens, minlength=N_TOKENS)
+    vectors = np.zeros((N_TOKENS, SIZE), np.float32), np.zeros((N_TOKENS, SIZE), np.float32)
+    random = np.random.RandomState(0)
+    loop = SamplingLoop(corpus(), counts, vectors, random, **settings, n_workers=1)
+    state = int(loop.arrays()["states"][0, 0])
+    loop.learn(0, 0, 0.1)
+    expected = by_formula(state, counts, *vectors, **settings, rate=0.1)
+    assert expected[0] > 1000 * np.log(2) * expected[1]
+    assert_allclose(loop.sums[0], expected, rtol=1e-6)
+
+
+@needs_numba
+@pytest.mark.parametrize("size", [1, 16, 17, 50])
+def test_rows_are_whole_blocks(size: int) -> None:
+    counts = np.bincount(corpus().tokens, minlength=N_TOKENS)
+    rng = np.random.default_rng(0)
+    arrays = tuple(rng.normal(size=(2, N_TOKENS, size)).astype(np.float32))
+    wider = tuple(np.pad(each, ((0, 0), (0, 3))) for each in arrays)
+    for vectors in (arrays, wider):  # zeros beside the numbers stay, and change nothing
+        loop = SamplingLoop(
+            corpus(), counts, vectors, np.random.RandomState(0), is_cbow=False, window=2,
+            negative=3, subsample=0, n_workers=1,
+        )  # fmt: skip
+        loop.learn(0, 0, 0.1)
+        loop.arrays()
+    for narrow, wide in zip(arrays, wider, strict=True):
+        assert_allclose(wide[:, :size], narrow, atol=1e-5)
+        assert_array_equal(wide[:, size:], 0)
 
 
 @needs_numba
@@ -193,7 +229,7 @@ def test_parts_cover_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     whole.learn(0, 0, 0.1)
     for part in range(2):
         loop.learn(part, 0, 0.1)
-    assert_array_equal(loop.arrays()["inputs"], arrays[0])
+    assert_array_equal(loop.arrays()["inputs"], whole.arrays()["inputs"])
 
 
 @pytest.mark.parametrize("is_cbow", [False, True])
@@ -244,6 +280,31 @@ def test_batches_draw_words_as_often_as_they_should() -> None:
     )  # fmt: skip
     drawn = np.bincount(batches._draw_noise(20_000).flatten().numpy(), minlength=N_TOKENS) / 1e5
     assert_allclose(drawn, noise_probabilities(counts), atol=0.01)
+
+
+def test_batches_tell_all_neighbours_of_a_word_from_the_same_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: defaultdict[int, list[list[int]]] = defaultdict(list)
+
+    def record(
+        inputs: Any, outputs: Any, contexts: Any, targets: Any, noise: Any, rate: Any
+    ) -> Any:
+        for target, others in zip(targets.tolist(), noise.tolist(), strict=True):
+            told[target].append(others)
+        return torch.zeros(())
+
+    monkeypatch.setattr("sknn.text._word_batches.step_words", record)
+    text = Corpus(np.arange(1, N_TOKENS, dtype=np.int32), np.array([0, N_TOKENS - 1]))
+    batches = SamplingBatches(
+        text, np.ones(N_TOKENS, int), (vectors(0), vectors(1)), np.random.RandomState(0),
+        is_cbow=False, window=3, negative=8, subsample=0, device=torch.device("cpu"),
+    )  # fmt: skip
+    batches.learn(0, 0, 0.1)
+    assert sorted(told) == list(range(1, N_TOKENS))
+    assert max(map(len, told.values())) > 2
+    assert all(others == rows[0] for rows in told.values() for others in rows)
+    assert len({tuple(rows[0]) for rows in told.values()}) == N_TOKENS - 1
 
 
 # ------------------------------------------------------------------------------------------ GloVe
