@@ -84,6 +84,20 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there(estimator: Any) -> No
     assert getattr(with_zeros, "offset_", 0) == pytest.approx(getattr(without, "offset_", 0))
 
 
+@pytest.mark.parametrize("estimator", EVERY[-6:], ids=lambda each: type(each).__name__)
+def test_units_count_a_weight_of_n_as_n_rows(estimator: Any) -> None:
+    model = clone(estimator).set_params(max_iter=1)
+    weighted = clone(model).fit(X, y, sample_weight=WEIGHTS)
+    repeated = clone(model).fit(X.repeat(WEIGHTS, 0), y.repeat(WEIGHTS))
+    for name in ("location", "scale"):
+        measured, expected = (getattr(each._format, name) for each in (weighted, repeated))
+        assert_allclose(measured, expected, rtol=1e-12, atol=1e-12)
+    for name in ("variance", "shares"):
+        assert_allclose(
+            getattr(weighted._targets, name, 0), getattr(repeated._targets, name, 0), rtol=1e-12
+        )
+
+
 def test_balanced_classes_count_the_weights_of_steps() -> None:
     series = rng.normal(size=(12, 5, 2))
     steps = (series.sum(2) > 0.5).astype(int)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.callback import with_callbacks
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -16,7 +17,7 @@ from sknn._hints import available_if
 from sknn._parameters import declares_parameters, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER, validated
 from sknn.data import DenseRows, in_float_type
-from sknn.estimators._checks import check_weights
+from sknn.estimators._checks import check_weights, takes_streams
 from sknn.estimators._inputs import array_like
 from sknn.nn import AutoencoderNetwork, CodesOf, ReconstructionsOf, first_parameter
 from sknn.training import Training, forward, predict_outputs, rows_at_once
@@ -115,12 +116,38 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    @available_if(takes_streams)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Train for one epoch on these samples, going on from where the last call ended.
+
+        Codes are in the units of the last call with two samples at least.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
+            Samples; the units in which the network sees all are those of the first call.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        self : Autoencoder
+            The autoencoder after one more epoch.
+        """
+        return self._partial_fit(X, None, sample_weight)
+
     def _conclude(self, training: Training) -> None:
         """Find the units of codes, also where training was interrupted."""
         super()._conclude(training)
         kind, network = self.code_penalty[0], training.module
         assert isinstance(network, AutoencoderNetwork)
         if kind == "variational":  # close to 0 and 1 as they are
+            return
+        if len(training.train) < 2:  # a part of a stream, which has no deviation
             return
         with torch.no_grad():
             network.location.zero_()

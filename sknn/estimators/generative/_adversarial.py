@@ -163,6 +163,7 @@ class AdversarialGenerator(AdversarialParameters):
         """
         return self._fit(FitArguments(X, y, sample_weight))
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, classes: Any = None

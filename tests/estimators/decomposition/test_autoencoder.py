@@ -458,6 +458,40 @@ def test_fits_go_on_with_warm_start() -> None:
     assert len(autoencoder.history_) == 6
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_partial_fits_go_on_as_epochs_of_a_fit_do() -> None:
+    whole = make(max_iter=3, shuffle=False, learning_rate="constant").fit(VECTORS)
+    parts = make(shuffle=False)
+    for _ in range(3):
+        parts.partial_fit(VECTORS)
+    assert_allclose(parts.transform(VECTORS), whole.transform(VECTORS), rtol=1e-10)
+    assert len(parts.history_) == 3
+
+
+def test_a_stream_is_seen_in_the_units_of_its_first_part() -> None:
+    stream = make(learning_rate_init=0.02)
+    for _ in range(30):
+        for part in np.split(VECTORS, 3):
+            stream.partial_fit(part)
+    first = StandardScaler().fit(VECTORS[:30])
+    location, scale = stream._format.location, stream._format.scale
+    assert_allclose(location, first.mean_)
+    assert_allclose(scale, first.scale_)
+    assert stream.score(VECTORS) > 0.9
+    codes = stream.transform(VECTORS[60:])  # the last part
+    assert_allclose(codes.mean(0), 0, atol=1e-6)
+    assert_allclose(codes.std(0), 1, rtol=1e-6)
+    reconstructed = stream.inverse_transform(stream.transform(VECTORS))
+    stream.partial_fit(VECTORS[:1])  # has no deviation
+    assert np.abs(stream.transform(VECTORS)).max() < 10
+    changed = stream.inverse_transform(stream.transform(VECTORS))
+    assert 0 < np.abs((changed - reconstructed) / VECTORS.std(0)).max() < 1
+    with pytest.raises(AttributeError, match="only available for stochastic solvers"):
+        make(solver="lbfgs").partial_fit(VECTORS)
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        make(early_stopping=True).partial_fit(VECTORS)
+
+
 def test_a_pipeline_learns_from_codes() -> None:
     X, y = load_digits(return_X_y=True)
     pipeline = make_pipeline(
