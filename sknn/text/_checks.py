@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ UNKNOWN = "<unknown>"
 
 def check_documents(raw_documents: Iterable[Any]) -> list[str | list[str]]:
     """Return the texts, or lists of their tokens, as a list."""
-    if isinstance(raw_documents, str | bytes) or not isinstance(raw_documents, Iterable):
+    is_wrong = isinstance(raw_documents, str | bytes | Mapping)
+    if is_wrong or not isinstance(raw_documents, Iterable):
         kind = "string" if isinstance(raw_documents, str) else type(raw_documents).__name__
         raise ValueError(f"Iterable over raw text documents expected, {kind} object received.")
     # A DataFrame would give the names of its columns.
@@ -29,9 +30,13 @@ def check_documents(raw_documents: Iterable[Any]) -> list[str | list[str]]:
     if not documents:
         raise ValueError("raw_documents is empty; at least one text is required.")
     for i, document in enumerate(documents):
-        if isinstance(document, list | tuple | np.ndarray):
+        if isinstance(document, str):
+            continue
+        # a list or tuple, or a Series of pandas or polars, like those that columns of lists have
+        is_list = isinstance(document, Sequence) and not isinstance(document, bytes)
+        if is_list or len(getattr(document, "shape", ())) == 1:
             documents[i] = check_tokens(document, f"raw_documents[{i}]")
-        elif not isinstance(document, str):
+        else:
             raise TypeError(
                 f"raw_documents[{i}] is of type {type(document).__name__}, but a text must be a "
                 "str, or a list of its tokens. Decode bytes, and fill or drop missing values."

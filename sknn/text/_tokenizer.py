@@ -381,11 +381,14 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         # "<unknown>" has its id already
         found = {token: count for token, count in counts.items() if token != UNKNOWN}
         frequent = [token for token, count in found.items() if count >= self.min_count]
+        if not found:
+            raise ValueError("Empty vocabulary: no text of raw_documents has a token.")
         if not frequent:
+            most = max(found, key=lambda token: found[token])
             raise ValueError(
-                f"Empty vocabulary: no token occurs min_count={self.min_count} times or more."
-                if found
-                else "Empty vocabulary: no text of raw_documents has a token."
+                f"Empty vocabulary: no token occurs min_count={self.min_count} times or more; the "
+                f"most frequent one, {most!r}, occurs {found[most]} times. Use a smaller min_count "
+                "or more texts."
             )
         frequent.sort(key=lambda token: (-counts[token], token))
         return frequent[: self.max_features]

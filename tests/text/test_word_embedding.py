@@ -82,12 +82,31 @@ def test_texts_and_lists_of_their_words_are_the_same() -> None:
     assert_array_equal(by_text.vectors_, by_list.vectors_)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_of_texts_and_of_lists_of_words(library: str) -> None:
+    series = pytest.importorskip(library).Series
+    expected = make().fit(topics(20)).vectors_
+    for column in (topics(20), [" ".join(words) for words in topics(20)]):
+        assert_array_equal(make().fit(series(column)).vectors_, expected)
+    apart = [series(words) for words in topics(20)]
+    assert_array_equal(make().fit(apart).vectors_, expected)
+
+
+def test_what_is_no_column_of_texts() -> None:
+    with pytest.raises(ValueError, match="raw text documents expected, dict object received"):
+        make().fit({"a text": "b"})
+    with pytest.raises(TypeError, match=r"raw_documents\[1\] is of type set"):
+        make().fit([["a"], {"a"}])
+    with pytest.raises(TypeError, match=r"raw_documents\[0\] is of type bytes"):
+        make().fit([b"a"])
+
+
 def test_min_count_is_that_of_the_vectors() -> None:
     tokenizer = Tokenizer(analyzer="char", min_count=1)
     words = make(min_count=3, tokenizer=tokenizer).fit(["aaab", "bbcc"])
     assert list(words.vocabulary_) == ["<unknown>", "a", "b"]
     assert tokenizer.min_count == 1 and not hasattr(tokenizer, "vocabulary_")
-    with pytest.raises(ValueError, match="no token occurs min_count=5 times"):
+    with pytest.raises(ValueError, match="min_count=5 times or more; .* one, 'a', occurs 2 times"):
         make(min_count=5).fit(["a b", "a"])
 
 
