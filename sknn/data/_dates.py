@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -33,7 +32,10 @@ def _counts_days(X: Any) -> bool:
 
 def refuse_dates(X: Any) -> None:
     """Raise ValueError if X, a table or an array, holds dates or durations, else do nothing."""
-    for name, found in _find_dates(X):
+    for name, values in _columns(X):
+        found = _kind_of_dates(values)
+        if found is None:
+            continue
         where, hint = ("X", "") if name is None else (f"column {name!r} of X", "leave it out, ")
         raise ValueError(
             f"{where} holds dates or durations ({found}), but only numbers can be learned from: "
@@ -42,32 +44,31 @@ def refuse_dates(X: Any) -> None:
         )
 
 
-def _find_dates(X: Any) -> Iterator[tuple[Any, str]]:
-    """Yield names of columns of a table, or None for an array, and the types of their dates."""
+def _columns(X: Any) -> list[tuple[Any, Any]]:
+    """Return the columns of a table with their names, or an array without one."""
+    if nw.dependencies.is_pandas_dataframe(X):  # whose columns may have equal names
+        natives = [X.iloc[:, j] for j in range(X.shape[1])]
+        return [(each.name, nw.from_native(each, series_only=True)) for each in natives]
     if nw.dependencies.is_into_dataframe(X):
-        for series in _columns(X):
-            if series.dtype.is_temporal():
-                yield series.name, str(getattr(series.to_native(), "dtype", series.dtype))
-            elif not series.dtype.is_numeric():
-                yield from ((series.name, kind) for kind in _kinds_of_dates(series.to_numpy()))
-    elif not hasattr(X, "tocsr"):
-        values = np.asarray(X, None if hasattr(X, "dtype") else object)
-        yield from ((None, kind) for kind in _kinds_of_dates(values))
+        return [(each.name, each) for each in nw.from_native(X).iter_columns()]
+    if hasattr(X, "tocsr"):
+        return []
+    try:
+        return [(None, np.asarray(X, None if hasattr(X, "dtype") else object))]
+    except (TypeError, ValueError):  # what is no array is refused for that
+        return []
 
 
-def _columns(X: Any) -> Iterator[nw.Series[Any]]:
-    """Yield the columns of a table; those of pandas may have equal names."""
-    if nw.dependencies.is_pandas_dataframe(X):
-        natives = (X.iloc[:, j] for j in range(X.shape[1]))
-        return (nw.from_native(each, series_only=True) for each in natives)
-    return nw.from_native(X).iter_columns()
-
-
-def _kinds_of_dates(values: np.ndarray) -> Iterator[str]:
-    """Yield the types of dates among values (...)."""
+def _kind_of_dates(values: Any) -> str | None:
+    """Return the type of dates in an array (...) or a column of narwhals', None without any."""
+    if isinstance(values, nw.Series):
+        if values.dtype.is_temporal():
+            return str(getattr(values.to_native(), "dtype", values.dtype))
+        values = np.empty(0) if values.dtype.is_numeric() else values.to_numpy()
     if values.dtype.kind in "mM":
-        yield str(values.dtype)
+        return str(values.dtype)
     kinds = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
     for each in values.flat if values.dtype == object else ():
         if isinstance(each, kinds) or type(each).__name__ == "Period":  # of pandas
-            yield type(each).__name__
+            return type(each).__name__
+    return None

@@ -73,11 +73,6 @@ class ScaledFormat(NamedTuple):
 
     def check(self, X: Any, estimator: Any) -> Any:
         """Return a validated X of the form of the training samples."""
-        if not self.has_images and count_dimensions(X) > 2:
-            raise ValueError(
-                f"Found array with dim {count_dimensions(X)}, but the estimator was fitted with "
-                f"rows of {self.form.n_features} features: dim <= 2 is required."
-            )
         X = self.form.check(X, estimator)
         if self.is_unit:
             self.check_unit(X)

@@ -68,6 +68,8 @@ def test_other_errors_stay_scikit_learns() -> None:
         check_numbers([["a", "b"]], dtype="numeric")
     with pytest.raises(ValueError, match="contains NaN"):
         check_numbers([[np.nan]], dtype="numeric")
+    with pytest.raises(ValueError, match="inhomogeneous shape"):
+        check_numbers([np.zeros((2, 3)), np.zeros((2, 2))], dtype="numeric")
 
 
 @pytest.mark.parametrize("estimator", WITHOUT_TABLES, ids=lambda each: type(each).__name__)
