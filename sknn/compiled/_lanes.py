@@ -116,6 +116,18 @@ def multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @_generated
+def over_root(typing: Any, a: Any, b: Any) -> Any:
+    """Return a / sqrt(b) of two blocks."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind, name = ir.FunctionType(_LANES, [_LANES]), f"llvm.sqrt.v{N_LANES}f32"
+        root = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values[1:])
+        return builder.fdiv(values[0], root)
+
+    return LANES(LANES, LANES), generate
+
+
+@_generated
 def total(typing: Any, lanes: Any) -> Any:
     """Return the sum of a block's numbers."""
 

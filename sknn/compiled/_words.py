@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ._jit import compiled, fused, inner
-from ._lanes import fetch, load, multiply_add, spread, store, total
+from ._jit import compiled, inner
+from ._lanes import fetch, load, multiply_add, over_root, spread, store, total
 from ._places import N_LANES, SIGMOID_END, SIGMOID_STEPS
 
 RANDOM_FACTOR, LOWER_BITS = np.uint64(0x2545F4914F6CDD1D), np.uint64(0xFFFFFFFF)
@@ -226,43 +226,29 @@ def learn_words(
     sums[1] += count
 
 
-@fused
-def dot(x: Any, y: Any) -> Any:
-    """Return the product of two vectors (size,)."""
-    product = np.float32(0)
-    for d in range(len(x)):
-        product += x[d] * y[d]
-    return product
-
-
-@inner
-def adapt(x: Any, y: Any, x_squares: Any, y_squares: Any, slope: Any, rate: Any) -> None:
-    """Do AdaGrad's step for two vectors (size,), of which each has the other as its gradient."""
-    for d in range(len(x)):
-        gx, gy = slope * y[d], slope * x[d]
-        x_squares[d] += gx * gx
-        y_squares[d] += gy * gy
-        x[d] -= rate * gx / np.float32(math.sqrt(x_squares[d]))
-        y[d] -= rate * gy / np.float32(math.sqrt(y_squares[d]))
-
-
 @inner
 def fit_count(
     row: Any, column: Any, count: Any, largest: Any, power: Any, rate: Any, inputs: Any,
-    outputs: Any, input_squares: Any, output_squares: Any,
+    outputs: Any, input_squares: Any, output_squares: Any, size: Any,
 ) -> Any:  # fmt: skip
-    """Do a step of GloVe's for the count of two words; return its loss."""
-    size = inputs.shape[1] - 1
-    x, y = inputs[row], outputs[column]
-    x_squares, y_squares = input_squares[row], output_squares[column]
-    weight = np.float32(min(1.0, (count / largest) ** power))
-    error = dot(x[:size], y[:size]) + x[size] + y[size] - np.float32(math.log(count))
-    slope = weight * error
-    adapt(x[:size], y[:size], x_squares[:size], y_squares[:size], slope, rate)
-    x_squares[size] += slope * slope
-    y_squares[size] += slope * slope
-    x[size] -= rate * slope / np.float32(math.sqrt(x_squares[size]))
-    y[size] -= rate * slope / np.float32(math.sqrt(y_squares[size]))
+    """Do a step of GloVe's, by AdaGrad, for the count of two words; return its loss."""
+    n_blocks, zero = inputs.shape[1] // N_LANES, spread(np.float32(0))
+    product = zero
+    for b in range(n_blocks):
+        product = multiply_add(load(inputs, row, b), load(outputs, column, b), product)
+    error = total(product) - np.float32(math.log(count))
+    slope = np.float32(min(1.0, (count / largest) ** power)) * error
+    lanes, down = spread(slope), spread(-rate)
+    for b in range(n_blocks):
+        x, y = load(inputs, row, b), load(outputs, column, b)
+        gx, gy = multiply_add(lanes, y, zero), multiply_add(lanes, x, zero)
+        x_squares = multiply_add(gx, gx, load(input_squares, row, b))
+        y_squares = multiply_add(gy, gy, load(output_squares, column, b))
+        store(input_squares, row, b, x_squares)
+        store(output_squares, column, b, y_squares)
+        store(inputs, row, b, multiply_add(down, over_root(gx, x_squares), x))
+        store(outputs, column, b, multiply_add(down, over_root(gy, y_squares), y))
+    inputs[row, size + 1] = outputs[column, size] = 1  # which the others' biases are multiplied by
     return 0.5 * slope * error
 
 
@@ -276,23 +262,33 @@ def fit_counts(
     largest: Any,  # float32, from which on all counts have weight 1
     power: Any,  # float32, of the weights below
     rate: Any,  # float32
-    inputs: Any,  # float32 (n_tokens, size + 1), of which the last is the bias; they learn
-    outputs: Any,
-    input_squares: Any,  # float32 (n_tokens, size + 1), sums of squared gradients
+    inputs: Any,  # float32 (n_tokens, width): vectors, their biases and ones; they learn
+    outputs: Any,  # float32 (n_tokens, width): vectors, ones and their biases
+    input_squares: Any,  # float32 (n_tokens, width), sums of squared gradients
     output_squares: Any,
+    size: Any,  # int64, of a vector
     sums: Any,  # float64 (2,), to which losses are added, and their number
 ) -> None:
     """Do GloVe's steps for some of its counts, each in both directions."""
+    loss, n = 0.0, 0
     for place in range(first, last):
         row, column, count = rows[place], columns[place], counts[place]
-        sums[0] += fit_count(
+        if place + 1 < last:
+            for word in (rows[place + 1], columns[place + 1]):
+                fetch_row(inputs, word)
+                fetch_row(outputs, word)
+                fetch_row(input_squares, word)
+                fetch_row(output_squares, word)
+        loss += fit_count(
             row, column, count, largest, power, rate, inputs, outputs, input_squares,
-            output_squares,
+            output_squares, size,
         )  # fmt: skip
-        sums[1] += 1
+        n += 1
         if row != column:
-            sums[0] += fit_count(
+            loss += fit_count(
                 column, row, count, largest, power, rate, inputs, outputs, input_squares,
-                output_squares,
+                output_squares, size,
             )  # fmt: skip
-            sums[1] += 1
+            n += 1
+    sums[0] += loss
+    sums[1] += n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,41 @@ def padded(n: int, columns: int) -> np.ndarray:
     return memory[start : start + n * width * 4].view(np.float32).reshape(n, width)
 
 
-class SamplingLoop:
+class RowLoop:
+    """Vectors that learn as rows of whole blocks."""
+
+    def __init__(
+        self,
+        vectors: dict[str, np.ndarray],  # float32 (n_tokens, columns)
+        n_columns: int,  # of a row
+        places: Sequence[slice | list[int]],  # of each array, where its columns are in a row
+    ) -> None:
+        self._functions = words()
+        self._vectors, self._places = vectors, places
+        self._rows = [padded(len(each), n_columns) for each in vectors.values()]
+        self._write_rows()
+
+    def _write_rows(self) -> None:
+        for array, rows, places in zip(
+            self._vectors.values(), self._rows, self._places, strict=True
+        ):
+            rows[:, places] = array
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return vectors, and what learning goes on from."""
+        for array, rows, places in zip(
+            self._vectors.values(), self._rows, self._places, strict=True
+        ):
+            array[:] = rows[:, places]
+        return self._vectors
+
+    def put_back(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take them over."""
+        take_over(arrays, self.arrays())
+        self._write_rows()
+
+
+class SamplingLoop(RowLoop):
     """Skip-gram or CBOW with negative sampling."""
 
     def __init__(
@@ -74,10 +109,9 @@ class SamplingLoop:
         subsample: float,
         n_workers: int,
     ) -> None:
-        self._functions = words()
-        self._vectors = vectors
-        self._rows = tuple(padded(*each.shape) for each in vectors)
-        self._write_rows()
+        size = vectors[0].shape[1]
+        arrays = dict(zip(("inputs", "outputs"), vectors, strict=True))
+        super().__init__(arrays, size, [slice(size)] * 2)
         self._tokens, self._ends = corpus.tokens, corpus.pieces()
         # a part ends with the first piece that fills it
         n_full = self._ends // PART
@@ -92,7 +126,6 @@ class SamplingLoop:
         self._tables = keep, noise, sigmoid_table()
         self._settings = is_cbow, np.int64(window), np.int64(negative)
         longest = int(np.diff(self._ends).max(initial=1))
-        size = vectors[0].shape[1]
         self._memory = [
             (
                 padded(1, longest)[0].view(np.int32),
@@ -116,22 +149,10 @@ class SamplingLoop:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return vectors and states."""
-        for array, rows in zip(self._vectors, self._rows, strict=True):
-            array[:] = rows[:, : array.shape[1]]
-        inputs, outputs = self._vectors
-        return {"inputs": inputs, "outputs": outputs, "states": self._states}
-
-    def put_back(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take them over."""
-        take_over(arrays, self.arrays())
-        self._write_rows()
-
-    def _write_rows(self) -> None:
-        for array, rows in zip(self._vectors, self._rows, strict=True):
-            rows[:, : array.shape[1]] = array
+        return super().arrays() | {"states": self._states}
 
 
-class CountLoop:
+class CountLoop(RowLoop):
     """GloVe."""
 
     n_workers: int
@@ -145,9 +166,17 @@ class CountLoop:
         power: float,
         n_workers: int,
     ) -> None:
-        self._functions = words()
+        names = ("inputs", "outputs", "input_squares", "output_squares")
+        arrays = [*vectors, *(np.ones_like(each) for each in vectors)]
+        size = vectors[0].shape[1] - 1
+        # each has its bias where the other has ones, so that products of rows have both biases
+        inputs, outputs = ([*range(size), size + is_output] for is_output in (0, 1))
+        super().__init__(dict(zip(names, arrays, strict=True)), size + 2, [inputs, outputs] * 2)
+        self._rows[0][:, size + 1] = self._rows[1][:, size] = 1
+        for squares, places in zip(self._rows[2:], (inputs, outputs), strict=True):
+            squares[:, np.setdiff1d(np.arange(squares.shape[1]), places)] = 1
+        self._size = np.int64(size)
         self._pairs = pairs
-        self._arrays = [*vectors, *(np.ones_like(each) for each in vectors)]
         self._weights = np.float32(x_max), np.float32(power)
         self.n_parts = -(-len(pairs.rows) // PART)
         self.n_workers = n_workers
@@ -159,14 +188,5 @@ class CountLoop:
         first, last = part * PART, min((part + 1) * PART, len(pairs.rows))
         self._functions.fit_counts(
             pairs.rows, pairs.columns, pairs.counts, first, last, *self._weights, np.float32(rate),
-            *self._arrays, self.sums[worker],
+            *self._rows, self._size, self.sums[worker],
         )  # fmt: skip
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return vectors and sums of squared gradients."""
-        names = ("inputs", "outputs", "input_squares", "output_squares")
-        return dict(zip(names, self._arrays, strict=True))
-
-    def put_back(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take them over."""
-        take_over(arrays, self.arrays())
