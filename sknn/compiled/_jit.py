@@ -41,11 +41,6 @@ def sums(function: Callable[..., Any]) -> Any:
     return _njit(**(OPTIONS | INNER | {"fastmath": {"reassoc"}}))(function)
 
 
-def fused(function: Callable[..., Any]) -> Any:
-    """Compile such a function whose products and sums may also be one operation, rounded once."""
-    return _njit(**(OPTIONS | INNER | {"fastmath": {"reassoc", "contract"}}))(function)
-
-
 def product(function: Callable[..., Any]) -> Any:
     """Compile an inner function that calls np.dot, which wants to count references."""
     return _njit(**(OPTIONS | INNER | {"_nrt": True}))(function)

@@ -33,7 +33,9 @@ def check_documents(raw_documents: Iterable[Any]) -> list[str | list[str]]:
         if isinstance(document, str):
             continue
         # a list or tuple, or a Series of pandas or polars, like those that columns of lists have
-        is_list = isinstance(document, Sequence) and not isinstance(document, bytes)
+        is_list = isinstance(document, list) or (
+            isinstance(document, Sequence) and not isinstance(document, bytes)
+        )
         if is_list or len(getattr(document, "shape", ())) == 1:
             documents[i] = check_tokens(document, f"raw_documents[{i}]")
         else:

@@ -32,11 +32,11 @@ class Corpus:
         lengths = np.diff(self.ends)
         if len(lengths) == 0 or lengths.max() <= LONGEST_PIECE:
             return self.ends
-        parts = [
-            np.arange(start, stop, LONGEST_PIECE)
-            for start, stop in zip(self.ends[:-1], self.ends[1:], strict=True)
-        ]
-        return np.concatenate([*parts, self.ends[-1:]]).astype(np.int64)
+        n_pieces = -(-lengths // LONGEST_PIECE)
+        before = np.repeat(np.cumsum(n_pieces) - n_pieces, n_pieces)
+        starts = np.repeat(self.ends[:-1], n_pieces)
+        starts += LONGEST_PIECE * (np.arange(len(starts)) - before)
+        return np.append(starts, self.ends[-1])
 
 
 def learn_corpus(

@@ -88,7 +88,9 @@ class WordEmbedding(WordVectors, WordParameters):
     n_iter_ : int
         Number of epochs.
     loss_curve_ : list of float
-        Mean loss of each epoch: of a word with those it is told from, or of a count.
+        Mean loss of each epoch: of a word with those it is told from, or of a count, before its
+        step. It may rise while the learning rate falls, and vectors get better nevertheless:
+        with a higher rate they follow the text that they are in.
     history_ : list of dict
         For each epoch its number, `train_loss`, `learning_rate` and its seconds, `dur`.
 
