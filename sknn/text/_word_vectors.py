@@ -268,6 +268,9 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     ) -> Self:
         """Read vectors from a text file of GloVe's, which has no first line with sizes.
 
+        A line has as many numbers as the first one; what is before them is the word, which may have
+        spaces in it.
+
         Parameters
         ----------
         path : str or os.PathLike
@@ -287,7 +290,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         OSError
             If the file cannot be read.
         ValueError
-            If it is another kind of file, or cut off.
+            If it is another kind of file, or a line has more or fewer numbers than the first.
         """
         return cls._of(*read_glove(path, limit=limit), tokenizer)
 
