@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import narwhals.stable.v2 as nw
 import numpy as np
 
+# Kinds of NumPy's types that are numbers.
+NUMBERS = "biuf"
+
 
 class Form(NamedTuple):
     """Type of the numbers of X, and the columns of a table."""
@@ -15,6 +18,8 @@ class Form(NamedTuple):
     dtype: str = "<f4"
     column_types: tuple[str, ...] | None = None  # None for what was no table
     library: str = "pandas"  # of a table
+    # pandas' names of types that are its own or Arrow's ("Int64", "double[pyarrow]"), "" of NumPy's
+    extension_types: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, given: Any, checked: np.ndarray) -> Form:
@@ -22,15 +27,19 @@ class Form(NamedTuple):
         dtype = checked.dtype.newbyteorder("=")
         if type(given) is np.ndarray or not nw.dependencies.is_into_dataframe(given):
             return cls(dtype.str)
-        library = "pandas"
+        library, extensions = "pandas", None
         if nw.dependencies.is_pandas_dataframe(given):
-            types = [each if isinstance(each, np.dtype) else dtype for each in given.dtypes]
+            found = [_of_pandas(each) for each in given.dtypes]
+            types = [each or dtype for each, _ in found]
+            if any(name for _, name in found):
+                extensions = tuple(name for _, name in found)
         else:
             frame = nw.from_native(given)
             library = frame.implementation.value
             types = [_numpy_type(each) or dtype for each in frame.schema.values()]
-        types = [each if each.kind in "biuf" else dtype for each in types]
-        return cls(dtype.str, tuple(each.newbyteorder("=").str for each in types), library)
+        types = [each if each.kind in NUMBERS else dtype for each in types]
+        names = tuple(each.newbyteorder("=").str for each in types)
+        return cls(dtype.str, names, library, extensions)
 
     def restored(self, values: np.ndarray, names: np.ndarray | None, index: Any = None) -> Any:
         """Return floats (n, ...) in the type of X, as a table where X was one."""
@@ -47,8 +56,24 @@ class Form(NamedTuple):
             return nw.from_dict(named, backend=backend).to_native()
         pandas = importlib.import_module("pandas")
         frame = pandas.DataFrame(dict(enumerate(columns)), index=index)
+        for place, name in enumerate(self.extension_types or ()):
+            if name:
+                frame[place] = frame[place].astype(name)
         frame.columns = range(len(columns)) if names is None else names
         return frame
+
+
+def _of_pandas(dtype: Any) -> tuple[np.dtype | None, str]:
+    """Return NumPy's type of the numbers of a column, and pandas' name of one that is not NumPy's.
+
+    Columns with masks and those of Arrow have both.
+    """
+    if isinstance(dtype, np.dtype):
+        return dtype, ""
+    found = getattr(dtype, "numpy_dtype", None)
+    if found is None or found.kind not in NUMBERS:
+        return None, ""
+    return found, str(dtype)
 
 
 def _numpy_type(dtype: nw.dtypes.DType) -> np.dtype | None:

@@ -71,6 +71,23 @@ def test_data_frames_come_back_with_the_types_of_their_columns() -> None:
     assert list(fitted.restore(values[:1], estimator).index) == [0]
 
 
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_columns_of_types_that_are_pandas_own_come_back(backend: Any, tmp_path: Any) -> None:
+    pytest.importorskip("pyarrow")
+    columns = {"a": [1, 2, 3], "b": [0.5, 1.5, 2.5], "c": [True, False, True]}
+    types = {"small": "UInt8", "single": "Float32"}
+    if backend == "pyarrow":
+        types = {"small": "uint8[pyarrow]", "single": "float[pyarrow]"}
+    X = pd.DataFrame(columns).convert_dtypes(dtype_backend=backend)
+    X = X.assign(**{name: X["a"].astype(dtype) for name, dtype in types.items()}, plain=[1, 2, 3])
+    estimator = Estimator()
+    fitted, values = as_read(DenseFormat, X, estimator)
+    pd.testing.assert_frame_equal(fitted.restore(values, estimator, index=X.index), X)
+    model = AdversarialGenerator(max_iter=1, batch_size=3).fit(X)
+    sknn.save(model, tmp_path / "model.sknn")
+    assert (sknn.load(tmp_path / "model.sknn").sample(2).dtypes == X.dtypes).all()
+
+
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_tables_of_other_libraries_come_back(library: str) -> None:
     pytest.importorskip(library)
