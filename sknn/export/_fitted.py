@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -160,7 +160,8 @@ def take_apart(model: Any) -> FittedModel:
         if before and fitted.table is not None:
             fitted.table.require_plain()
         return FittedModel(fitted.estimator, before + fitted.steps)
-    if not isinstance(model, NeuralEstimator) or not pairs_rows(model):
+    predicts = is_classifier(model) or is_regressor(model)
+    if not (isinstance(model, NeuralEstimator) and predicts and pairs_rows(model)):
         raise TypeError(
             f"estimator is of class {type(model).__name__}, which cannot be exported. Pass one of "
             "the classifiers and regressors of the package sknn itself (estimators whose answers "

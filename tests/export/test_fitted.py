@@ -11,7 +11,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sknn import ConvClassifier, NeuralClassifier, NeuralRegressor
-from sknn.export import export_onnx
+from sknn.decomposition import Autoencoder, AutoencoderOutlierDetector
+from sknn.export import export_onnx, export_torch
+from sknn.generative import AdversarialGenerator
 from sknn.sequences import StepClassifier
 
 from .conftest import Exported, assert_same, needs_onnx
@@ -127,6 +129,13 @@ def test_estimators_of_others(X: np.ndarray, path: Path) -> None:
 def test_estimators_whose_answers_are_sequences(path: Path) -> None:
     with pytest.raises(TypeError, match="of class StepClassifier"):
         export_onnx(StepClassifier(), path)
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, AutoencoderOutlierDetector, AdversarialGenerator])
+def test_estimators_that_neither_classify_nor_predict_values(kind: Any, path: Path) -> None:
+    for export in (export_onnx, export_torch):
+        with pytest.raises(TypeError, match=f"of class {kind.__name__}, which cannot be exported"):
+            export(kind(), path)
 
 
 def test_pipelines_and_searches_that_are_not_fitted(path: Path) -> None:
