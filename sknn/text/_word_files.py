@@ -17,7 +17,7 @@ from ._checks import UNKNOWN
 LONGEST_WORD, LONGEST_HEADER = 2**16, 2**10
 
 OTHER_KIND = (
-    " If the file is a binary one of word2vec's, read it with "
+    " Unpack the file first if it is compressed; if it is a binary one of word2vec's, read it with "
     "WordEmbedding.from_word2vec(path, binary=True)."
 )
 
@@ -160,7 +160,8 @@ def _lines(
         if len(numbers) < size or (b" " in word and _count_numbers(line) > size):
             raise ValueError(_another_size(line, name, size, number, source))
         try:
-            vector = np.array(numbers, np.float32)
+            with np.errstate(over="ignore"):  # which is refused as a number that is not finite
+                vector = np.array(numbers, np.float32)
         except ValueError as error:
             raise ValueError(_another_size(line, name, size, number, source)) from error
         yield _decoded(word, f"{name}, line {number},"), vector

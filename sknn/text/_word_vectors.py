@@ -23,6 +23,7 @@ from ._word_files import read_glove, read_word2vec, write_vectors
 
 COUNT = {"n": [POSITIVE_INTEGER]}
 LIMIT = {"limit": [POSITIVE_INTEGER, None]}
+BINARY = {"binary": ["boolean"]}
 
 
 class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -220,7 +221,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     # ----------------------------------------------------------------------------- files
 
     @classmethod
-    @validated(LIMIT)
+    @validated(LIMIT | BINARY)
     def from_word2vec(
         cls,
         path: str | os.PathLike[str],
@@ -309,6 +310,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         model.history_ = []
         return model
 
+    @validated(BINARY)
     def to_word2vec(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
         """Write the vectors to a file of word2vec's, which other programs read.
 

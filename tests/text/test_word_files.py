@@ -146,6 +146,7 @@ def test_vectors_from_a_file_do_not_learn_on(words: WordEmbedding) -> None:
         (TEXT.replace("4 3", "4 2", 1).encode(), "line 2, has 3 number.* says 2"),
         (TEXT.replace("4 3", "4 99999999999", 1).encode(), "no file of word2vec's"),
         (TEXT.replace("0.33333334", "nan").encode(), "not finite"),
+        (TEXT.replace("0.33333334", "1e39").encode(), "not finite"),
     ],
 )
 def test_wrong_text_files(file: Path, content: bytes, message: str) -> None:
@@ -174,6 +175,7 @@ def test_wrong_binary_files(file: Path, content: bytes, message: str) -> None:
     ("content", "message"),
     [
         (b"", "line 1, is not a word"),
+        (b"PK\x03\x04" + b"\x00" * 40, "Unpack the file first if it is compressed"),
         (TEXT.encode(), "read it with WordEmbedding.from_word2vec"),
         (b"a 1 2\nb 1\n", "vectors, line 2, has 1 number.* and its first line has 2"),
         (b"a 1 2\nb 1 2 3\n", "line 2, has 3 number.* and its first line has 2"),
@@ -194,6 +196,13 @@ def test_words_with_spaces_are_not_written(file: Path) -> None:
         with pytest.raises(ValueError, match="The word 'b c' has white space in it"):
             write(file)
     assert not file.exists()
+
+
+def test_binary_is_yes_or_no(file: Path) -> None:
+    words = WordEmbedding._of(["a"], np.ones((1, 3), np.float32), None)
+    for function in (words.to_word2vec, WordEmbedding.from_word2vec):
+        with pytest.raises(ValueError, match="'binary' parameter of WordEmbedding"):
+            function(file, binary="no")
 
 
 def test_files_that_are_missing(file: Path) -> None:
