@@ -111,7 +111,7 @@ class AutoencoderOutlierDetector(OutlierMixin, AutoencoderEstimator):
     _architecture_of_images: ClassVar[str] = "dense"
 
     def _holds_out(self, n_rows: int) -> bool:
-        return self.early_stopping and n_rows >= FEWEST_HELD_OUT / self.validation_fraction
+        return self.early_stopping and n_rows * self.validation_fraction >= FEWEST_HELD_OUT
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit to samples, and say which of them are outliers.

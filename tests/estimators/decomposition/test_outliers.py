@@ -84,6 +84,14 @@ def test_weights_count_as_copies_in_the_offset() -> None:
         assert_allclose(weighted_quantile(copies, None, level), expected)
 
 
+def test_none_are_held_out_of_a_fraction_of_zero() -> None:
+    detector, other = (
+        AutoencoderOutlierDetector(**SMALL, **options).fit(NORMAL)
+        for options in ({"validation_fraction": 0.0}, {"early_stopping": False})
+    )
+    assert detector.offset_ == other.offset_
+
+
 def test_the_fence_is_that_of_samples_that_were_held_out() -> None:
     train, held_out = NORMAL[:120], NORMAL[120:]
     weights = rng.integers(1, 3, 80)
