@@ -24,8 +24,8 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in MISSING_TYPES
 
 
-def require_labels(y: Any) -> None:
-    """Refuse missing labels among objects and dates; numbers are left to scikit-learn."""
+def require_labels(y: Any, name: str = "y") -> None:
+    """Refuse objects and dates that are missing or have no order; numbers are scikit-learn's."""
     values = np.array(y, object) if isinstance(y, list | tuple) else np.asarray(y)
     if values.dtype.kind == "M":
         missing = np.isnat(values)
@@ -36,9 +36,23 @@ def require_labels(y: Any) -> None:
     if missing.any():
         row = int(np.argwhere(missing)[0, 0])
         raise ValueError(
-            f"Input y contains NaN, None or another missing label, first in row {row}. Leave such "
-            "rows out, or give them a label of their own."
+            f"Input {name} contains NaN, None or another missing label, first in row {row}. Leave "
+            "such rows out, or give them a label of their own."
         )
+    if values.dtype.kind == "O" and len({isinstance(each, str) for each in values.flat}) > 1:
+        kinds = sorted({type(each).__name__ for each in values.flat})
+        raise ValueError(
+            f"Input {name} mixes labels of types {', '.join(kinds)}, which have no order. Make all "
+            "of them str, or all of them numbers."
+        )
+
+
+def unknown_labels(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the labels (n,) that are not among the classes, each once."""
+    if "O" in (y.dtype.kind, classes.dtype.kind):  # both together may have no order
+        known = set(classes.tolist())
+        return np.array([each for each in dict.fromkeys(y.tolist()) if each not in known], object)
+    return np.setdiff1d(y, classes)
 
 
 def require_y(y: Any, name: str = "") -> None:

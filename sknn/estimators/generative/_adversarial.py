@@ -20,6 +20,7 @@ from sknn.estimators._checks import CheckedData, FitArguments
 from sknn.estimators._inputs import array_like
 from sknn.estimators._layers import positive_integers
 from sknn.estimators._scaled_format import ScaledFormat, require_two
+from sknn.estimators._validation import require_labels
 from sknn.estimators.targets import Conditions
 from sknn.nn import AdversarialNetwork, first_parameter
 from sknn.nn.generation import (
@@ -387,7 +388,7 @@ class AdversarialGenerator(AdversarialParameters):
         Raises
         ------
         ValueError
-            If y has labels that the generator does not know.
+            If y has labels that the generator does not know, or its samples are not finite.
         """
         check_is_fitted(self)
         fitted = self._as_it_is()
@@ -410,6 +411,7 @@ class AdversarialGenerator(AdversarialParameters):
             return None if groups is None else groups.draw(n_samples, rng)
         if y is None:
             return self._targets.draw(n_samples, rng)
+        require_labels(y)
         labels = np.asarray(y)
         if labels.ndim == 0:
             labels = np.full(n_samples, y)
@@ -435,7 +437,13 @@ class AdversarialGenerator(AdversarialParameters):
                 if encoded is not None:
                     labels = torch.from_numpy(encoded[start : start + n]).to(parameter.device)
                 parts.append(make_samples(network, noise, labels, self._compute_dtype).cpu())
-        return torch.cat(parts).numpy()
+        samples = torch.cat(parts)
+        if not bool(samples.isfinite().all()):
+            raise ValueError(
+                "samples are not finite: the generator's weights have become too large. Fit it "
+                "with a smaller learning_rate_init."
+            )
+        return samples.numpy()
 
     def discriminate(self, X: Any, y: Any = None) -> np.ndarray:
         """Return how real rows look to the discriminator.

@@ -63,6 +63,11 @@ class Targets(ABC):
         return self.decide(outputs, loss)
 
     @property
+    def score_name(self) -> str:
+        """The name of scores in printed lines."""
+        return "R2" if self.task == "regression" else "accuracy"
+
+    @property
     def fitted_attributes(self) -> dict[str, Any]:
         """Attributes of a fitted estimator that say what y was."""
         return {}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from sknn.estimators._validation import require_labels, unknown_labels
 from sknn.nn import AdversarialLoss, Loss
 from sknn.training import decide_labels
 
@@ -51,6 +52,8 @@ class Conditions(Targets):
             if classes is not None:
                 raise ValueError("classes was given without y.")
             return cls()
+        if classes is not None:
+            require_labels(classes, "classes")
         found = np.unique(y if classes is None else classes)
         if found.dtype.kind == "f" and (found % 1).any():
             raise ValueError(
@@ -75,6 +78,11 @@ class Conditions(Targets):
         return 1
 
     @property
+    def score_name(self) -> str:
+        """The name of scores in printed lines."""
+        return "taken for real"
+
+    @property
     def fitted_attributes(self) -> dict[str, Any]:
         """The labels, if there are any."""
         return {} if self.classes is None else {"classes_": self.classes}
@@ -90,7 +98,7 @@ class Conditions(Targets):
             return y
         if y.ndim == 2:
             raise ValueError("the generator was fitted with labels: y is needed.")
-        unknown = np.setdiff1d(y, self.classes)
+        unknown = unknown_labels(y, self.classes)
         if len(unknown):
             raise ValueError(
                 f"y has the label {unknown.tolist()[0]!r}, which the generator was not fitted "

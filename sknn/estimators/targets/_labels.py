@@ -14,7 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y, check_consistent_length
 from torch import Tensor, nn
 
-from sknn.estimators._validation import is_plain, one_or_several_columns, require_labels, require_y
+from sknn.estimators._validation import (
+    is_plain,
+    one_or_several_columns,
+    require_labels,
+    require_y,
+    unknown_labels,
+)
 from sknn.nn import Loss, make_classification_loss
 from sknn.training import accuracy, decide_labels, decide_multiclass
 
@@ -83,6 +89,7 @@ class ClassTargets(Targets):
     @classmethod
     def from_classes(cls, classes: Any) -> ClassTargets:
         """Take the classes that `partial_fit` was given."""
+        require_labels(classes, "classes")
         classes = np.unique(classes)
         if len(classes) < 2:
             raise ValueError(
@@ -140,7 +147,7 @@ class ClassTargets(Targets):
             nearest = self.classes.take(np.searchsorted(self.classes, y), mode="clip")
             if np.array_equal(nearest, y):
                 return y[:0]
-        return np.setdiff1d(y, self.classes)
+        return unknown_labels(y, self.classes)
 
     def make_loss(self, parameters: Any, *, weighted: bool) -> Loss:
         """Return the classification loss that the parameters name."""

@@ -423,6 +423,10 @@ def test_samples_and_judgements_that_cannot_be_are_refused() -> None:
         gan.sample(2, y="a")
     with pytest.raises(ValueError, match="label 'd'"):
         labelled.sample(2, y="d")
+    with pytest.raises(ValueError, match="y contains NaN, None or another missing label"):
+        labelled.sample(2, y=["a", None])
+    with pytest.raises(ValueError, match="y mixes labels of types int, str"):
+        labelled.sample(2, y=["a", 1])
     with pytest.raises(ValueError, match="n_samples=2: give one label, or one for each"):
         labelled.sample(2, y=["a", "b", "c"])
     with pytest.raises(ValueError, match="n_samples"):
@@ -439,7 +443,19 @@ def test_samples_and_judgements_that_cannot_be_are_refused() -> None:
         gan.partial_fit(X, LABELS)
 
 
+def test_samples_that_are_not_finite_are_refused() -> None:
+    """The loss of an only step does not tell of its weights."""
+    gan = make(learning_rate_init=1e30, batch_size="all", max_iter=1).fit(X)
+    with pytest.raises(ValueError, match="samples are not finite.*smaller learning_rate_init"):
+        gan.sample()
+
+
 # --------------------------------------------------------------------------------- the contract
+
+
+def test_printed_lines_say_what_the_score_is(capsys: pytest.CaptureFixture[str]) -> None:
+    gan = make(verbose=True, max_iter=1).fit(X)
+    assert f", taken for real {gan.history_[-1]['train_score']:.3f} (" in capsys.readouterr().out
 
 
 def test_a_seed_decides_and_global_generators_do_not_matter() -> None:

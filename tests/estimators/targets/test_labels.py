@@ -111,6 +111,20 @@ def test_missing_labels_are_refused_by_their_row(dtype: str) -> None:
         NeuralClassifier().fit(np.zeros((4, 1)), labels)
 
 
+def test_labels_without_an_order_are_refused() -> None:
+    X, mixed = np.zeros((4, 1)), np.array(["a", 1, "b", 1], object)
+    message = "mixes labels of types int, str, which have no order"
+    with pytest.raises(ValueError, match="Input y " + message):
+        NeuralClassifier().fit(X, mixed)
+    with pytest.raises(ValueError, match="X_val, y_val: Input y " + message):
+        NeuralClassifier().fit(X, [0, 1, 0, 1], X_val=X, y_val=mixed)
+    with pytest.raises(ValueError, match="Input classes " + message):
+        NeuralClassifier().partial_fit(X, [0, 1, 0, 1], classes=["a", 1])
+    model = NeuralClassifier().partial_fit(X, [0, 1, 0, 1], classes=[0, 1])
+    with pytest.raises(ValueError, match=r"'y' has \['a' 'b'\] as well"):
+        model.partial_fit(X, np.array(["a", "b", "a", "b"], object))
+
+
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_missing_labels_of_a_list_are_refused_by_their_row(missing: Any) -> None:
     with pytest.raises(ValueError, match=r"Input y contains NaN.* first in row 2\."):
