@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -156,7 +155,7 @@ def _open_checkpoint(
         start = model.module_, model._state, model._row_memory
         dtype = first_parameter(model.module_).dtype
     else:
-        dtype, _ = _resolve_types(model, data.X, device)
+        dtype, _ = _resolve_types(model, data, device)
     return Checkpoint(
         company.folder,
         model.checkpoint_minutes,
@@ -166,14 +165,16 @@ def _open_checkpoint(
     )
 
 
-def _resolve_types(model: Any, X: Any, device: torch.device) -> tuple[torch.dtype, torch.dtype]:
+def _resolve_types(
+    model: Any, data: CheckedData, device: torch.device
+) -> tuple[torch.dtype, torch.dtype]:
     """Return the type of a new network's weights, and that of its products."""
     precision = model.precision
     if precision == "auto" and takes_all_rows(model._solver) and device.type == "cpu":
         precision = "float64"  # line searches and equations need more than float32's digits
     elif precision == "auto" and not model._format.may_be_float64:
         precision = "float32"
-    return resolve_precision(precision, X.dtype, X.shape[0], device)
+    return resolve_precision(precision, data.X.dtype, data.n_counted, device)
 
 
 def _start(
@@ -194,7 +195,7 @@ def _start(
     state = TrainingState(random_state=generator)
     if checkpoint is not None:
         checkpoint.begin_with(generator)
-    weight_dtype, compute_dtype = _resolve_types(model, data.X, device)
+    weight_dtype, compute_dtype = _resolve_types(model, data, device)
     with isolated_torch_rng(state, device) if model._runs_user_code() else nullcontext():
         if model.module is None:
             module = model._build_network(data, generator, weight_dtype)
@@ -421,8 +422,7 @@ def _resolve_schedule(model: Any, *, incremental: bool) -> str:
 def _make_listeners(model: Any, company: Company) -> list[Listener]:
     """Return what the family listens with, and what prints."""
     listeners = model._make_listeners()
-    is_value = is_regressor(model) or model._targets.task == "regression"
-    score_name = "R2" if is_value else "accuracy"
+    score_name = model._targets.score_name
     if model.verbose == "bar":
         listeners.append(MoveBar(company.bar, score_name))
     elif model.verbose:

@@ -84,6 +84,16 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there(estimator: Any) -> No
     assert getattr(with_zeros, "offset_", 0) == pytest.approx(getattr(without, "offset_", 0))
 
 
+def test_the_precision_is_that_of_the_rows_that_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sknn.data._devices.FLOAT64_SAMPLES", 30)
+    model = NeuralClassifier(max_iter=1)
+    dtypes = [
+        model.fit(X, y, sample_weight=weights).coefs_[0].dtype
+        for weights in (None, np.arange(40) < 30)
+    ]
+    assert dtypes == [np.float32, np.float64]
+
+
 @pytest.mark.parametrize("estimator", EVERY[-6:], ids=lambda each: type(each).__name__)
 def test_units_count_a_weight_of_n_as_n_rows(estimator: Any) -> None:
     model = clone(estimator).set_params(max_iter=1)
