@@ -90,14 +90,15 @@ def check_data(
     else:
         found = examine(model, X, y, arguments.classes, shared)
         X, y, encoded = found.X, found.y, found.encoded
-    weights = check_weights("sample_weight", arguments.sample_weight, X)
-    if not goes_on:
-        X = model._learn_features(X, weights)
+    given_weights = check_weights("sample_weight", arguments.sample_weight, X)
     targets = model._targets
     vars(model).update(targets.fitted_attributes)
-    weights = targets.class_weighted(y, targets.spread(weights, encoded), model)
+    weights = targets.class_weighted(y, targets.spread(given_weights, encoded), model)
     if weights is not None:
         check_weight_sum(weights)
+    if not goes_on:
+        X = model._learn_features(X, _without_classes(given_weights, weights, X.shape[0]))
+        targets = model._targets
     model._loss = targets.make_loss(model, weighted=weights is not None)
     model.out_activation_ = model._loss.out_activation
     if not goes_on:
@@ -114,6 +115,15 @@ def check_data(
     if arguments.validation is not None:
         validation = _check_validation(model, *arguments.validation)
     return CheckedData(given, X, y, encoded, weights, validation, arguments.incremental)
+
+
+def _without_classes(
+    sample_weight: np.ndarray | None, weights: np.ndarray | None, n_rows: int
+) -> np.ndarray | None:
+    """Return weights of rows (n,), 0 for those of a class whose weight is 0."""
+    if weights is None or len(weights) != n_rows or weights.all():
+        return sample_weight
+    return np.where(weights > 0, 1.0 if sample_weight is None else sample_weight, 0.0)
 
 
 def _check_validation(

@@ -84,6 +84,16 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there(estimator: Any) -> No
     assert getattr(with_zeros, "offset_", 0) == pytest.approx(getattr(without, "offset_", 0))
 
 
+@pytest.mark.parametrize("estimator", CLASSIFIERS.values(), ids=CLASSIFIERS)
+def test_rows_of_a_class_of_weight_zero_are_rows_of_weight_zero(estimator: Any) -> None:
+    counted = y_three != 2
+    strange = np.where(counted[:, None], X, 5 * X)
+    model = clone(estimator).set_params(**SMALL, class_weight={0: 1, 1: 2, 2: 0})
+    by_class = clone(model).fit(strange, y_three)
+    by_row = clone(model).fit(strange, y_three, sample_weight=counted.astype(float))
+    assert_allclose(by_class.predict_proba(X), by_row.predict_proba(X), rtol=1e-6)
+
+
 def test_the_precision_is_that_of_the_rows_that_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sknn.data._devices.FLOAT64_SAMPLES", 30)
     model = NeuralClassifier(max_iter=1)
