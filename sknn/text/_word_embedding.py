@@ -338,8 +338,8 @@ class WordEmbedding(WordVectors, WordParameters):
         self._take_over(draft._with(training))
         if not any(self.loss_curve_[-training.settings.max_epochs :]):
             warnings.warn(
-                "Nothing was learned, and vectors are as they were drawn: no text has two "
-                "known words near each other (or subsample left none).",
+                "Nothing was learned, and vectors are as they were before: no text has two known "
+                "words near each other, or subsample left none (subsample=0 leaves all).",
                 stacklevel=5,  # the caller of `fit`, which is wrapped twice
             )
         return self
