@@ -23,7 +23,7 @@ from torch import Tensor
 
 from sknn._parameters import declares_parameters
 from sknn.data import Ragged, Samples, in_parts, prediction_device, threads_for
-from sknn.nn import first_parameter, own_defaults
+from sknn.nn import LayerTrace, first_parameter, own_defaults, trace_layers
 from sknn.storage import CALLBACK_CONTEXTS, portable_state, stored_attributes
 from sknn.training import (
     Listener,
@@ -140,6 +140,12 @@ class NeuralEstimator(CallbackSupportMixin, FittedAttributes, TrainingParameters
     def _fit_fixed_layers(self, data: CheckedData, rows: np.ndarray | None) -> None:
         """Fit the layers of a new network that training does not change; None is all rows."""
         return
+
+    def _trace_layers(self) -> list[LayerTrace]:
+        """Return the layers of `module_` in the order of calls, run on one sample."""
+        parameter = first_parameter(self.module_)
+        batch = self._format.empty_batch(parameter.device, parameter.dtype)
+        return trace_layers(self.module_, batch)
 
     def _measure_work(self) -> Work:
         """Return what one sample costs the network `module_`."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sknn.nn import Loss
+from sknn.nn import LayerTrace, Loss
 
 from ._base import NeuralEstimator
 from ._calibration import Calibration
@@ -46,6 +46,10 @@ class FittedParts:
         parameter = next(self.network.parameters())
         rows = self.format.rows(X, parameter.device, parameter.dtype, self.network)
         return rows.slice(0, len(X))
+
+    def layers(self) -> list[LayerTrace]:
+        """Return the network's layers in the order of calls, run on one sample."""
+        return self.estimator._trace_layers()
 
     def empty_batch(self) -> Tensor:
         """Return a sample of zeros as a batch; a series is the longest."""

@@ -88,7 +88,7 @@ class ScaledFormat(NamedTuple):
             raise ValueError(
                 f'loss="log_loss" needs X from 0 to 1, and X has values from {low:g} to {high:g}. '
                 "Scale X (sklearn.preprocessing.MinMaxScaler with clip=True), pass images as "
-                'bytes, or use loss="squared_error".'
+                'bytes (flat rows with image_shape), or use loss="squared_error".'
             )
 
     def rows(self, X: Any, device: torch.device, dtype: torch.dtype, module: nn.Module) -> Rows:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
 
 from sknn._optional import require
 from sknn._validation import validated
+from sknn.estimators import parts_of
 
 from ._axes import given_axes, new_axes
 from ._networks import fitted_network
 
-PARTS = {"train": "training", "valid": "validation"}
+LOSSES = {"train_loss": "training", "valid_loss": "validation"}
+SCORES = {"train_score": "training", "valid_score": "validation"}
+LOSSES_OF_TWO = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
 # up to so many epochs each has a marker; a single one would be invisible without
 EPOCHS_WITH_MARKERS = 30
 
@@ -23,9 +25,10 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     """Show the loss and the score of each epoch.
 
     The score is the accuracy or R2. There are curves for the training data and, if there were
-    validation data, for those; an ensemble has one of each a network. (With ``solver="lbfgs"`` no
-    training scores are recorded.) The training curves are computed while an epoch goes on, with
-    dropout and augmentation, so validation may look better at first.
+    validation data, for those; an ensemble has one of each a network, and an AdversarialGenerator
+    the losses of both networks, and the share of the rows that are taken for real. (With
+    ``solver="lbfgs"`` no training scores are recorded.) The training curves are computed while an
+    epoch goes on, with dropout and augmentation, so validation may look better at first.
 
     Parameters
     ----------
@@ -70,10 +73,11 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     if not any(histories):
         raise ValueError("estimator has no history: no epoch of its training has been completed.")
     pair = new_axes(1, 2, (9.0, 3.4)) if axes is None else given_axes(axes, 2)
-    _draw(pair[0], histories, "loss")
-    _draw(pair[1], histories, "score")
+    of_two = any(LOSSES_OF_TWO.keys() <= epoch.keys() for epoch in histories[0])
+    _draw(pair[0], histories, LOSSES_OF_TWO if of_two else LOSSES)
+    _draw(pair[1], histories, SCORES)
     pair[0].set_ylabel("loss")
-    pair[1].set_ylabel("R²" if is_regressor(fitted) else "accuracy")
+    pair[1].set_ylabel(parts_of(networks[0]).targets.score_name.replace("R2", "R²"))
     if log_scale:
         if any(line.get_ydata().min() <= 0 for line in pair[0].get_lines()):
             raise ValueError("log_scale=True needs losses that are positive.")
@@ -81,7 +85,8 @@ def plot_learning_curve(estimator: Any, *, log_scale: bool = False, axes: Any = 
     return pair
 
 
-def _draw(ax: Any, histories: list[list[dict[str, Any]]], quantity: str) -> None:
+def _draw(ax: Any, histories: list[list[dict[str, Any]]], curves: dict[str, str]) -> None:
+    """Draw a curve for each key of the histories and each network."""
     ticker = require("matplotlib.ticker", extra="plot")
     longest = max(map(len, histories))
     style = {
@@ -89,8 +94,7 @@ def _draw(ax: Any, histories: list[list[dict[str, Any]]], quantity: str) -> None
         "markersize": 3,
         "linewidth": None if len(histories) == 1 else 0.8,
     }
-    for number, (part, label) in enumerate(PARTS.items()):
-        key = f"{part}_{quantity}"
+    for number, (key, label) in enumerate(curves.items()):
         name: str | None = label  # one in the legend stands for all networks
         for history in histories:
             points = [(epoch["epoch"], epoch[key]) for epoch in history if key in epoch]

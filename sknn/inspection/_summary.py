@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from sknn._validation import validated
-from sknn.nn import trace_layers
 
 from ._networks import fitted_network
 
@@ -138,7 +137,8 @@ def summary(estimator: Any, *, show: bool | str = "auto") -> NetworkSummary:
     ----------
     estimator : estimator or Pipeline
         A fitted estimator of this package, or a pipeline that ends in one; dense, for images, for
-        series, or with a module of the user's.
+        series, or with a module of the user's. An AdversarialGenerator has the layers of both
+        networks; those of the averaged generator are among the other parameters.
     show : bool or "auto", default="auto"
         Whether to print the table. "auto" prints it in scripts. In interactive sessions and
         notebooks it does not, because they show the returned table themselves.
@@ -189,7 +189,7 @@ def summary(estimator: Any, *, show: bool | str = "auto") -> NetworkSummary:
     network = fitted_network(estimator)
     counted: set[int] = set()
     rows = []
-    for trace in trace_layers(network.module, network.parts.empty_batch()):
+    for trace in network.parts.layers():
         numbers = _count(_weights(trace.layer, recurse=False), counted)
         shape: Shape = (None, *trace.output.shape[1:])
         name = trace.name.removeprefix("layers.") or "(network)"

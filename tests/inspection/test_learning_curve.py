@@ -15,6 +15,8 @@ from sknn import (
     RecurrentClassifier,
     TabularRegressor,
 )
+from sknn.decomposition import Autoencoder
+from sknn.generative import AdversarialGenerator
 from sknn.inspection import plot_learning_curve
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -51,6 +53,21 @@ def test_validation_data() -> None:
     assert list(lines(loss)) == list(lines(score)) == ["training", "validation"]
     assert [value for _, value in lines(score)["validation"]] == classifier.validation_scores_
     assert score.get_ylabel() == "accuracy"
+
+
+def test_scores_of_autoencoders_are_no_accuracies() -> None:
+    model = Autoencoder(2, hidden_layer_sizes=4, max_iter=2, random_state=0).fit(X)
+    assert plot_learning_curve(model)[1].get_ylabel() == "R²"
+
+
+def test_both_networks_of_a_generator() -> None:
+    gan = AdversarialGenerator(max_iter=3, random_state=0).fit(X)
+    loss, score = plot_learning_curve(gan)
+    for name in ("discriminator", "generator"):
+        curve = [epoch[f"{name}_loss"] for epoch in gan.history_]
+        assert lines(loss)[name] == list(enumerate(curve, start=1))
+    assert len(lines(loss)) == 2
+    assert score.get_ylabel() == "taken for real"
 
 
 def test_networks_of_an_ensemble() -> None:

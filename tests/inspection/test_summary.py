@@ -18,6 +18,7 @@ from sknn import (
     RecurrentRegressor,
     TabularClassifier,
 )
+from sknn.generative import AdversarialGenerator
 from sknn.inspection import LayerSummary, summary
 
 from .conftest import fit, make_images
@@ -203,6 +204,27 @@ def test_an_interactive_session_sees_it_once(
 def test_show_is_checked() -> None:
     with pytest.raises(ValueError, match="'show' parameter of summary must be"):
         summary(fit(dense(), X, Y), show="never")
+
+
+@pytest.mark.parametrize("labels", [None, Y])
+def test_both_networks_of_a_generator(labels: Any) -> None:
+    n_classes = 0 if labels is None else 2
+    networks = {"generator": (6,), "discriminator": [nn.Linear(4 + n_classes, 1)]}
+    gan = AdversarialGenerator(latent_size=3, max_iter=1, random_state=0, **networks).fit(X, labels)
+    found = summary(gan, show=False)
+    module = gan.module_
+    names = {name for name, layer in module.named_modules() if not any(layer.children())}
+    listed = [layer.name for layer in found.layers[:-1]]
+    assert set(listed) == {name for name in names if not name.startswith("average")}
+    assert [layer.n_parameters for layer in found.layers if layer.name == listed[-1]] == [
+        4 + n_classes + 1
+    ]
+    rest = found.layers[-1]  # statistics of batch normalization count as parameters do
+    weights = [*module.average.parameters(), *module.average.buffers()]
+    averaged = sum(each.numel() for each in weights if each.is_floating_point())
+    assert rest.name == "(other parameters)"
+    assert rest.n_parameters >= averaged
+    assert rest.n_trainable == 0
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -37,7 +37,6 @@ from sknn.nn import (
     describe_activations,
     draw_weights,
     first_parameter,
-    trace_layers,
 )
 from sknn.training import Work, forward, rows_at_once
 
@@ -439,9 +438,7 @@ class AutoencoderEstimator(NeuralEstimator):
         n_columns = self._targets.n_columns
         if self._runs_user_code():
             return Work.of_training(None, layer_size=max(n_columns, 512))
-        parameter = next(self.module_.parameters())
-        batch = self._format.empty_batch(parameter.device, parameter.dtype)
-        layers = trace_layers(self.module_, batch)
+        layers = self._trace_layers()
         return Work.of_training(
             sum(layer.multiplications for layer in layers),
             layer_size=max(n_columns, *(layer.output.numel() for layer in layers)),

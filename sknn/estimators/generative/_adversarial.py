@@ -22,7 +22,7 @@ from sknn.estimators._layers import positive_integers
 from sknn.estimators._scaled_format import ScaledFormat, require_two
 from sknn.estimators._validation import require_labels
 from sknn.estimators.targets import Conditions
-from sknn.nn import AdversarialNetwork, first_parameter
+from sknn.nn import AdversarialNetwork, LayerTrace, first_parameter
 from sknn.nn.generation import (
     ConvDiscriminator,
     ConvGenerator,
@@ -336,16 +336,24 @@ class AdversarialGenerator(AdversarialParameters):
         arguments = {"latent_size": self.latent_size, "n_classes": n_classes}
         return self._format.module_arguments() | arguments
 
+    def _trace_layers(self) -> list[LayerTrace]:
+        return [*self._trace_network("generator"), *self._trace_network("discriminator")]
+
+    def _trace_network(self, name: str) -> list[LayerTrace]:
+        """Return the layers of one of the networks, run on one row of zeros."""
+        network, parameter = self.module_, first_parameter(self.module_)
+        if name == "generator":
+            inputs = parameter.new_zeros(1, network.latent_size)
+        else:
+            inputs = self._format.empty_batch(parameter.device, parameter.dtype)
+        n_classes = self._targets.n_classes or len(network.groups or ())
+        return trace_network(name, getattr(network, name), inputs, n_classes)
+
     def _measure_work(self) -> Work:
-        weights = [each for each in self.module_.parameters() if each.requires_grad]
         if self._runs_user_code():
+            weights = [each for each in self.module_.parameters() if each.requires_grad]
             return Work.of_training(None, max(each.numel() for each in weights))
-        device, dtype = weights[0].device, weights[0].dtype
-        n_classes = self._targets.n_classes or len(self.module_.groups or ())
-        batch = self._format.empty_batch(device, dtype)
-        noise = torch.zeros(1, self.latent_size, device=device, dtype=dtype)
-        made = trace_network(self.module_.generator, noise, n_classes)
-        judged = trace_network(self.module_.discriminator, batch, n_classes)
+        made, judged = self._trace_network("generator"), self._trace_network("discriminator")
         return Work.of_training(
             sum(each.multiplications for each in made)
             + 2 * sum(each.multiplications for each in judged),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -73,7 +74,13 @@ def _check_shape(outputs: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
     return outputs
 
 
-def trace_network(network: nn.Module, inputs: Tensor, n_classes: int) -> list[LayerTrace]:
-    """Return the layers of a network in the order of calls, run on one row (1, ...)."""
-    labelled = Labelled(network, np.zeros(1, np.int64)) if n_classes else network
-    return trace_layers(labelled, inputs)
+def trace_network(
+    name: str, network: nn.Module, inputs: Tensor, n_classes: int
+) -> list[LayerTrace]:
+    """Return the layers of a network of a name in the order of calls, run on one row (1, ...)."""
+    labelled = Labelled(network, np.zeros(1, np.int64)) if n_classes else nn.Sequential(network)
+    traces = trace_layers(labelled, inputs)
+    # behind the name of the network within the one that is run
+    return [
+        replace(each, name=f"{name}.{each.name.partition('.')[2]}".rstrip(".")) for each in traces
+    ]

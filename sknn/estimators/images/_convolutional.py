@@ -33,7 +33,6 @@ from sknn.nn import (
     describe_augmentations,
     make_augmentation,
     per_layer,
-    trace_layers,
 )
 from sknn.training import Work
 
@@ -346,14 +345,10 @@ class ConvEstimator(LayerParameters):
         return choices
 
     def _measure_work(self) -> Work:
-        height, width, channels = self._format.shape
+        height, width, _ = self._format.shape
         if self.module is not None:  # not run before training; the usual number of maps
             return Work.of_training(None, layer_size=64 * height * width)
-        parameter = next(self.module_.parameters())
-        image = torch.zeros(
-            1, channels, height, width, device=parameter.device, dtype=parameter.dtype
-        )
-        layers = trace_layers(self.module_, image)
+        layers = self._trace_layers()
         return Work.of_training(
             sum(layer.multiplications for layer in layers),
             layer_size=max(layer.output.numel() for layer in layers),
