@@ -1,6 +1,6 @@
 """Rows on their way to a device, with their targets and weights."""
 
-from ._dates import check_numbers
+from ._dates import check_numbers, refusing_dates
 from ._devices import (
     count_threads,
     prediction_device,

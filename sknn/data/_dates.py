@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+FOR_TABLES = ", or use TabularClassifier or TabularRegressor, which read columns of dates"
+LEAVE_OUT = "leave it out, "
 
-def check_numbers(X: Any, estimator: Any = None, **checks: Any) -> Any:
+
+def check_numbers(X: Any, estimator: Any = None, *, name: str = "X", **checks: Any) -> Any:
     """Return a validated X; an estimator is told, or asked, about its columns."""
-    try:
+    hint = FOR_TABLES if name == "X" else ""
+    with refusing_dates(X, name, hint):
         if estimator is None:
-            checked = check_array(X, input_name="X", **checks)
+            checked = check_array(X, input_name=name, **checks)
         else:
             checked = validate_data(estimator, X, **checks)
-    except (TypeError, ValueError):
-        refuse_dates(X)  # NumPy's errors say neither where they are nor what to do
-        raise
-    if checked.dtype.kind in "mMO" or _counts_days(X):
-        refuse_dates(X)
+    if checked.dtype.kind in "mMO":
+        refuse_dates(X, name, hint)
     return checked
 
 
-def _counts_days(X: Any) -> bool:
-    """Say whether X may be a table that makes numbers of dates among other columns: no pandas."""
-    return nw.dependencies.is_into_dataframe(X) and not nw.dependencies.is_pandas_dataframe(X)
+@contextmanager
+def refusing_dates(values: Any, name: str, hint: str = "") -> Iterator[None]:
+    """Refuse dates by name where a check refuses them without, or takes them for numbers."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        refuse_dates(values, name, hint)  # NumPy's errors say neither where they are nor what to do
+        raise
+    if _may_be_taken_for_numbers(values):
+        refuse_dates(values, name, hint)
 
 
-def refuse_dates(X: Any) -> None:
-    """Raise ValueError if X, a table or an array, holds dates or durations, else do nothing."""
-    for name, values in _columns(X):
-        found = _kind_of_dates(values)
+def _may_be_taken_for_numbers(values: Any) -> bool:
+    """Say whether values may hold dates, which checks of numbers count in days or nanoseconds."""
+    dtype = getattr(values, "dtype", None)
+    if values is None or isinstance(dtype, np.dtype):
+        return dtype is not None and dtype.kind in "mM"
+    if isinstance(values, list | tuple):
+        return np.asarray(values).dtype.kind in "mM"
+    if nw.dependencies.is_pandas_dataframe(values):
+        return any(each.kind in "mM" for each in values.dtypes)
+    return True
+
+
+def refuse_dates(values: Any, name: str, hint: str = "") -> None:
+    """Raise ValueError if a table or an array holds dates or durations, else do nothing."""
+    for column, part in _columns(values):
+        found = _kind_of_dates(part)
         if found is None:
             continue
-        where, hint = ("X", "") if name is None else (f"column {name!r} of X", "leave it out, ")
+        where, leave = (name, "") if column is None else (f"column {column!r} of {name}", LEAVE_OUT)
         raise ValueError(
             f"{where} holds dates or durations ({found}), but only numbers can be learned from: "
-            f"{hint}make numbers of them, such as the day of the year or the days since the first, "
-            "or use TabularClassifier or TabularRegressor, which read columns of dates."
+            f"{leave}make numbers of them, such as the day of the year or the days since the first"
+            f"{hint}."
         )
 
 

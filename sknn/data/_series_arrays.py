@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._dates import check_numbers
+from ._dates import check_numbers, refuse_dates
 from ._numbers import array_of, torch_type
 from ._ragged import Ragged
 
@@ -114,8 +114,10 @@ def _as_steps(series: Any, name: str) -> np.ndarray:
         if array.dtype == object:
             array = array.astype(np.float64)
     except (ValueError, TypeError) as error:
+        refuse_dates(series, name)
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "biuf":
+        refuse_dates(array, name)
         raise ValueError(f"{name} has type {array.dtype}; a series needs real numbers.")
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise ValueError(

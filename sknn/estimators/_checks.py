@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from sknn.data import fingerprint
+from sknn.data import fingerprint, refusing_dates
 from sknn.training import takes_all_rows
 
 from ._draft import Draft
@@ -165,6 +165,7 @@ def check_weights(name: str, weights: Any, X: Any) -> np.ndarray | None:
         return None
     with naming(name):
         weights = array_like(weights, name)
+    with naming(name), refusing_dates(weights, "it"):
         return _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from sknn._parameters import declares_parameters
+from sknn.data import refusing_dates
 
 from ._covariates import Covariates, Table
 from ._forms import Columns, Target, holds_texts, read_target
@@ -90,7 +91,8 @@ class SeriesChecks(ForecasterParameters):
             _check_numbers(X)
         # rows that belong to no step of interest may have gaps, see `Covariates.part`
         checks = {"ensure_min_features": 0, "ensure_all_finite": "allow-nan"}
-        return validate_data(self, X, reset=reset, dtype=FLOATS, **checks)
+        with refusing_dates(X, "X"):
+            return validate_data(self, X, reset=reset, dtype=FLOATS, **checks)
 
     def _check_rows(self, values: np.ndarray, target: Target) -> None:
         if len(values) != len(target.values):
@@ -128,11 +130,11 @@ class SeriesChecks(ForecasterParameters):
         index = getattr(y, "index", None)
         if is_pandas(sample_weight, "Series") and is_pandas(index, "Index"):
             sample_weight = _of_the_same_dates(sample_weight, index)
-        return np.asarray(
-            _check_sample_weight(
+        with refusing_dates(sample_weight, "sample_weight"):
+            weights = _check_sample_weight(
                 sample_weight, target.values, dtype=FLOATS, ensure_non_negative=True
             )
-        )
+        return np.asarray(weights)
 
 
 def _has_no_columns(X: Any) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
+
+from sknn.data import check_numbers
 
 from ._timeline import Timeline, checked_dates, has_dates, is_pandas
 from ._windows import FLOATS
@@ -324,14 +325,9 @@ def _numbers(y: Any) -> np.ndarray:
     """Return floats of an array-like of any number of dimensions, which may be NaN."""
     if is_pandas(y, "Series"):
         y = y.to_frame()
-        return check_array(y, dtype=FLOATS, ensure_all_finite="allow-nan", input_name="y")[:, 0]
-    return check_array(
-        y,
-        dtype=FLOATS,
-        ensure_2d=False,
-        allow_nd=True,
-        ensure_all_finite="allow-nan",
-        input_name="y",
+        return check_numbers(y, dtype=FLOATS, ensure_all_finite="allow-nan", name="y")[:, 0]
+    return check_numbers(
+        y, dtype=FLOATS, ensure_2d=False, allow_nd=True, ensure_all_finite="allow-nan", name="y"
     )
 
 

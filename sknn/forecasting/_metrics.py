@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array
 
 from sknn._documentation import composed
 from sknn._validation import POSITIVE_INTEGER, validated
+from sknn.data import check_numbers
 
 MULTIOUTPUT = [StrOptions({"raw_values", "uniform_average"}), "array-like"]
 
@@ -253,12 +253,12 @@ def _pair(y_true: Any, other: Any, name: str) -> tuple[Columns, Columns]:
 
 def _columns(name: str, values: Any, *, allow_nan: bool = False) -> Columns:
     """Return the series of an array, of columns, or of an index of several levels."""
-    array = check_array(
+    array = check_numbers(
         values,
         ensure_2d=False,
         dtype=np.float64,
         ensure_all_finite="allow-nan" if allow_nan else True,
-        input_name=name,
+        name=name,
     )
     array = array.reshape(len(array), -1)
     if _is_pandas(values) and values.index.nlevels > 1:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
 from sknn._validation import POSITIVE_INTEGER
+from sknn.data import refusing_dates
 
 FLOATS = (np.float64, np.float32)
 
@@ -160,7 +161,8 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
 
     def _check(self, X: Any, *, reset: bool = False) -> np.ndarray:
         if n_dimensions(X) == 1:
-            series = check_array(X, ensure_2d=False, dtype=FLOATS, input_name="X")
+            with refusing_dates(X, "X"):
+                series = check_array(X, ensure_2d=False, dtype=FLOATS, input_name="X")
             if reset:  # one channel, and no name of it
                 validate_data(self, series[:, None], skip_check_array=True)
             elif self.n_features_in_ != 1:
@@ -169,7 +171,8 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
                     f"with {self.n_features_in_}. Reshape your data to (n_timesteps, n_channels)."
                 )
         else:
-            series = validate_data(self, X, reset=reset, dtype=FLOATS)
+            with refusing_dates(X, "X"):
+                series = validate_data(self, X, reset=reset, dtype=FLOATS)
         check_length("X", len(series), past=self.past)
         return series
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
+
+from sknn.data import check_numbers, refusing_dates
 
 FLOATS = (np.float64, np.float32)
 
@@ -23,7 +25,7 @@ class NumberTransformer(TransformerMixin, BaseEstimator, ABC):
 
     def _check(self, X: Any, *, reset: bool) -> np.ndarray:
         """Return floats (n_samples, n_features), NaN included."""
-        X = validate_data(self, X, reset=reset, dtype=list(FLOATS), ensure_all_finite="allow-nan")
+        X = check_numbers(X, self, reset=reset, dtype=list(FLOATS), ensure_all_finite="allow-nan")
         return np.asarray(X)
 
     def __sklearn_tags__(self) -> Any:
@@ -37,9 +39,10 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """Return validated weights (n_samples,), some of which are positive."""
     if sample_weight is None:
         return None
-    weights = np.asarray(
-        _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    )
+    with refusing_dates(sample_weight, "sample_weight"):
+        weights = np.asarray(
+            _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        )
     if not weights.any():
         raise ValueError("sample_weight leaves every sample with weight zero.")
     return weights

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, _fit_context
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sknn._documentation import links_to_documentation
 from sknn._drafts import draft_of
 from sknn._validation import POSITIVE
+from sknn.data import check_numbers
 
 from ._base import FLOATS, NumberTransformer, check_weights
 from ._quantiles import robust_scale
@@ -162,7 +163,7 @@ class SmoothRobustScaler(OneToOneFeatureMixin, NumberTransformer):
             If X holds infinity, or has another number of columns.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=list(FLOATS), ensure_all_finite="allow-nan", input_name="X")
+        X = check_numbers(X, dtype=list(FLOATS), ensure_all_finite="allow-nan")
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "

@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
 
+from sknn import NeuralClassifier, NeuralRegressor, RecurrentRegressor, TabularRegressor
 from sknn.data import check_numbers
-from sknn.generative import AdversarialGenerator
-from sknn.preprocessing import MiniRocket
-from sknn.sequences import StepClassifier
+from sknn.decomposition import Autoencoder
+from sknn.forecasting import RecursiveForecaster, WindowTransformer, smape
+from sknn.generative import AdversarialGenerator, frechet_distance
+from sknn.preprocessing import MiniRocket, PeriodicEncoder, SmoothRobustScaler
+from sknn.sequences import StepClassifier, StepRegressor
 from sknn.testing import estimators_to_check
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -95,3 +99,47 @@ def test_images_and_series_of_dates_are_refused() -> None:
     for estimator in (*WITHOUT_TABLES[2:8], StepClassifier(), AdversarialGenerator()):
         with pytest.raises(ValueError, match="^X holds dates"):
             clone(estimator).fit(dates, LABELS)
+
+
+DATES, FIRST = np.tile(DAYS[:, None], 3), DAYS[:, None]
+SERIES = [each[:5] for each in NUMBERS]
+SMALL = {"max_iter": 1, "random_state": 0}
+TAKEN_FOR_NUMBERS: dict[str, tuple[Any, Any, str]] = {
+    "values": (NeuralRegressor(**SMALL).fit, (NUMBERS, DAYS), "^y holds"),
+    "a column of values": (NeuralRegressor(**SMALL).fit, (NUMBERS, TABLE["when"]), "^y holds"),
+    "a list of values": (NeuralRegressor(**SMALL).fit, (NUMBERS, DAYS.tolist()), "^y holds"),
+    "values of tables": (TabularRegressor(**SMALL).fit, (NUMBERS, DAYS - DAYS[0]), "^y holds"),
+    "steps": (StepRegressor(**SMALL).fit, (SERIES, [DAYS[:5]] * 24), r"^y\[0\] holds"),
+    "a list of series": (RecurrentRegressor(**SMALL).fit, ([DAYS] * 24, LABELS), r"^X\[0\] holds"),
+    "series of objects": (
+        RecurrentRegressor(**SMALL).fit,
+        ([TABLE.to_numpy(object)] * 24, LABELS),
+        r"^X\[0\] holds dates or durations \(Timestamp\)",
+    ),
+    "weights": (NeuralClassifier(**SMALL).fit, (NUMBERS, LABELS, DAYS), "^sample_weight: it holds"),
+    "vectors": (RecurrentRegressor(embedding=DATES, **SMALL).fit, (DATES, LABELS), "^embedding"),
+    "a transformer": (PeriodicEncoder().fit, (DATES,), "^X holds .*or use TabularClassifier"),
+    "weights of a transformer": (SmoothRobustScaler().fit, (NUMBERS, None, DAYS), "^sample_w"),
+    "rows of a list": (PeriodicEncoder().fit, (list(DATES),), "^X holds"),
+    "a series to forecast": (RecursiveForecaster(Ridge()).fit, (DAYS,), "^y holds"),
+    "covariates": (RecursiveForecaster(Ridge()).fit, (DATES, NUMBERS[:, 0]), "^X holds"),
+    "steps of windows": (WindowTransformer(past=2).fit, (DAYS,), "^X holds"),
+    "channels of windows": (WindowTransformer(past=2).fit, (DATES,), "^X holds"),
+    "forecasts": (smape, (DAYS, DAYS), "^y_true holds"),
+    "features": (frechet_distance, (DATES, NUMBERS[:, :3]), "^features holds"),
+    "codes": (Autoencoder(1, **SMALL).fit(NUMBERS).inverse_transform, (FIRST,), "^X holds"),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN_FOR_NUMBERS)
+def test_dates_are_not_taken_for_numbers(name: str) -> None:
+    """NumPy would count them in their unit, as days or nanoseconds since 1970."""
+    call, arguments, message = TAKEN_FOR_NUMBERS[name]
+    with pytest.raises(ValueError, match=message):
+        call(*arguments)
+
+
+def test_dates_may_be_labels() -> None:
+    days = DAYS[LABELS]
+    model = NeuralClassifier(**SMALL, batch_size=24).fit(NUMBERS, days)
+    assert set(model.predict(NUMBERS)) <= set(days)

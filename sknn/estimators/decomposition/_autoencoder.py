@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from sknn._hints import available_if
 from sknn._parameters import declares_parameters, parameter
 from sknn._validation import NOT_NEGATIVE, POSITIVE_INTEGER, validated
-from sknn.data import DenseRows, in_float_type
+from sknn.data import DenseRows, check_numbers, in_float_type
 from sknn.estimators._checks import check_weights, takes_streams
 from sknn.estimators._inputs import array_like
 from sknn.nn import AutoencoderNetwork, CodesOf, ReconstructionsOf, first_parameter
@@ -217,7 +217,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         """
         check_is_fitted(self)
         fitted = self._as_it_is()
-        codes = check_array(array_like(X, "X"), dtype=[np.float64, np.float32], input_name="X")
+        codes = check_numbers(array_like(X, "X"), dtype=[np.float64, np.float32])
         if codes.shape[1] != fitted.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but codes of this autoencoder have "

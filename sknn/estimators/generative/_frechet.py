@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array
+
+from sknn.data import check_numbers
 
 
 def frechet_distance(features: Any, other_features: Any) -> float:
@@ -47,7 +48,7 @@ def frechet_distance(features: Any, other_features: Any) -> float:
     25.0
     """
     first, second = (
-        check_array(each, dtype=np.float64, ensure_min_samples=2, input_name=name)
+        check_numbers(each, dtype=np.float64, ensure_min_samples=2, name=name)
         for name, each in (("features", features), ("other_features", other_features))
     )
     if first.shape[1] != second.shape[1]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array
 
+from sknn.data import check_numbers
 from sknn.nn import Embedding, TokenEmbedding
 
 FROZEN_ADVICE = (
@@ -40,7 +40,7 @@ def word_vectors(estimator: Any) -> np.ndarray | None:
             "(n_tokens, vector_size)."
         )
     with np.errstate(over="ignore", invalid="ignore"):  # is refused as infinity
-        vectors = check_array(given, dtype=np.float32, input_name="embedding")
+        vectors = check_numbers(given, dtype=np.float32, name="embedding")
     size, n_tokens = estimator.embedding_size, estimator.n_tokens
     if size is None:
         raise ValueError(

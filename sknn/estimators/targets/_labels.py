@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_y, check_consistent_length
 from torch import Tensor, nn
 
+from sknn.data import refusing_dates
 from sknn.estimators._validation import (
     is_plain,
     one_or_several_columns,
@@ -219,7 +221,8 @@ def check_columns(y: Any, X: Any, name: str, *, numeric: bool) -> np.ndarray:
     require_y(y, name)
     if not numeric:
         require_labels(y)
-    y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=name)
+    with refusing_dates(y, "y") if numeric else nullcontext():
+        y = _check_y(y, multi_output=True, y_numeric=numeric, estimator=name)
     check_consistent_length(X, y)
     return one_or_several_columns(y)
 

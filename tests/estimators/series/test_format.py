@@ -355,7 +355,7 @@ BAD_SERIES: dict[str, tuple[Any, str]] = {
         r"X\[3\] is not an array of numbers",
     ),
     "complex numbers": (with_series(np.ones((2, 2)) * 1j), r"X\[3\] has type complex128"),
-    "dates": (with_series(np.zeros((2, 2), "M8[D]")), r"X\[3\] has type datetime64"),
+    "dates": (with_series(np.zeros((2, 2), "M8[D]")), r"X\[3\] holds dates .*datetime64"),
     "sparse": (sparse.csr_array(ONE), "[Ss]parse"),
 }
 
