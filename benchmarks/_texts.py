@@ -62,6 +62,10 @@ def ways(words: WordEmbedding) -> dict[str, Callable[[int], Any]]:
         "recurrent, word vectors": lambda seed: make_pipeline(
             words.tokenizer_, RecurrentClassifier(random_state=seed, **begun)
         ),
+        "recurrent, frozen word vectors": lambda seed: make_pipeline(
+            words.tokenizer_,
+            RecurrentClassifier(random_state=seed, freeze_embedding=True, **begun),
+        ),
         "attention": lambda seed: make_pipeline(
             Tokenizer(lowercase=True), AttentionClassifier(random_state=seed)
         ),
