@@ -205,6 +205,7 @@ def split_rows(
         among = np.arange(X.shape[0])
     elif stratify is not None:
         stratify = stratify[among]
+    counted = "rows" if len(among) == X.shape[0] else "rows whose sample_weight is above 0"
     keys = None if memory is None else row_keys(X)[among]
     if memory is not None and keys is not None and len(memory.trained):
         train, held_out = _extend(keys, fraction, random_state, memory)
@@ -213,7 +214,7 @@ def split_rows(
             f"{len(held_out)} are left to hold out. Pass new rows, or X_val and y_val."
         )
     else:
-        train, held_out = _draw(len(among), fraction, stratify, random_state)
+        train, held_out = _draw(len(among), fraction, stratify, random_state, counted)
         reason = (
             "Increase 'validation_fraction' or the size of your dataset, or pass X_val and y_val."
         )
@@ -225,8 +226,8 @@ def split_rows(
             )
     if len(held_out) < 2 or not len(train):
         raise ValueError(
-            f"The validation set is too small: {len(held_out)} rows, and {len(train)} to train "
-            f"on. {reason}"
+            f"The validation set is too small: {len(held_out)} {counted}, and {len(train)} to "
+            f"train on. {reason}"
         )
     if memory is not None and keys is not None:
         memory.trained = np.union1d(memory.trained, keys[train])
@@ -239,6 +240,7 @@ def _draw(
     fraction: float,
     stratify: np.ndarray | None,
     random_state: np.random.RandomState,
+    counted: str,  # what rows are called in errors
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the rows as scikit-learn's MLP does, stratified where that is possible."""
     if fraction == 0:
@@ -257,8 +259,8 @@ def _draw(
         )
     except ValueError as error:
         raise ValueError(
-            f"early_stopping cannot hold out validation_fraction={fraction} of {n_rows} rows: "
-            f"{error}"
+            f"early_stopping cannot hold out validation_fraction={fraction} of {n_rows} "
+            f"{counted}: {error}"
         ) from error
     return train, held_out
 
