@@ -245,6 +245,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         -------
         float
             R2: 1 is perfect, 0 no better than the mean.
+
+        Raises
+        ------
+        ValueError
+            If X has another form than the samples in `fit`, or squared errors overflow.
         """
         sums: list[Tensor] = []  # of each part: deviations from the first sample, their squares
         origin: Tensor | None = None
@@ -267,6 +272,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         counted = float(len(errors)) if weights is None else float(weights.sum())
         spread = float((squares - total.square() / counted).sum())
         error = float(np.average(errors.astype(np.float64), weights=weights)) * counted
+        if not math.isfinite(error + spread):
+            raise ValueError(
+                "squared errors of X overflow: its numbers are much larger than those of the "
+                "training samples, or the weights of module_ are too large. Scale X as these."
+            )
         if spread <= 0:
             return 1.0 if error == 0 else 0.0
         return 1 - error / spread

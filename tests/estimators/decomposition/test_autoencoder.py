@@ -543,3 +543,10 @@ def test_numbers_whose_squares_overflow_are_refused(kind: Any) -> None:
 def test_modules_that_take_other_inputs_are_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} does not take inputs of shape \\('n', "):
         make(**{name: nn.Linear(5, 3)}).fit(VECTORS)
+
+
+@pytest.mark.parametrize(("precision", "size"), [("float32", 1e30), ("float64", 1e200)])
+def test_scores_whose_squares_overflow_are_refused(precision: str, size: float) -> None:
+    model = make(precision=precision).fit(VECTORS)
+    with pytest.raises(ValueError, match="squared errors of X overflow"):
+        model.score(VECTORS * size)
