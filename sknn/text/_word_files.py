@@ -45,6 +45,11 @@ def write_vectors(
                 "tell from the space between a word and its numbers. Use sknn.save instead, or "
                 "tokens without spaces."
             )
+        if any("\ud800" <= sign <= "\udfff" for sign in word):
+            raise ValueError(
+                f"The word {word!r} has half a character (a surrogate), which UTF-8 does not "
+                "write. Use sknn.save instead, or read the texts with another encoding."
+            )
     with atomic_write(path) as file:
         if has_header:
             file.write(f"{len(words)} {vectors.shape[1]}\n".encode())

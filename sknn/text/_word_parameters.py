@@ -94,7 +94,8 @@ class WordParameters(ExplainedParameters):
         doc="""Tokenizer or None
         What splits texts into words. None is ``Tokenizer(lowercase=True)``, for which signs are
         words too; ``Tokenizer(lowercase=True, token_pattern=r"\\\\w+")`` leaves them out. Texts
-        that come as lists of words are not split, but lowered where the tokenizer does so.""",
+        that come as lists of words are not split, but lowered where the tokenizer does so. Its
+        `min_count` is not used, but that of the vectors.""",
     )
     n_jobs: int | None = parameter(
         default=None,

@@ -326,7 +326,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         OSError
             If the file cannot be written.
         ValueError
-            If a word has white space in it.
+            If a word has white space or half a character in it.
         """
         self._write(path, has_header=True, binary=binary)
 
@@ -343,7 +343,7 @@ class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         OSError
             If the file cannot be written.
         ValueError
-            If a word has white space in it.
+            If a word has white space or half a character in it.
         """
         self._write(path, has_header=False, binary=False)
 

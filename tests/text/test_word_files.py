@@ -198,6 +198,14 @@ def test_words_with_spaces_are_not_written(file: Path) -> None:
     assert not file.exists()
 
 
+def test_words_with_half_a_character_are_named(file: Path) -> None:
+    words = WordEmbedding._of(["a", "b\ud800"], np.ones((2, 3), np.float32), None)
+    for write in (words.to_word2vec, words.to_glove):
+        with pytest.raises(ValueError, match=r"The word 'b\\ud800' has half a character"):
+            write(file)
+    assert not file.exists()
+
+
 def test_binary_is_yes_or_no(file: Path) -> None:
     words = WordEmbedding._of(["a"], np.ones((1, 3), np.float32), None)
     for function in (words.to_word2vec, WordEmbedding.from_word2vec):
