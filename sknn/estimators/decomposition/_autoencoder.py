@@ -259,19 +259,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Autoencoder
         def measure(outputs: Tensor, samples: Tensor) -> Tensor:
             nonlocal rest, origin
             wide = samples.cpu().double()
-            origin = wide[0].clone() if origin is None else origin
-            wide = wide - origin  # so that no digit is lost to a large mean, and constants are 0
             taken = torch.ones(len(samples), dtype=torch.float64)
             if rest is not None:
                 taken, rest = rest[: len(samples)], rest[len(samples) :]
-            sums.append(torch.stack([taken @ wide, taken @ wide.square()]))
+                wide, taken = wide[taken > 0], taken[taken > 0]
+            if len(wide):
+                origin = wide[0].clone() if origin is None else origin
+                wide = wide - origin  # so that no digit is lost to a large mean; constants are 0
+                sums.append(torch.stack([taken @ wide, taken @ wide.square()]))
             return self._residuals(outputs, samples).square().sum(1)
 
         errors, _ = self._measure(X, measure)
+        errors = errors.astype(np.float64)
+        if weights is not None:
+            errors, weights = errors[weights > 0], weights[weights > 0]
         total, squares = torch.stack(sums).sum(0)
         counted = float(len(errors)) if weights is None else float(weights.sum())
         spread = float((squares - total.square() / counted).sum())
-        error = float(np.average(errors.astype(np.float64), weights=weights)) * counted
+        error = float(np.average(errors, weights=weights)) * counted
         if not math.isfinite(error + spread):
             raise ValueError(
                 "squared errors of X overflow: its numbers are much larger than those of the "

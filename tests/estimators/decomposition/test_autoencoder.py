@@ -550,3 +550,11 @@ def test_scores_whose_squares_overflow_are_refused(precision: str, size: float) 
     model = make(precision=precision).fit(VECTORS)
     with pytest.raises(ValueError, match="squared errors of X overflow"):
         model.score(VECTORS * size)
+
+
+@pytest.mark.parametrize("size", [1e12, 1e200])
+def test_samples_of_weight_zero_have_no_part_in_a_score(size: float) -> None:
+    model = make().fit(VECTORS)
+    counted = np.arange(len(VECTORS)) % 5 > 0  # not the first
+    strange = np.where(counted[:, None], VECTORS, size)
+    assert_allclose(model.score(strange, sample_weight=counted), model.score(VECTORS[counted]))
